@@ -1,0 +1,55 @@
+"""Every error that streamaffect raises for a reason a user can act on.
+
+StreamAffectError
+├── ConfigError            a setting: which key, the value, what is allowed
+├── SourceError            a camera, file or URL
+│   ├── SourceOpenError    it never worked: ends the run
+│   ├── SourceStalledError it worked and has gone silent or broken: is retried
+│   └── SourceEndedError   it is over: not a failure
+├── BundleError            a bundle on disk: file, key, expected, found
+├── EngineError            a backend that is missing or refuses a graph
+├── RecordingError         a recording that cannot be written or read
+└── WireError              a message, an address or a key of the feed
+
+Each message is one line that says what, where, what was expected and what to do.
+"""
+
+
+class StreamAffectError(Exception):
+    """Base of all errors that end in one clear line and exit code 2."""
+
+
+class ConfigError(StreamAffectError):
+    """A setting is unknown, of the wrong type or out of its range."""
+
+
+class SourceError(StreamAffectError):
+    """A source of frames failed."""
+
+
+class SourceOpenError(SourceError):
+    """The source could not be opened, or gave no first frame."""
+
+
+class SourceStalledError(SourceError):
+    """A source that has worked gave no frame within its timeout, or its connection broke."""
+
+
+class SourceEndedError(SourceError):
+    """The source has no further frames."""
+
+
+class BundleError(StreamAffectError):
+    """A bundle is incomplete, altered, or of a schema that this version does not read."""
+
+
+class EngineError(StreamAffectError):
+    """An inference backend is not available here, or cannot run a graph."""
+
+
+class RecordingError(StreamAffectError):
+    """A recording cannot be written, or is not a recording."""
+
+
+class WireError(StreamAffectError):
+    """A message, an address or a key of the feed is not usable."""

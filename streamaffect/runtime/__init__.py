@@ -1,0 +1,1 @@
+"""Bundles and the engines that run them."""

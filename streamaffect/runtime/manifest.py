@@ -1,0 +1,139 @@
+"""`manifest.json`, schema 1: what a bundle declares about itself. The only interface between training and running."""
+
+from typing import Literal
+
+import msgspec
+
+SCHEMA = 1
+FRAME_ENCODER, CLIP_ENCODER, CONTEXT_HEAD = "frame_encoder", "clip_encoder", "context_head"
+ROLES = (FRAME_ENCODER, CLIP_ENCODER, CONTEXT_HEAD)
+
+HeadKind = Literal["regression", "classification", "embedding", "map"]
+HeadInput = Literal["frame", "clip", "context"]
+
+
+class CropSpec(msgspec.Struct, frozen=True):
+    """How a face is cut: `size` pixels square; `margin` is added on each side, as a share of the face box's longer side.
+
+    align: "roll" turns the picture so that the eyes are level, "none" keeps it upright.
+    """
+
+    size: int
+    margin: float
+    align: Literal["none", "roll"]
+
+
+class ClipSpec(msgspec.Struct, frozen=True):
+    """A clip: `frames` features, one each `period_s` seconds."""
+
+    frames: int
+    period_s: float
+
+    @property
+    def length_s(self) -> float:
+        """Seconds from the end of one clip to the end of the next one in the context."""
+        return self.frames * self.period_s
+
+
+class ContextSpec(msgspec.Struct, frozen=True):
+    """How many clips before and after the query clip the context holds; the query clip is always part of it."""
+
+    past: int
+    future: int
+
+    @property
+    def clips(self) -> int:
+        """K = past + 1 + future."""
+        return self.past + 1 + self.future
+
+
+class OutputSpec(msgspec.Struct, frozen=True):
+    """One number of a head."""
+
+    name: str
+    range: tuple[float, float]
+    unit: str = ""
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """Normalised conformal intervals: value ± quantile · spread, clipped to the output's range.
+
+    level:     the share of true values that the interval holds on exchangeable data, e.g. 0.9
+    spread:    the head that estimates the size of the error, with one positive output per output of this head, by name
+    quantiles: the conformal quantile of |error| / spread on held-out data, per output
+    """
+
+    method: Literal["normalised-conformal"]
+    level: float
+    spread: str
+    quantiles: dict[str, float]
+
+
+class HeadSpec(msgspec.Struct, frozen=True):
+    """One output of the head graph. A classification head gives probabilities that sum to 1."""
+
+    name: str
+    kind: HeadKind
+    outputs: list[OutputSpec]
+    input: HeadInput = "context"
+    calibration: Calibration | None = None
+
+
+class TensorSpec(msgspec.Struct, frozen=True):
+    """A graph's input or output; a dynamic axis is its name, e.g. ["N", 64, 64, 3]."""
+
+    name: str
+    shape: list[int | str]
+    dtype: str
+
+
+class GraphSpec(msgspec.Struct, frozen=True):
+    """One ONNX file of the bundle."""
+
+    file: str
+    sha256: str
+    inputs: list[TensorSpec]
+    outputs: list[TensorSpec]
+    opset: int
+
+
+class TrainingSpec(msgspec.Struct, frozen=True):
+    """Where the weights came from."""
+
+    recipe: str
+    data: list[str]
+    commit: str
+    seed: int
+
+
+class AbstainSpec(msgspec.Struct, frozen=True):
+    """Below this overall quality of a crop (see `streamaffect.types.Quality`) no value is published."""
+
+    quality: float
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """The whole of `manifest.json`. Unknown keys are ignored, an unknown `schema` is refused."""
+
+    schema: int
+    name: str
+    version: str
+    licence: str
+    created: str
+    crop: CropSpec
+    clip: ClipSpec
+    context: ContextSpec
+    heads: list[HeadSpec]
+    graphs: dict[str, GraphSpec]
+    training: TrainingSpec
+    metrics: dict[str, object] = {}
+    abstain: AbstainSpec | None = None
+
+    @property
+    def label(self) -> str:
+        """name@version, as it stands in every estimate."""
+        return f"{self.name}@{self.version}"
+
+    def head(self, name: str) -> HeadSpec | None:
+        """The head of that name, or None."""
+        return next((head for head in self.heads if head.name == name), None)

@@ -1,0 +1,245 @@
+"""The values that flow through the stream, in the order in which they come into being.
+
+All are frozen. Boxes are shares of the frame's width and height; times are seconds on the stream's own clock
+(`*_s`) or nanoseconds (`*_ns`); pictures are uint8, BGR as captured and RGB as cropped.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+ImageArray = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float32]
+TimeArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+Status = Literal["ok", "warming", "held", "abstain"]
+EventName = Literal["track_born", "track_lost", "source_lost", "source_back", "source_ended"]
+SourceState = Literal["starting", "live", "lost", "ended"]
+
+
+class Box(NamedTuple):
+    """A rectangle as shares of the frame: left, top, width, height. It may reach outside [0, 1]."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of a source.
+
+    image:        (H, W, 3) uint8 BGR
+    index:        0, 1, 2, …, counting the frames that were grabbed and then skipped
+    time_s:       seconds on the source's own clock, strictly increasing: container timestamps, or the monotonic grab time
+    t_capture_ns: UTC nanoseconds at the grab; for a file read offline, its timestamp in nanoseconds
+    grabbed_ns:   monotonic nanoseconds at the grab, for latencies
+    pts_s:        the container's timestamp in seconds; None for a live source
+    """
+
+    image: ImageArray
+    index: int
+    time_s: float
+    t_capture_ns: int
+    grabbed_ns: int
+    pts_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One detection.
+
+    box:       shares of the frame
+    score:     the detector's confidence in [0, 1]
+    keypoints: (6, 2) float32 shares of the frame: right eye, left eye (the person's), nose tip, mouth, right and left ear tragion;
+               None where the box was given by hand
+    """
+
+    box: Box
+    score: float
+    keypoints: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well a crop shows its face, each in [0, 1], 1 is best.
+
+    size: pixels of the face against what the crop needs; sharpness: against blur; inside: share of the crop that lies in
+    the frame; score: the detector's.
+    """
+
+    size: float
+    sharpness: float
+    inside: float
+    score: float
+
+    @property
+    def overall(self) -> float:
+        """The weakest of the four: a face is as usable as its worst property."""
+        return min(self.size, self.sharpness, self.inside, self.score)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedFace:
+    """A track at one frame.
+
+    track:     an id that is never used again in this stream
+    face:      smoothed box and keypoints; while the face is hidden, where it was seen last
+    visible:   False while the face is lost for a moment
+    """
+
+    track: int
+    face: Face
+    visible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """The aligned picture of one tracked face, ready for the frame encoder.
+
+    image: (S, S, 3) uint8 RGB
+    """
+
+    track: int
+    image: ImageArray
+    face: Face
+    quality: Quality
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="affect"):
+    """What the stream says of one face at one time: the message of the topic `affect/<stream>/<track>/`.
+
+    valence, arousal: in [-1, 1]; None where the stream abstains
+    *_interval:       90 % conformal interval (low, high) within [-1, 1]
+    status:           ok; warming (context not full yet); held (face hidden for less than a clip); abstain (quality too low)
+    coverage:         share of the clip's samples that were really seen, [0, 1]
+    context_fill:     share of the context clips that are real, [0, 1]
+    lookahead_s:      seconds of future that this estimate has used
+    refines:          `seq` of the provisional estimate that this one replaces
+    seq:              counts the estimates of the stream from 0, without gaps
+    box:              x, y, w, h as shares of the frame
+    quality:          the crop's quality in [0, 1] (see `Quality.overall`)
+    outputs:          further heads by name, e.g. outputs["emotions"]["happiness"]
+    latency_ms:       per stage and `total`; empty for a file read offline, where waiting has no meaning
+    """
+
+    v: int = 1
+    stream: str
+    track: int
+    seq: int
+    t_capture_ns: int
+    t_publish_ns: int
+    pts_s: float | None
+    valence: float | None
+    arousal: float | None
+    valence_interval: tuple[float, float] | None
+    arousal_interval: tuple[float, float] | None
+    status: Status
+    coverage: float
+    context_fill: float
+    lookahead_s: float
+    refines: int | None
+    box: Box
+    face_score: float
+    quality: float | None = None
+    outputs: dict[str, dict[str, float]] = {}
+    latency_ms: dict[str, float] = {}
+    model: str
+
+
+class LatencySummary(msgspec.Struct, frozen=True):
+    """Milliseconds from capture to publishing over the last seconds."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="health"):
+    """The state of one stream, each second: topic `health/<stream>/`.
+
+    fps_in, fps_out:  frames grabbed and frames finished per second, over the last seconds
+    frames, skipped:  totals since the start; skipped frames were grabbed and never looked at, to keep the latency low
+    dropped:          messages that each sink had to drop, by sink
+    downtime_s:       seconds without a source, in total; reconnects: how often it came back
+    memory_mb:        resident memory of the process
+    progress:         share of the file that is done, [0, 1]; None for a live source
+    """
+
+    v: int = 1
+    stream: str
+    t_ns: int
+    state: SourceState
+    uptime_s: float
+    fps_in: float
+    fps_out: float
+    frames: int
+    skipped: int
+    faces: int
+    estimates: int
+    dropped: dict[str, int] = {}
+    latency_ms: LatencySummary | None = None
+    reconnects: int = 0
+    downtime_s: float = 0.0
+    memory_mb: float = 0.0
+    progress: float | None = None
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="event"):
+    """Something that happened once: topic `event/<stream>/`.
+
+    event:      track_born, track_lost, source_lost, source_back, source_ended
+    track:      for events of a track
+    downtime_s: for source_back, how long the source was away
+    detail:     one line for people, without credentials
+    """
+
+    v: int = 1
+    stream: str
+    t_ns: int
+    event: EventName
+    track: int | None = None
+    downtime_s: float | None = None
+    detail: str = ""
+
+
+class HeadMeta(msgspec.Struct, frozen=True, kw_only=True):
+    """One head of the model as subscribers see it: names, ranges and units of its outputs."""
+
+    name: str
+    kind: str
+    outputs: list[dict[str, object]]
+
+
+class Meta(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="meta"):
+    """What a subscriber must know to read a stream: topic `meta/<stream>/`, sent on subscribing.
+
+    source:        the source with its credentials removed
+    model:         name@version; bundle_sha256: of its manifest
+    clip_s:        seconds of a clip; context_s: seconds that the model looks back in all
+    engine:        the backend that runs; engine_reason: why it was chosen
+    notice:        the sentence about emotion estimation that every user interface must show
+    """
+
+    v: int = 1
+    stream: str
+    t_ns: int
+    source: str
+    live: bool
+    model: str
+    bundle_sha256: str
+    heads: list[HeadMeta]
+    clip_s: float
+    context_s: float
+    engine: str
+    engine_reason: str
+    software: str
+    notice: str
+
+
+Message = Estimate | Health | Event | Meta
