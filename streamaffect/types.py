@@ -16,6 +16,8 @@ FloatArray = npt.NDArray[np.float32]
 TimeArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
+NOTICE = "An emotion-estimation system is running: it measures apparent expression, not felt emotion."
+
 Status = Literal["ok", "warming", "held", "abstain"]
 EventName = Literal["track_born", "track_lost", "source_lost", "source_back", "source_ended"]
 SourceState = Literal["starting", "live", "lost", "ended"]
