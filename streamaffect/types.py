@@ -38,7 +38,7 @@ class Frame:
 
     image:        (H, W, 3) uint8 BGR
     index:        0, 1, 2, …, counting the frames that were grabbed and then skipped
-    time_s:       seconds on the source's own clock, strictly increasing: container timestamps, or the monotonic grab time
+    time_s:       seconds on the source's own clock, strictly increasing: container timestamps, or monotonic grab times
     t_capture_ns: UTC nanoseconds at the grab; for a file read offline, its timestamp in nanoseconds
     grabbed_ns:   monotonic nanoseconds at the grab, for latencies
     pts_s:        the container's timestamp in seconds; None for a live source
@@ -58,8 +58,8 @@ class Face:
 
     box:       shares of the frame
     score:     the detector's confidence in [0, 1]
-    keypoints: (6, 2) float32 shares of the frame: right eye, left eye (the person's), nose tip, mouth, right and left ear tragion;
-               None where the box was given by hand
+    keypoints: (6, 2) float32 shares of the frame: right eye, left eye (the person's), nose tip, mouth, right and left
+               ear tragion; None where the box was given by hand
     """
 
     box: Box
@@ -71,8 +71,8 @@ class Face:
 class Quality:
     """How well a crop shows its face, each in [0, 1], 1 is best.
 
-    size: pixels of the face against what the crop needs; sharpness: against blur; inside: share of the crop that lies in
-    the frame; score: the detector's.
+    size: pixels of the face against what the crop needs; sharpness: against blur; inside: share of the crop that lies
+    in the frame; score: the detector's.
     """
 
     size: float
@@ -118,7 +118,8 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
 
     valence, arousal: in [-1, 1]; None where the stream abstains
     *_interval:       90 % conformal interval (low, high) within [-1, 1]
-    status:           ok; warming (context not full yet); held (face hidden for less than a clip); abstain (quality too low)
+    status:           ok; warming (context not full yet); held (face hidden for less than a clip); abstain (quality
+                      below the bundle's limit: no values)
     coverage:         share of the clip's samples that were really seen, [0, 1]
     context_fill:     share of the context clips that are real, [0, 1]
     lookahead_s:      seconds of future that this estimate has used
@@ -166,7 +167,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
     """The state of one stream, each second: topic `health/<stream>/`.
 
     fps_in, fps_out:  frames grabbed and frames finished per second, over the last seconds
-    frames, skipped:  totals since the start; skipped frames were grabbed and never looked at, to keep the latency low
+    frames, skipped:  totals since the start; skipped frames were grabbed and never looked at, so that latency stays low
     dropped:          messages that each sink had to drop, by sink
     downtime_s:       seconds without a source, in total; reconnects: how often it came back
     memory_mb:        resident memory of the process

@@ -13,7 +13,7 @@ HeadInput = Literal["frame", "clip", "context"]
 
 
 class CropSpec(msgspec.Struct, frozen=True):
-    """How a face is cut: `size` pixels square; `margin` is added on each side, as a share of the face box's longer side.
+    """How a face is cut: `size` pixels square, with a margin on each side, as a share of the box's longer side.
 
     align: "roll" turns the picture so that the eyes are level, "none" keeps it upright.
     """

@@ -1,0 +1,211 @@
+"""The rolling buffer of context clips.
+
+A clip is T features, one each `period_s` seconds, ending at time t (Foteinopoulou & Patras 2022, section 3); its
+context is the clips that end whole clip lengths before and after it. Each feature and each clip vector is computed
+once: everything here is bookkeeping of time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from streamaffect.runtime.manifest import ClipSpec, ContextSpec
+from streamaffect.types import BoolArray, FloatArray, TimeArray
+
+IndexArray = npt.NDArray[np.intp]
+
+# Container timestamps are rounded to milliseconds at worst; comparisons of times forgive far less than that.
+TIME_EPSILON_S = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class ClipView:
+    """The clip that ends at `end_s`, ready for the clip encoder.
+
+    features: (T, D) float32, oldest first
+    genuine:  (T,) bool, False where a hole was filled with another feature
+    """
+
+    end_s: float
+    features: FloatArray
+    genuine: BoolArray
+
+    @property
+    def coverage(self) -> float:
+        """Share of genuine samples in [0, 1]."""
+        return float(self.genuine.mean())
+
+
+@dataclass(frozen=True, slots=True)
+class ContextView:
+    """The clip vectors around the clip that ends at `end_s`, ready for the context head.
+
+    clips: (K, C) float32, oldest first; the query clip stands at index `past`
+    valid: (K,) bool, False where a clip is missing and the oldest one stands in for it
+    """
+
+    end_s: float
+    clips: FloatArray
+    valid: BoolArray
+
+    @property
+    def fill(self) -> float:
+        """Share of real clips in [0, 1]."""
+        return float(self.valid.mean())
+
+
+class TimedRing:
+    """Vectors with strictly increasing times, of which only the last `keep_s` seconds stay.
+
+    Rows live in one array that is compacted when its end is reached, so that the kept part is always contiguous and
+    sorted: looking up times is one binary search.
+    """
+
+    def __init__(self, width: int, keep_s: float) -> None:
+        self._keep_s = keep_s
+        self._times: TimeArray = np.empty(64, np.float64)
+        self._vectors: FloatArray = np.empty((64, width), np.float32)
+        self._start = self._end = 0
+
+    def __len__(self) -> int:
+        return self._end - self._start
+
+    @property
+    def times(self) -> TimeArray:
+        """(n,) seconds, oldest first; a view."""
+        return self._times[self._start : self._end]
+
+    @property
+    def vectors(self) -> FloatArray:
+        """(n, width) float32, oldest first; a view."""
+        return self._vectors[self._start : self._end]
+
+    def push(self, time_s: float, vector: FloatArray) -> None:
+        """Append; raises ValueError where time does not increase."""
+        if len(self) and time_s <= self._times[self._end - 1]:
+            raise ValueError(f"time must increase: {time_s} s after {self._times[self._end - 1]} s")
+        self._start += int(np.searchsorted(self.times, time_s - self._keep_s - TIME_EPSILON_S))
+        if self._end == len(self._times):
+            self._make_room()
+        self._times[self._end] = time_s
+        self._vectors[self._end] = vector
+        self._end += 1
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._start = self._end = 0
+
+    def nearest(self, wanted: TimeArray) -> IndexArray:
+        """(m,) seconds → (m,) index of the nearest row; of two equally near ones the earlier."""
+        times = self.times
+        later = (
+            np.clip(np.searchsorted(times, wanted), 1, len(times) - 1) if len(times) > 1 else np.zeros(len(wanted), int)
+        )
+        earlier = np.maximum(later - 1, 0)
+        prefers_earlier = wanted - times[earlier] <= times[later] - wanted + TIME_EPSILON_S
+        return np.where(prefers_earlier, earlier, later)
+
+    def latest_before(self, wanted: TimeArray) -> IndexArray:
+        """(m,) seconds → (m,) index of the latest row that is not later; the first row where there is none."""
+        return np.maximum(np.searchsorted(self.times, wanted + TIME_EPSILON_S, side="right") - 1, 0)
+
+    def _make_room(self) -> None:
+        kept = len(self)
+        if kept > len(self._times) // 2:
+            times = np.empty(2 * len(self._times), np.float64)
+            vectors = np.empty((len(times), self._vectors.shape[1]), np.float32)
+        else:
+            times, vectors = self._times, self._vectors
+        times[:kept], vectors[:kept] = self.times.copy(), self.vectors.copy()
+        self._times, self._vectors = times, vectors
+        self._start, self._end = 0, kept
+
+
+class ClipBuffer:
+    """The features and clip vectors of one track.
+
+    clip, context: the bundle's geometry
+    feature_dim, clip_dim: D and C
+    """
+
+    def __init__(self, clip: ClipSpec, context: ContextSpec, *, feature_dim: int, clip_dim: int) -> None:
+        self._period_s = clip.period_s
+        self._length_s = clip.length_s
+        self._past = context.past
+        # Ages of the clip's samples and of the context's clips, oldest first; future clips have a negative age.
+        self._sample_ages: TimeArray = np.arange(clip.frames - 1, -1, -1) * clip.period_s
+        self._clip_ages: TimeArray = np.arange(context.past, -context.future - 1, -1) * clip.length_s
+        # A hole may need one sample from before the clip, and a refined clip looks back from the future's past.
+        self._features = TimedRing(feature_dim, 2 * clip.length_s)
+        self._clips = TimedRing(clip_dim, context.clips * clip.length_s)
+        self._first_s: float | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """True before the first feature."""
+        return len(self._features) == 0
+
+    @property
+    def last_s(self) -> float | None:
+        """Time of the newest feature in seconds, None before the first."""
+        return None if self.is_empty else float(self._features.times[-1])
+
+    def push(self, *, time_s: float, feature: FloatArray) -> None:
+        """Add the feature (D,) of a frame; after a gap longer than one clip the track starts anew.
+
+        Raises ValueError where time does not increase.
+        """
+        last_s = self.last_s
+        if last_s is not None and time_s - last_s > self._length_s + TIME_EPSILON_S:
+            self.reset()
+        self._features.push(time_s, feature)
+        if self._first_s is None:
+            self._first_s = time_s
+
+    def clip(self, *, end_s: float) -> ClipView:
+        """The clip that ends at `end_s`: for each sample the nearest feature within half a period.
+
+        A hole is filled with the nearest earlier feature, before the track's start with its first one. Raises
+        LookupError on an empty buffer.
+        """
+        if self.is_empty:
+            raise LookupError("no feature was pushed yet")
+        wanted = end_s - self._sample_ages
+        nearest = self._features.nearest(wanted)
+        genuine = np.abs(self._features.times[nearest] - wanted) <= self._period_s / 2 + TIME_EPSILON_S
+        chosen = np.where(genuine, nearest, self._features.latest_before(wanted))
+        return ClipView(end_s, self._features.vectors[chosen], genuine)
+
+    def push_clip(self, *, end_s: float, vector: FloatArray) -> None:
+        """Keep the encoded clip (C,) that ends at `end_s`. Raises ValueError where time does not increase."""
+        self._clips.push(end_s, vector)
+
+    def context(self, *, end_s: float) -> ContextView:
+        """The context of the clip that ends at `end_s`, which must have been pushed.
+
+        A context clip is the cached one whose end is nearest, within one period, and never one from before the
+        track's first feature; a missing one repeats the oldest and is marked invalid.
+        """
+        if len(self._clips) == 0 or self._first_s is None:
+            raise LookupError("no clip was pushed yet")
+        wanted = end_s - self._clip_ages
+        nearest = self._clips.nearest(wanted)
+        valid = np.abs(self._clips.times[nearest] - wanted) <= self._period_s + TIME_EPSILON_S
+        valid &= wanted >= self._first_s - TIME_EPSILON_S
+        if not valid[self._past]:
+            raise LookupError(f"the clip that ends at {end_s} s was not pushed, or is no longer kept")
+        oldest = nearest[valid].min()
+        return ContextView(end_s, self._clips.vectors[np.where(valid, nearest, oldest)], valid)
+
+    def reset(self) -> None:
+        """Forget all features and clips, as if the track began now."""
+        self._features.clear()
+        self._clips.clear()
+        self._first_s = None
+
+
+def stack(views: Sequence[ClipView]) -> FloatArray:
+    """Clips of several tracks as one batch (N, T, D)."""
+    return np.stack([view.features for view in views])

@@ -1,0 +1,217 @@
+"""A bundle on disk, checked before anything of it runs.
+
+Loading proves that the manifest is of a known schema, that every graph is present and unaltered (SHA-256), that no
+graph points to data outside itself, and that the shapes of the three graphs fit each other and the manifest.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from streamaffect.errors import BundleError
+from streamaffect.runtime.manifest import CLIP_ENCODER, CONTEXT_HEAD, FRAME_ENCODER, ROLES, SCHEMA, Manifest, TensorSpec
+from streamaffect.runtime.onnx_file import GraphSignature, read_signature
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A model that may be run.
+
+    path:        the folder
+    manifest:    what it declares
+    sha256:      of the manifest, which holds the hashes of all graphs: it names the whole model
+    feature_dim: D, width of a frame's feature
+    clip_dim:    C, width of a clip vector
+    """
+
+    path: Path
+    manifest: Manifest
+    sha256: str
+    feature_dim: int
+    clip_dim: int
+
+    def graph_path(self, role: str) -> Path:
+        """The ONNX file of a role such as "frame_encoder"."""
+        return self.path / self.manifest.graphs[role].file
+
+
+def default_bundle_path() -> Path:
+    """The shipped bundle: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent.parent
+    installed = package / "engines" / "default"
+    return installed if installed.is_dir() else package.parent / "engines" / "default"
+
+
+def load_bundle(path: str | Path | None = None) -> Bundle:
+    """Check a bundle's folder and describe it; None is the shipped one.
+
+    Raises BundleError that names the file, the key, what was expected and what was found.
+    """
+    folder = default_bundle_path() if path is None else Path(path)
+    raw = _read_manifest(folder)
+    manifest = _decode_manifest(folder / MANIFEST, raw)
+    signatures = {role: _check_graph(folder, manifest, role) for role in ROLES}
+    feature_dim, clip_dim = _check_shapes(folder, manifest, signatures)
+    _check_heads(folder, manifest, signatures[CONTEXT_HEAD])
+    return Bundle(folder, manifest, hashlib.sha256(raw).hexdigest(), feature_dim, clip_dim)
+
+
+def _read_manifest(folder: Path) -> bytes:
+    if not folder.is_dir():
+        raise BundleError(f"{folder}: no such folder; --bundle takes the folder that holds {MANIFEST}")
+    try:
+        return (folder / MANIFEST).read_bytes()
+    except FileNotFoundError:
+        raise BundleError(f"{folder}: there is no {MANIFEST} in it; this folder is not a bundle") from None
+    except OSError as error:
+        raise BundleError(f"{folder / MANIFEST}: cannot be read ({error.strerror}); check its permissions") from None
+
+
+def _decode_manifest(file: Path, raw: bytes) -> Manifest:
+    try:
+        content: Any = msgspec.json.decode(raw)
+    except msgspec.DecodeError as error:
+        raise BundleError(f"{file}: not JSON ({error}); export the bundle again") from None
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise BundleError(
+            f"{file}: schema is {schema!r}, this version reads {SCHEMA}; update streamaffect or export again"
+        )
+    try:
+        manifest = msgspec.convert(content, Manifest)
+    except msgspec.ValidationError as error:
+        raise BundleError(f"{file}: {error}; export the bundle again") from None
+    _check_numbers(file, manifest)
+    return manifest
+
+
+def _check_numbers(file: Path, manifest: Manifest) -> None:
+    """What the types can't say: the ranges of the numbers that size buffers."""
+    ranges: list[tuple[str, float, float, float]] = [
+        ("crop.size", manifest.crop.size, 16, 1024),
+        ("crop.margin", manifest.crop.margin, 0, 2),
+        ("clip.frames", manifest.clip.frames, 1, 512),
+        ("clip.period_s", manifest.clip.period_s, 0.001, 10),
+        ("context.past", manifest.context.past, 0, 64),
+        ("context.future", manifest.context.future, 0, 64),
+    ]
+    for key, value, low, high in ranges:
+        if not low <= value <= high:
+            raise BundleError(f"{file}: {key} is {value}, expected {low} to {high}; export the bundle again")
+
+
+def _check_graph(folder: Path, manifest: Manifest, role: str) -> GraphSignature:
+    graph = manifest.graphs.get(role)
+    if graph is None:
+        raise BundleError(f"{folder / MANIFEST}: graphs.{role} is missing; export the bundle again")
+    if Path(graph.file).name != graph.file:
+        raise BundleError(
+            f"{folder / MANIFEST}: graphs.{role}.file is {graph.file!r}, expected a name in the same folder"
+        )
+    file = folder / graph.file
+    if not file.is_file():
+        raise BundleError(
+            f"{file}: missing, though {MANIFEST} names it as graphs.{role}; copy or export the bundle again"
+        )
+    found = hashlib.sha256(file.read_bytes()).hexdigest()
+    if found != graph.sha256:
+        raise BundleError(
+            f"{file}: sha256 is {found[:12]}…, the manifest says {graph.sha256[:12]}…: "
+            "the file was altered or cut; copy or export the bundle again"
+        )
+    signature = read_signature(file)
+    if signature.external_data is not None:
+        raise BundleError(f"{file}: tensor {signature.external_data!r} is stored outside the file, which is refused; "
+                          "export with the data inside")  # fmt: skip
+    return signature
+
+
+def _check_shapes(folder: Path, manifest: Manifest, signatures: dict[str, GraphSignature]) -> tuple[int, int]:
+    """Hold all shapes against the manifest and each other; returns D and C."""
+    size, frames, clips = manifest.crop.size, manifest.clip.frames, manifest.context.clips
+    feature_dim = _last_axis(folder, manifest, FRAME_ENCODER, signatures[FRAME_ENCODER])
+    clip_dim = _last_axis(folder, manifest, CLIP_ENCODER, signatures[CLIP_ENCODER])
+    expected: dict[str, tuple[list[TensorSpec], list[TensorSpec]]] = {
+        FRAME_ENCODER: (
+            [TensorSpec("crops", ["N", size, size, 3], "uint8")],
+            [TensorSpec("features", ["N", feature_dim], "float32")],
+        ),
+        CLIP_ENCODER: (
+            [TensorSpec("features", ["N", frames, feature_dim], "float32")],
+            [TensorSpec("clip", ["N", clip_dim], "float32")],
+        ),
+        CONTEXT_HEAD: (
+            [
+                TensorSpec("clip", ["N", clip_dim], "float32"),
+                TensorSpec("context", ["N", clips, clip_dim], "float32"),
+                TensorSpec("valid", ["N", clips], "bool"),
+            ],
+            [],
+        ),
+    }
+    for role, (inputs, outputs) in expected.items():
+        file = folder / manifest.graphs[role].file
+        _compare(file, "input", inputs, signatures[role].inputs)
+        if outputs:
+            _compare(file, "output", outputs, signatures[role].outputs)
+    return feature_dim, clip_dim
+
+
+def _last_axis(folder: Path, manifest: Manifest, role: str, signature: GraphSignature) -> int:
+    width = signature.outputs[0].shape[-1] if signature.outputs and signature.outputs[0].shape else None
+    if not isinstance(width, int):
+        file = folder / manifest.graphs[role].file
+        raise BundleError(
+            f"{file}: the output's last axis is {width!r}, expected a fixed width; export the bundle again"
+        )
+    return width
+
+
+def _compare(file: Path, side: str, expected: list[TensorSpec], found: list[TensorSpec]) -> None:
+    by_name = {spec.name: spec for spec in found}
+    for spec in expected:
+        actual = by_name.get(spec.name)
+        if actual is None or actual.dtype != spec.dtype or not _fits(spec.shape, actual.shape):
+            raise BundleError(
+                f"{file}: {side} {spec.name!r} must be {_describe(spec)}, "
+                f"found {_describe(actual) if actual else sorted(by_name)}; export the bundle again"
+            )
+
+
+def _fits(expected: list[int | str], found: list[int | str]) -> bool:
+    """Named axes are dynamic and must be so in the graph; numbers must be equal."""
+    return len(expected) == len(found) and all(
+        isinstance(b, str) if isinstance(a, str) else a == b for a, b in zip(expected, found, strict=True)
+    )
+
+
+def _describe(spec: TensorSpec) -> str:
+    return f"{spec.dtype} ({', '.join(map(str, spec.shape))})"
+
+
+def _check_heads(folder: Path, manifest: Manifest, head_graph: GraphSignature) -> None:
+    file = folder / manifest.graphs[CONTEXT_HEAD].file
+    heads = [head for head in manifest.heads if head.input == "context"]
+    if not heads:
+        raise BundleError(f"{folder / MANIFEST}: heads holds no head with input 'context'; export the bundle again")
+    expected = [TensorSpec(head.name, ["N", len(head.outputs)], "float32") for head in heads]
+    _compare(file, "output", expected, head_graph.outputs)
+    for head in heads:
+        if head.calibration is None:
+            continue
+        spread = manifest.head(head.calibration.spread)
+        names = {output.name for output in head.outputs}
+        if (
+            spread is None
+            or names != {output.name for output in spread.outputs}
+            or names != set(head.calibration.quantiles)
+        ):
+            raise BundleError(
+                f"{folder / MANIFEST}: heads.{head.name}.calibration needs the head {head.calibration.spread!r} and a "
+                f"quantile for each of {sorted(names)}; export the bundle again"
+            )
