@@ -1,0 +1,13 @@
+"""From a frame to aligned pictures of its faces.
+
+    Frame.image ─ detector ─ list[Face] ─ tracker ─ TrackUpdate ─ crop_face ─ (S, S, 3) RGB ─ measure ─ Quality
+
+- `detector`: the protocol `FaceDetector`, and MediaPipe behind it; `litert` runs the same weights without MediaPipe.
+- `tiles`:    wraps a detector so that it also finds small faces in high-resolution frames.
+- `tracker`:  gives the detections stable ids, bridges short occlusions and smooths boxes and keypoints.
+- `crop`:     cuts the aligned square that the frame encoder sees; training uses the same function.
+- `quality`:  says how usable the crop is.
+- `boxes`, `one_euro` and `weights` are what those share.
+
+Nothing is imported here: MediaPipe takes a fifth of a second to load.
+"""

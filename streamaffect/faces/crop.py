@@ -1,0 +1,100 @@
+"""Cutting the square that the frame encoder sees. Streaming and training call the same two functions.
+
+The crop's centre is the centre of the face box and its side is the longer side of the box in pixels × (1 + 2·margin).
+With align = "roll" the picture turns about that centre until the eyes are level. Pixels outside the frame repeat its
+border.
+"""
+
+import math
+
+import cv2
+import numpy as np
+
+from streamaffect.runtime.manifest import CropSpec
+from streamaffect.types import Box, Face, FloatArray, ImageArray
+
+Point = tuple[float, float]
+
+
+def crop_face(image: ImageArray, face: Face, spec: CropSpec) -> ImageArray:
+    """image (H, W, 3) uint8 BGR → (S, S, 3) uint8 RGB of the face with its margin."""
+    height, width = image.shape[:2]
+    centre, side_px = crop_square(face.box, width, height, spec.margin)
+    roll = eye_roll(face.keypoints, width, height) if spec.align == "roll" else 0.0
+    return _cut(image, centre, side_px, roll, spec.size)
+
+
+def crop_box(image: ImageArray, box: Box, spec: CropSpec) -> ImageArray:
+    """image (H, W, 3) uint8 BGR → (S, S, 3) uint8 RGB of a box given by hand, upright.
+
+    The margin is taken only as far as the picture has room on the tightest side, so that a picture that is already a
+    face crop stays whole. A box that is not square is squared about its centre.
+    """
+    height, width = image.shape[:2]
+    centre, longer_px = crop_square(box, width, height, margin=0.0)
+    half = longer_px / 2
+    room = min(centre[0], centre[1], width - centre[0], height - centre[1]) - half
+    margin_px = min(spec.margin * longer_px, max(0.0, room))
+    return _cut(image, centre, longer_px + 2 * margin_px, 0.0, spec.size)
+
+
+def crop_square(box: Box, width: int, height: int, margin: float) -> tuple[Point, float]:
+    """Centre (x, y) and side, in pixels of a width × height frame, of the upright square around a box."""
+    centre = ((box.x + box.w / 2) * width, (box.y + box.h / 2) * height)
+    longer_px = max(box.w * width, box.h * height, 1.0)
+    return centre, longer_px * (1 + 2 * margin)
+
+
+def eye_roll(keypoints: FloatArray | None, width: int, height: int) -> float:
+    """Angle in radians by which the line between the eyes falls to the right of the picture; 0 without keypoints."""
+    if keypoints is None:
+        return 0.0
+    across, down = (keypoints[1] - keypoints[0]).tolist()
+    return math.atan2(down * height, across * width)
+
+
+def _cut(image: ImageArray, centre: Point, side_px: float, roll: float, size: int) -> ImageArray:
+    """The square about `centre`, turned back by `roll`, as (size, size, 3) uint8 RGB."""
+    image, centre, side_px = _reduce(image, centre, side_px, roll, size)
+    # Pixel centres lie at half-integers of the continuous coordinates that boxes use, hence the two shifts by one half.
+    step = side_px / size
+    cos, sin = step * math.cos(roll), step * math.sin(roll)
+    middle = (size - 1) / 2
+    to_source = np.array(
+        [
+            [cos, -sin, centre[0] - 0.5 - (cos - sin) * middle],
+            [sin, cos, centre[1] - 0.5 - (sin + cos) * middle],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    square = cv2.warpAffine(image, to_source, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.cvtColor(square, cv2.COLOR_BGR2RGB, dst=square), np.uint8)
+
+
+def _reduce(
+    image: ImageArray, centre: Point, side_px: float, roll: float, size: int
+) -> tuple[ImageArray, Point, float]:
+    """The part of the picture that the square needs, averaged down by an integer until the square is < 2 · size pixels.
+
+    Bilinear sampling reads four pixels, whatever the step: beyond a step of two it would skip some, and alias.
+    """
+    factor = int(side_px // size)
+    if factor < 2:
+        return image, centre, side_px
+    height, width = image.shape[:2]
+    reach = side_px / 2 * (abs(math.cos(roll)) + abs(math.sin(roll))) + 2 * factor
+    left, right = _whole_blocks(centre[0] - reach, centre[0] + reach, width, factor)
+    top, bottom = _whole_blocks(centre[1] - reach, centre[1] + reach, height, factor)
+    blocks = ((right - left) // factor, (bottom - top) // factor)
+    if min(blocks) < 1:
+        return image, centre, side_px
+    small = cv2.resize(image[top:bottom, left:right], blocks, interpolation=cv2.INTER_AREA)
+    moved = ((centre[0] - left) / factor, (centre[1] - top) / factor)
+    return np.asarray(small, np.uint8), moved, side_px / factor
+
+
+def _whole_blocks(low: float, high: float, length: int, factor: int) -> tuple[int, int]:
+    """The range [low, high) within [0, length), trimmed to a multiple of `factor` pixels."""
+    start = min(max(0, math.floor(low)), length - 1)
+    stop = max(min(length, math.ceil(high)), start + 1)
+    return start, start + (stop - start) // factor * factor

@@ -1,0 +1,166 @@
+"""Finding the faces of a frame: the protocol every detector follows, and MediaPipe's BlazeFace behind it."""
+
+import logging
+import os
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Protocol, Self
+
+import cv2
+import numpy as np
+
+from streamaffect.errors import EngineError
+from streamaffect.faces.weights import SHORT_RANGE_SHA256, load_weights
+from streamaffect.types import Box, Face, FloatArray, ImageArray
+
+LONGEST_SIDE_PX = 640  # the network looks at 128 × 128; more pixels than this only cost conversion time
+
+log = logging.getLogger(__name__)
+
+
+class FaceDetector(Protocol):
+    """Finds faces in single frames. One thread at a time."""
+
+    def detect(self, image: ImageArray, time_s: float) -> list[Face]:
+        """image (H, W, 3) uint8 BGR, seen at `time_s` → its faces, the largest first."""
+        ...
+
+    def close(self) -> None:
+        """Release the model. Calling it again does nothing."""
+        ...
+
+
+class MediaPipeDetector:
+    """BlazeFace short range (faces nearer than about 2 m) through MediaPipe's Tasks API.
+
+    mode: "video" for frames of a stream, "image" for stills that have nothing to do with each other
+    min_score: detections below this confidence are dropped, [0, 1]
+    max_faces: at most so many faces are returned, the largest
+
+    Raises:
+        EngineError: MediaPipe is missing here, or the weights are not the pinned ones.
+    """
+
+    def __init__(
+        self,
+        model_path: Path | None = None,
+        *,
+        model_sha256: str = SHORT_RANGE_SHA256,
+        mode: Literal["video", "image"] = "video",
+        min_score: float = 0.5,
+        max_faces: int = 8,
+    ) -> None:
+        weights = load_weights(model_path, model_sha256)
+        self._max_faces = max_faces
+        self._mode = mode
+        self._last_ms = -1
+        self._rgb: ImageArray | None = None
+        try:
+            from mediapipe.tasks.python import BaseOptions, vision
+            from mediapipe.tasks.python.vision.core.image import Image, ImageFormat
+
+            self._wrap: Callable[[ImageArray], Any] = partial(Image, ImageFormat.SRGB)
+            options = vision.FaceDetectorOptions(
+                base_options=BaseOptions(model_asset_buffer=weights),
+                running_mode=vision.RunningMode[mode.upper()],
+                min_detection_confidence=min_score,
+            )
+            with _quiet_stderr():
+                self._task: Any = vision.FaceDetector.create_from_options(options)
+        except (ImportError, OSError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise EngineError(
+                f"MediaPipe's face detector does not start ({reason}); reinstall mediapipe, or use the litert detector"
+            ) from error
+        # An open task that the interpreter's exit tears down prints a traceback; a finalizer runs before that.
+        self._close = weakref.finalize(self, self._task.close)
+
+    def detect(self, image: ImageArray, time_s: float) -> list[Face]:
+        """image (H, W, 3) uint8 BGR → its faces, the largest first. Neither the order of `time_s` nor repeats matter.
+
+        Raises:
+            ValueError: not such a picture.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+            raise ValueError(f"expected a picture (H, W, 3) uint8 BGR, got {image.shape} {image.dtype}")
+        small = shrink_to(image, LONGEST_SIDE_PX)
+        if self._rgb is None or self._rgb.shape != small.shape:
+            self._rgb = np.empty_like(small, order="C")
+        picture = self._wrap(cv2.cvtColor(small, cv2.COLOR_BGR2RGB, dst=self._rgb))
+        if self._mode == "image":
+            result = self._task.detect(picture)
+        else:
+            result = self._task.detect_for_video(picture, self._next_ms(time_s))
+        height, width = small.shape[:2]
+        faces = [_to_face(detection, width, height) for detection in result.detections]
+        return largest(faces, self._max_faces)
+
+    def close(self) -> None:
+        """Release the model. Calling it again does nothing."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _next_ms(self, time_s: float) -> int:
+        # MediaPipe refuses a timestamp that does not grow, though its detector keeps nothing from frame to frame.
+        self._last_ms = max(self._last_ms + 1, round(time_s * 1000))
+        return self._last_ms
+
+
+def shrink_to(image: ImageArray, longest_side_px: int) -> ImageArray:
+    """The picture, anti-aliased and smaller if one of its sides is longer than that; otherwise itself."""
+    height, width = image.shape[:2]
+    longest = max(height, width)
+    if longest <= longest_side_px:
+        return image
+    scale = longest_side_px / longest
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def largest(faces: list[Face], count: int) -> list[Face]:
+    """At most `count` faces, by area, the largest first."""
+    return sorted(faces, key=lambda face: face.box.w * face.box.h, reverse=True)[:count]
+
+
+def _to_face(detection: Any, width: int, height: int) -> Face:
+    """A MediaPipe detection, whose box is in pixels, as shares of the frame."""
+    box = detection.bounding_box
+    keypoints: FloatArray = np.array([(point.x, point.y) for point in detection.keypoints], np.float32)
+    return Face(
+        box=Box(box.origin_x / width, box.origin_y / height, box.width / width, box.height / height),
+        score=float(detection.categories[0].score),
+        keypoints=keypoints,
+    )
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Keep what native code writes to file descriptor 2 off the terminal, and log it at debug level instead.
+
+    The library announces its CPU delegate while it creates a task and heeds no logging variable; in between frames it
+    is silent. A live display on the same terminal would be torn by these lines.
+    """
+    try:
+        terminal = os.dup(2)
+    except OSError:  # there is no stderr to protect
+        yield
+        return
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            captured.seek(0)
+            for line in captured.read().decode(errors="replace").splitlines():
+                log.debug("mediapipe: %s", line)
