@@ -1,0 +1,135 @@
+"""The wire, schema v1: messages to topics and JSON payloads, and back.
+
+docs/wire-protocol.md describes it for other languages. Changes within v1 are additive: a
+reader ignores fields and kinds that it does not know. Numbers are always finite.
+"""
+
+import math
+from typing import Any
+
+import msgspec
+
+from streamaffect.errors import WireError
+from streamaffect.types import Estimate, Event, Health, Message, Meta
+
+SCHEMA = 1
+DECIMALS = 6
+MAX_STREAM_NAME = 64
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """What every payload has, whatever its kind.
+
+    repeat: True on the copy of a topic's last message that is sent again because somebody has just subscribed
+    """
+
+    v: int
+    kind: str
+    repeat: bool = False
+
+
+_KIND: dict[type, str] = {Estimate: "affect", Health: "health", Event: "event", Meta: "meta"}
+KINDS = tuple(_KIND.values())
+
+_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+_envelope_decoder = msgspec.json.Decoder(Envelope)
+
+
+def safe_stream_name(text: str) -> str:
+    """The text as a name that can stand in a topic: no slash, blank or control character, at most 64 characters.
+
+    Raises WireError where nothing is left.
+    """
+    words = "".join(c if c.isprintable() and c != "/" else " " for c in text).split()
+    name = "-".join(words)[:MAX_STREAM_NAME]
+    if not name:
+        raise WireError(
+            f"stream name {text!r}: expected at least one visible character; name the stream as name=SOURCE"
+        )
+    return name
+
+
+def topic_prefix(kind: str, stream: str | None = None) -> bytes:
+    """What to subscribe to for one kind of message: of one stream, or of all of them."""
+    return f"{kind}/".encode() if stream is None else f"{kind}/{_checked(stream)}/".encode()
+
+
+def topic_of(message: Message) -> bytes:
+    """The message's topic, with a slash at its end: `affect/<stream>/<track>/`, `health/<stream>/`, …
+
+    Raises WireError where the stream's name is not safe.
+    """
+    prefix = topic_prefix(_KIND[type(message)], message.stream)
+    return prefix + b"%d/" % message.track if isinstance(message, Estimate) else prefix
+
+
+def encode(message: Message) -> bytes:
+    """UTF-8 JSON with numbers rounded to six decimals, finer than any value or clock in it.
+
+    Raises WireError that names the field where a number is NaN or infinite.
+    """
+    return _encoder.encode(_rounded(msgspec.to_builtins(message), path=""))
+
+
+def decode(payload: bytes) -> Message | None:
+    """The message in a payload; None for a kind that a later release of schema v1 has added.
+
+    Raises WireError for anything but JSON, for another schema, and for a field that is missing or of the wrong type.
+    """
+    try:
+        message = _decoder.decode(payload)
+    except _MALFORMED as error:
+        envelope = read_envelope(payload)
+        if envelope.kind not in KINDS:
+            return None
+        raise WireError(f"{envelope.kind} message: {error}; the sender does not keep to schema v{SCHEMA}") from error
+    if message.v != SCHEMA:
+        raise _unknown_schema(message.v)
+    return message
+
+
+def read_envelope(payload: bytes) -> Envelope:
+    """Schema, kind and repeat flag of a payload. Raises WireError for anything that is not a message of schema v1."""
+    try:
+        envelope = _envelope_decoder.decode(payload)
+    except _MALFORMED as error:
+        raise WireError(f"payload {payload[:40]!r}: {error}; expected JSON of the streamaffect feed") from error
+    if envelope.v != SCHEMA:
+        raise _unknown_schema(envelope.v)
+    return envelope
+
+
+def as_repeat(payload: bytes) -> bytes:
+    """The same payload, marked as one that was sent before."""
+    return payload[:-1] + b',"repeat":true}'
+
+
+def _checked(stream: str) -> str:
+    if safe_stream_name(stream) != stream:
+        raise WireError(
+            f"stream name {stream!r}: expected up to {MAX_STREAM_NAME} visible characters without '/' and blanks; "
+            f"use {safe_stream_name(stream)!r}"
+        )
+    return stream
+
+
+def _unknown_schema(found: int) -> WireError:
+    return WireError(
+        f"message of schema v{found}: this release reads v{SCHEMA}; install a newer streamaffect to read it"
+    )
+
+
+def _rounded(value: Any, path: str) -> Any:
+    """The value with every float rounded; `path` is where it stands in the message."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise WireError(f"{path} is {value}: only finite numbers may be sent; send null where there is no value")
+        return round(value, DECIMALS) + 0.0  # -0.0 becomes 0.0
+    if isinstance(value, dict):
+        return {key: _rounded(item, f"{path}.{key}" if path else str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item, f"{path}[{i}]") for i, item in enumerate(value)]
+    return value
