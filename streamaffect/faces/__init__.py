@@ -7,7 +7,7 @@
 - `tracker`:  gives the detections stable ids, bridges short occlusions and smooths boxes and keypoints.
 - `crop`:     cuts the aligned square that the frame encoder sees; training uses the same function.
 - `quality`:  says how usable the crop is.
-- `boxes`, `one_euro` and `weights` are what those share.
+- `boxes`, `one_euro`, `shrink` and `weights` are what those share.
 
 Nothing is imported here: MediaPipe takes a fifth of a second to load.
 """
