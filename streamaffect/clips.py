@@ -5,7 +5,6 @@ context is the clips that end whole clip lengths before and after it. Each featu
 once: everything here is bookkeeping of time.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,8 +134,8 @@ class ClipBuffer:
         self._length_s = clip.length_s
         self._past = context.past
         # Ages of the clip's samples and of the context's clips, oldest first; future clips have a negative age.
-        self._sample_ages: TimeArray = np.arange(clip.frames - 1, -1, -1) * clip.period_s
-        self._clip_ages: TimeArray = np.arange(context.past, -context.future - 1, -1) * clip.length_s
+        self._sample_ages: TimeArray = np.arange(clip.frames - 1, -1, -1, dtype=np.float64) * clip.period_s
+        self._clip_ages: TimeArray = np.arange(context.past, -context.future - 1, -1, dtype=np.float64) * clip.length_s
         # A hole may need one sample from before the clip, and a refined clip looks back from the future's past.
         self._features = TimedRing(feature_dim, 2 * clip.length_s)
         self._clips = TimedRing(clip_dim, context.clips * clip.length_s)
@@ -147,22 +146,18 @@ class ClipBuffer:
         """True before the first feature."""
         return len(self._features) == 0
 
-    @property
-    def last_s(self) -> float | None:
-        """Time of the newest feature in seconds, None before the first."""
-        return None if self.is_empty else float(self._features.times[-1])
-
-    def push(self, *, time_s: float, feature: FloatArray) -> None:
-        """Add the feature (D,) of a frame; after a gap longer than one clip the track starts anew.
+    def push(self, *, time_s: float, feature: FloatArray) -> bool:
+        """Add the feature (D,) of a frame; True where the track starts anew, after a gap longer than one clip.
 
         Raises ValueError where time does not increase.
         """
-        last_s = self.last_s
-        if last_s is not None and time_s - last_s > self._length_s + TIME_EPSILON_S:
+        starts_anew = not self.is_empty and time_s - self._features.times[-1] > self._length_s + TIME_EPSILON_S
+        if starts_anew:
             self.reset()
         self._features.push(time_s, feature)
         if self._first_s is None:
             self._first_s = time_s
+        return starts_anew
 
     def clip(self, *, end_s: float) -> ClipView:
         """The clip that ends at `end_s`: for each sample the nearest feature within half a period.
@@ -204,8 +199,3 @@ class ClipBuffer:
         self._features.clear()
         self._clips.clear()
         self._first_s = None
-
-
-def stack(views: Sequence[ClipView]) -> FloatArray:
-    """Clips of several tracks as one batch (N, T, D)."""
-    return np.stack([view.features for view in views])

@@ -4,6 +4,7 @@ All are frozen. Boxes are shares of the frame's width and height; times are seco
 (`*_s`) or nanoseconds (`*_ns`); pictures are uint8, BGR as captured and RGB as cropped.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -40,7 +41,7 @@ class Frame:
     index:        0, 1, 2, …, counting the frames that were grabbed and then skipped
     time_s:       seconds on the source's own clock, strictly increasing: container timestamps, or monotonic grab times
     t_capture_ns: UTC nanoseconds at the grab; for a file read offline, its timestamp in nanoseconds
-    grabbed_ns:   monotonic nanoseconds at the grab, for latencies
+    grabbed_ns:   monotonic nanoseconds at the grab, for latencies; None for a file read offline
     pts_s:        the container's timestamp in seconds; None for a live source
     """
 
@@ -48,7 +49,7 @@ class Frame:
     index: int
     time_s: float
     t_capture_ns: int
-    grabbed_ns: int
+    grabbed_ns: int | None
     pts_s: float | None = None
 
 
@@ -101,16 +102,35 @@ class TrackedFace:
 
 
 @dataclass(frozen=True, slots=True)
-class Crop:
-    """The aligned picture of one tracked face, ready for the frame encoder.
+class Sighting:
+    """One tracked face at one frame, ready for the frame encoder.
 
-    image: (S, S, 3) uint8 RGB
+    visible: False while the face is hidden for a moment; `face` then says where it was last
+    crop:    (S, S, 3) uint8 RGB; None while the face is hidden or shown too poorly to be looked at
+    quality: overall quality of the crop in [0, 1]; None while the face is hidden
     """
 
     track: int
-    image: ImageArray
     face: Face
-    quality: Quality
+    visible: bool
+    crop: ImageArray | None
+    quality: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """What the face stage found in one frame.
+
+    born, lost:            tracks that began, or ended, with this frame
+    started_ns, ended_ns:  monotonic nanoseconds around the work
+    """
+
+    frame: Frame
+    faces: Sequence[Sighting]
+    born: Sequence[int]
+    lost: Sequence[int]
+    started_ns: int
+    ended_ns: int
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="affect"):

@@ -1,0 +1,94 @@
+"""From predictions to the messages of one stream: sequence numbers, status, calibrated values and latencies."""
+
+import msgspec
+
+from streamaffect.calibration import Affect, read_heads
+from streamaffect.estimate import Prediction, TrackKey
+from streamaffect.runtime.bundle import Bundle
+from streamaffect.types import Estimate, Sighting, Sightings, Status
+
+
+class Assembler:
+    """Turns the predictions of one stream into estimates, numbered from 0 without gaps."""
+
+    def __init__(self, stream: str, bundle: Bundle) -> None:
+        self._stream = stream
+        self._bundle = bundle
+        self._next_seq = 0
+        # Share of context clips that exist while there is no future yet.
+        context = bundle.manifest.context
+        self._full_without_future = (context.past + 1) / context.clips
+        self._has_future = context.future > 0
+        self._provisional: dict[tuple[TrackKey, float], Estimate] = {}
+
+    @property
+    def count(self) -> int:
+        """Estimates so far."""
+        return self._next_seq
+
+    def estimate(self, prediction: Prediction, sightings: Sightings, sighting: Sighting) -> Estimate:
+        """The estimate of a track at the frame in which it was just seen."""
+        frame = sightings.frame
+        status = self._status(prediction, sighting)
+        affect = Affect() if status == "abstain" else read_heads(self._bundle.manifest, prediction.heads)
+        estimate = Estimate(
+            stream=self._stream,
+            track=sighting.track,
+            seq=self._take_seq(),
+            t_capture_ns=frame.t_capture_ns,
+            t_publish_ns=frame.t_capture_ns,
+            pts_s=frame.pts_s,
+            valence=affect.valence,
+            arousal=affect.arousal,
+            valence_interval=affect.valence_interval,
+            arousal_interval=affect.arousal_interval,
+            status=status,
+            coverage=prediction.coverage,
+            context_fill=prediction.context_fill,
+            lookahead_s=0.0,
+            refines=None,
+            box=sighting.face.box,
+            face_score=sighting.face.score,
+            quality=sighting.quality,
+            outputs=affect.outputs,
+            model=self._bundle.manifest.label,
+        )
+        if self._has_future:
+            self._provisional[prediction.key, prediction.time_s] = estimate
+        return estimate
+
+    def refinement(self, prediction: Prediction) -> Estimate | None:
+        """The estimate that replaces an earlier one, now that its future has come; None where that one abstained."""
+        provisional = self._provisional.pop((prediction.key, prediction.time_s), None)
+        if provisional is None or provisional.status == "abstain":
+            return None
+        affect = read_heads(self._bundle.manifest, prediction.heads)
+        is_full = prediction.context_fill >= 1.0
+        return msgspec.structs.replace(
+            provisional,
+            seq=self._take_seq(),
+            refines=provisional.seq,
+            lookahead_s=prediction.lookahead_s,
+            context_fill=prediction.context_fill,
+            valence=affect.valence,
+            arousal=affect.arousal,
+            valence_interval=affect.valence_interval,
+            arousal_interval=affect.arousal_interval,
+            outputs=affect.outputs,
+            status="ok" if is_full and provisional.status == "warming" else provisional.status,
+        )
+
+    def forget(self, key: TrackKey) -> None:
+        """Drop what waits for the future of a track that is lost."""
+        self._provisional = {at: estimate for at, estimate in self._provisional.items() if at[0] != key}
+
+    def _take_seq(self) -> int:
+        self._next_seq += 1
+        return self._next_seq - 1
+
+    def _status(self, prediction: Prediction, sighting: Sighting) -> Status:
+        if not prediction.heads or (sighting.visible and sighting.crop is None):
+            return "abstain"
+        if not sighting.visible:
+            return "held"
+        return "warming" if prediction.context_fill < self._full_without_future - 1e-9 else "ok"
