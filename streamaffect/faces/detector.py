@@ -17,8 +17,8 @@ from streamaffect.faces.shrink import halve_below
 from streamaffect.faces.weights import SHORT_RANGE_SHA256, load_weights
 from streamaffect.types import Box, Face, FloatArray, ImageArray
 
-# MediaPipe samples the network's 128 × 128 pixels without anti-aliasing: handed 320 to 640 pixels that were averaged before,
-# its keypoints jitter a third less than on the full picture, and a 1080p frame costs half the time.
+# MediaPipe samples the network's 128 × 128 pixels without anti-aliasing: handed 320 to 640 pixels that were averaged
+# before, its keypoints jitter a third less than on the full picture, and a 1080p frame costs less.
 LONGEST_SIDE_PX = 640
 
 log = logging.getLogger(__name__)

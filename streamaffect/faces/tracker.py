@@ -1,0 +1,202 @@
+"""From detections in single frames to faces with stable ids, smoothed boxes and short occlusions bridged.
+
+A detection starts a candidate. A candidate that is found again often and long enough becomes a track and gets its id.
+A track that is not found is hidden, and moves on at its last speed so that it meets its face where that comes out
+again; hidden for too long, it is lost, and its id is never used again. Everything depends on time, not on frame rate.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from streamaffect.faces.boxes import iou, suppress
+from streamaffect.faces.one_euro import OneEuroFilter, Vector
+from streamaffect.types import Box, Face, TrackedFace
+
+MAX_COVER = 0.7  # two detections of which the smaller lies this far within the other show one face
+MAX_SHIFT = 1.0  # a face moves less than its own size away from where it is expected
+MAX_GROWTH = 2.0  # and changes its size by less than this factor
+SLOWEST_FRAME_S = 2.0  # frames up to this far apart follow each other; after a longer silence all faces are new
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class TrackerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the tracker believes, keeps and smooths.
+
+    confirm_hits, confirm_s: a candidate becomes a track after so many detections and so many seconds, both
+    keep_s:         a track that is hidden for longer is lost; the default is one clip
+    max_faces:      so many tracks at once: the oldest stay, and of new faces the largest come first
+    min_cutoff_hz:  smoothing at rest, lower is smoother
+    beta:           how fast smoothing gives way to motion, in Hz per face size per second
+    """
+
+    confirm_hits: Annotated[int, msgspec.Meta(ge=1)] = 3
+    confirm_s: Annotated[float, msgspec.Meta(ge=0)] = 0.12
+    keep_s: Annotated[float, msgspec.Meta(ge=0)] = 0.64
+    max_faces: Annotated[int, msgspec.Meta(ge=1)] = 8
+    min_cutoff_hz: Positive = 1.0
+    beta: Annotated[float, msgspec.Meta(ge=0)] = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrackUpdate:
+    """What one frame changed.
+
+    tracks: all tracks, hidden ones too, the oldest first
+    born:   ids reported for the first time in this frame
+    lost:   ids that will never be reported again
+    """
+
+    tracks: list[TrackedFace]
+    born: list[int]
+    lost: list[int]
+
+
+class Tracker:
+    """Follows the faces of one stream. Deterministic: the same detections give the same tracks."""
+
+    def __init__(self, settings: TrackerSettings | None = None) -> None:
+        self._settings = settings or TrackerSettings()
+        self._followed: list[_Followed] = []
+        self._next_id = 0
+        self._time_s: float | None = None
+
+    def update(self, faces: list[Face], time_s: float) -> TrackUpdate:
+        """Take the detections of the frame at `time_s`, in any order; a frame without faces counts too.
+
+        Raises:
+            ValueError: `time_s` is not later than that of the previous frame.
+        """
+        if self._time_s is not None and not time_s > self._time_s:
+            raise ValueError(f"frames must come in the order of time: {time_s:.6f} s follows {self._time_s:.6f} s")
+        self._time_s = time_s
+        lost = self._drop_expired(time_s)
+        faces = suppress(faces, MAX_COVER)
+        pairs = _match(self._followed, faces, time_s)
+        for row, followed in enumerate(self._followed):
+            if row in pairs:
+                followed.see(faces[pairs[row]], time_s)
+            else:
+                followed.missed += 1
+        taken = set(pairs.values())
+        new = [face for column, face in enumerate(faces) if column not in taken]
+        self._followed += [_Followed(face, time_s, self._settings) for face in new]
+        lost += self._drop_expired(time_s)
+        born = self._confirm(time_s)
+        tracks = [
+            TrackedFace(followed.track, followed.face, followed.missed == 0)
+            for followed in self._followed
+            if followed.track is not None
+        ]
+        return TrackUpdate(sorted(tracks, key=lambda tracked: tracked.track), born, sorted(lost))
+
+    def _drop_expired(self, time_s: float) -> list[int]:
+        """Forget what has been hidden for too long; the ids of tracks among it."""
+        expired = [followed for followed in self._followed if self._has_expired(followed, time_s)]
+        self._followed = [followed for followed in self._followed if followed not in expired]
+        return [followed.track for followed in expired if followed.track is not None]
+
+    def _has_expired(self, followed: "_Followed", time_s: float) -> bool:
+        limit_s = self._settings.confirm_s if followed.track is None else self._settings.keep_s
+        if followed.missed == 0:
+            limit_s = max(limit_s, SLOWEST_FRAME_S)
+        return time_s - followed.seen_s > limit_s
+
+    def _confirm(self, time_s: float) -> list[int]:
+        """Give ids to candidates that have been seen often and long enough, as long as there is room."""
+        settings = self._settings
+        room = settings.max_faces - sum(followed.track is not None for followed in self._followed)
+        ready = [
+            followed
+            for followed in self._followed
+            if followed.track is None
+            and followed.missed == 0
+            and followed.hits >= settings.confirm_hits
+            and time_s - followed.born_s >= settings.confirm_s
+        ]
+        ready.sort(key=lambda followed: followed.face.box.w * followed.face.box.h, reverse=True)
+        born = []
+        for followed in ready[:room]:
+            followed.track = self._next_id
+            born.append(self._next_id)
+            self._next_id += 1
+        return born
+
+
+class _Followed:
+    """A candidate, or a track once it has an id."""
+
+    __slots__ = ("_centre", "_filter", "_settings", "_size", "born_s", "face", "hits", "missed", "seen_s", "track")
+
+    def __init__(self, face: Face, time_s: float, settings: TrackerSettings) -> None:
+        self.track: int | None = None
+        self.born_s = time_s
+        self.hits = 0
+        self._settings = settings
+        self._size = 0
+        self.see(face, time_s)
+
+    def see(self, face: Face, time_s: float) -> None:
+        """Take the detection that belongs to it."""
+        box = face.box
+        centre = (box.x + box.w / 2, box.y + box.h / 2)
+        points = np.empty(0) if face.keypoints is None else face.keypoints.astype(np.float64).ravel()
+        value = np.concatenate(((*centre, box.w, box.h), points))
+        if value.size != self._size:
+            self._size = value.size
+            self._filter = OneEuroFilter(
+                min_cutoff_hz=self._settings.min_cutoff_hz, beta=self._settings.beta, speed_cutoff_hz=1.0
+            )
+        scale = np.tile((max(box.w, 1e-6), max(box.h, 1e-6)), value.size // 2)
+        self.face = _to_face(self._filter(value, time_s, scale), face)
+        self._centre = centre
+        self.seen_s = time_s
+        self.hits += 1
+        self.missed = 0
+
+    def expected(self, time_s: float) -> Box:
+        """Where the face should be at `time_s`, if it keeps its speed."""
+        ahead_s = time_s - self.seen_s
+        x = self._centre[0] + float(self._filter.speed[0]) * ahead_s
+        y = self._centre[1] + float(self._filter.speed[1]) * ahead_s
+        box = self.face.box
+        return Box(x - box.w / 2, y - box.h / 2, box.w, box.h)
+
+
+def _to_face(smooth: Vector, face: Face) -> Face:
+    """The face with its box and keypoints replaced by the filter's output."""
+    x, y, width, height = smooth[:4].tolist()
+    keypoints = None if face.keypoints is None else smooth[4:].astype(np.float32).reshape(-1, 2)
+    return Face(Box(x - width / 2, y - height / 2, width, height), face.score, keypoints)
+
+
+def _match(followed: list[_Followed], faces: list[Face], time_s: float) -> dict[int, int]:
+    """Which face (its index) belongs to which followed one: the closest pairs first, each used once."""
+    candidates = []
+    for row, known in enumerate(followed):
+        expected = known.expected(time_s)
+        hidden_s = time_s - known.seen_s if known.missed else 0.0
+        for column, face in enumerate(faces):
+            shift = _shift(expected, face.box)
+            if shift < MAX_SHIFT:
+                # Between a face in view and one that is hidden behind it, the one in view is the likelier.
+                candidates.append((shift - iou(expected, face.box) + hidden_s, row, column))
+    pairs: dict[int, int] = {}
+    for _, row, column in sorted(candidates):
+        if row not in pairs and column not in pairs.values():
+            pairs[row] = column
+    return pairs
+
+
+def _shift(expected: Box, found: Box) -> float:
+    """Distance between two centres in units of the boxes' mean size; infinite where the sizes do not fit."""
+    width, height = (expected.w + found.w) / 2, (expected.h + found.h) / 2
+    sizes = sorted((expected.w * expected.h, found.w * found.h))
+    if min(width, height) <= 0 or sizes[1] >= sizes[0] * MAX_GROWTH**2:
+        return float("inf")
+    across = (expected.x + expected.w / 2 - found.x - found.w / 2) / width
+    down = (expected.y + expected.h / 2 - found.y - found.h / 2) / height
+    return float(np.hypot(across, down))
