@@ -1,0 +1,92 @@
+"""What every source of frames is: opened once, read frame by frame, closed from any thread."""
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Annotated, Protocol, Self
+
+import msgspec
+
+from streamaffect.types import Frame
+
+Seconds = Annotated[float, msgspec.Meta(gt=0.0, le=3600.0)]
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How cameras and network streams are opened and kept alive.
+
+    width, height, fps: what a camera is asked for, in pixels and frames per second; it may answer with something else
+    open_timeout_s:     how long a camera or host may take to give its first frame
+    read_timeout_s:     how long a live source may be silent before it counts as lost
+    backoff_min_s:      the first wait before a lost source is opened again; each further wait is twice as long
+    backoff_max_s:      the longest such wait
+    """
+
+    width: Annotated[int, msgspec.Meta(ge=16, le=7680)] = 640
+    height: Annotated[int, msgspec.Meta(ge=16, le=4320)] = 480
+    fps: Annotated[float, msgspec.Meta(ge=1.0, le=240.0)] = 30.0
+    open_timeout_s: Seconds = 10.0
+    read_timeout_s: Seconds = 5.0
+    backoff_min_s: Seconds = 0.5
+    backoff_max_s: Seconds = 30.0
+
+    def __post_init__(self) -> None:
+        if self.backoff_min_s > self.backoff_max_s:
+            raise ValueError(f"backoff_min_s is {self.backoff_min_s:g}, above backoff_max_s {self.backoff_max_s:g}")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What is known of a source once it is open.
+
+    kind:       webcam, file, rtsp, http, demo, synthetic or replay
+    address:    what the user named, without credentials
+    live:       True where a frame that is not taken in time is lost
+    width, height: pixels of the first frame, after any rotation that the file asks for
+    fps:        nominal frames per second; None where nobody says
+    frames, duration_s: the length of a file as its container states it; None where it has no end or does not say
+    """
+
+    kind: str
+    address: str
+    live: bool
+    width: int
+    height: int
+    fps: float | None
+    frames: int | None
+    duration_s: float | None
+
+
+class Source(Protocol):
+    """A stream of frames.
+
+    One thread calls `open` and `read`; any thread may call `close`. The context manager closes; it does not open.
+    """
+
+    def open(self) -> SourceInfo:
+        """Connect, and wait until a first frame is known to be readable.
+
+        Calling it again after a `SourceStalledError` connects anew.
+
+        Raises:
+            SourceOpenError: it cannot be opened, or gives no frame in time.
+            SourceEndedError: `close` was called.
+        """
+
+    def read(self) -> Frame:
+        """Wait for the next frame; of a live source, for one that is newer than the last.
+
+        Raises:
+            SourceStalledError: a live source is silent or its connection broke.
+            SourceEndedError: there are no more frames, or `close` was called.
+        """
+
+    def close(self) -> None:
+        """Let go of everything, for good; a blocked `open` or `read` returns soon. May be called again."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,99 @@
+"""From what the user writes after `--source` to a source: names, kinds and the list of allowed URL schemes.
+
+The sources themselves, and OpenCV with them, are imported only when one is made.
+"""
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from streamaffect.errors import ConfigError
+from streamaffect.sources.base import Source, SourceSettings
+from streamaffect.sources.redaction import redact
+
+SCHEMES = ("rtsp", "rtsps", "http", "https")
+KINDS = "webcam, webcam:1, demo, synthetic, replay:RECORDING, rtsp://…, http://… or a video file"
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
+_NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.\-]*)=(.+)", re.DOTALL)
+_NOT_TOPIC_SAFE = re.compile(r"[^A-Za-z0-9_.\-]+")
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """The name of a stream and what it reads: `lab=rtsp://host/1` is ("lab", "rtsp://host/1").
+
+    Without a name, one is made from the source. Names are safe as a part of a topic: letters, digits, `_`, `.`, `-`.
+
+    Raises:
+        ConfigError: there is nothing to read after the name, or nothing at all.
+    """
+    # A file whose own name contains "=" is meant as a file.
+    named = None if Path(text).exists() else _NAMED.fullmatch(text)
+    name, spec = (named.group(1), named.group(2)) if named else (default_name(text), text)
+    if not spec.strip():
+        raise ConfigError(f"source is empty; expected {KINDS}")
+    return name, spec
+
+
+def default_name(spec: str) -> str:
+    """A stream name made from a source: `webcam1`, a file's stem, a host; never with credentials."""
+    if _SCHEME.match(spec):
+        raw = urlsplit(redact(spec)).netloc.rpartition("@")[2]
+    elif spec.startswith("webcam"):
+        raw = spec.replace(":", "")
+    elif spec == "demo" or spec.startswith("synthetic"):
+        raw = spec.partition(":")[0]
+    else:
+        raw = Path(spec.removeprefix("replay:")).stem
+    return _NOT_TOPIC_SAFE.sub("-", raw).strip("-.") or "stream"
+
+
+def make_source(spec: str, *, realtime: bool = False, settings: SourceSettings) -> Source:
+    """The source of frames that `spec` names, not yet opened. `realtime` paces a file as if it were live.
+
+    Raises:
+        ConfigError: `spec` names no kind of source, or has a bad argument.
+    """
+    scheme = _SCHEME.match(spec)
+    if scheme:
+        return _network(spec, scheme.group(1).lower(), settings)
+    kind, _, argument = spec.partition(":")
+    if kind == "webcam":
+        return _webcam(argument, settings)
+    if spec == "demo":
+        from streamaffect.sources.demo import DemoSource
+
+        return DemoSource()
+    if kind == "synthetic":
+        from streamaffect.sources.synthetic import SyntheticSource, parse_scene
+
+        return SyntheticSource(parse_scene(argument))
+    if kind == "replay":
+        raise ConfigError(f"{spec}: a recording holds estimates, not frames; `replay` publishes it again")
+    from streamaffect.sources.file import FileSource
+
+    return FileSource(Path(spec).expanduser(), realtime=realtime)
+
+
+def _network(url: str, scheme: str, settings: SourceSettings) -> Source:
+    if scheme not in SCHEMES:
+        allowed = ", ".join(f"{name}://" for name in SCHEMES)
+        raise ConfigError(f"{redact(url)}: {scheme}:// is not allowed as a source; expected {allowed} or a file's path")
+    try:
+        parts = urlsplit(url)
+        valid = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigError(f"{redact(url)}: is not a usable address; expected {scheme}://user:password@host:port/path")
+    from streamaffect.sources.network import NetworkSource
+
+    return NetworkSource(url, settings=settings)
+
+
+def _webcam(argument: str, settings: SourceSettings) -> Source:
+    if argument and not (argument.isascii() and argument.isdigit() and len(argument) <= 3):
+        raise ConfigError(f"webcam:{argument}: expected a number as in webcam:1")
+    from streamaffect.sources.webcam import WebcamSource
+
+    return WebcamSource(int(argument or "0"), settings=settings)
