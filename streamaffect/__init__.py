@@ -1,0 +1,72 @@
+"""streamaffect: live video of faces to a continuous stream of valence and arousal, with uncertainty.
+
+Everything here is loaded when it is first used, so that `import streamaffect` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streamaffect.analysis import analyze, analyze_image
+    from streamaffect.client import Subscriber
+    from streamaffect.errors import (
+        BundleError,
+        ConfigError,
+        EngineError,
+        RecordingError,
+        SourceError,
+        StreamAffectError,
+        WireError,
+    )
+    from streamaffect.runtime.bundle import Bundle, load_bundle
+    from streamaffect.types import Estimate, Event, Health, Meta
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "streamaffect.analysis": ("analyze", "analyze_image"),
+    "streamaffect.client": ("Subscriber",),
+    "streamaffect.errors": (
+        "BundleError",
+        "ConfigError",
+        "EngineError",
+        "RecordingError",
+        "SourceError",
+        "StreamAffectError",
+        "WireError",
+    ),
+    "streamaffect.runtime.bundle": ("Bundle", "load_bundle"),
+    "streamaffect.types": ("Estimate", "Event", "Health", "Meta"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Bundle",
+    "BundleError",
+    "ConfigError",
+    "EngineError",
+    "Estimate",
+    "Event",
+    "Health",
+    "Meta",
+    "RecordingError",
+    "SourceError",
+    "StreamAffectError",
+    "Subscriber",
+    "WireError",
+    "analyze",
+    "analyze_image",
+    "load_bundle",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,166 @@
+"""Settings: TOML and `--set section.key=value` → typed, checked structs.
+
+A key that does not exist, a value of the wrong type or out of its range is a ConfigError that names the key, the value
+and the nearest key that would have been right.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from streamaffect.errors import ConfigError
+from streamaffect.faces.settings import FaceSettings
+from streamaffect.faces.tracker import TrackerSettings
+from streamaffect.sinks.settings import FeedSettings
+from streamaffect.sources.base import SourceSettings
+
+EngineName = Literal["auto", "tensorrt", "openvino", "onnxruntime"]
+Settings = dict[str, Any]
+
+
+class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[engine]: which backend, and how many threads a call may use."""
+
+    backend: EngineName = "auto"
+    threads: Annotated[int, Meta(ge=1, le=64)] = 1
+
+
+class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[run]: what to run and for how long.
+
+    sources:     as --source, each "SOURCE" or "name=SOURCE"
+    bundle:      folder of a bundle; empty is the shipped one
+    realtime:    play files by their clock, as if live
+    max_seconds: end after so long; 0 is never
+    record:      file to record to; empty is none
+    overwrite:   replace a recording that exists
+    """
+
+    sources: list[str] = []
+    bundle: str = ""
+    realtime: bool = False
+    max_seconds: Annotated[float, Meta(ge=0)] = 0.0
+    record: str = ""
+    overwrite: bool = False
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings of a run, by section."""
+
+    run: RunSettings = RunSettings()
+    engine: EngineSettings = EngineSettings()
+    source: SourceSettings = SourceSettings()
+    faces: FaceSettings = FaceSettings()
+    tracker: TrackerSettings = TrackerSettings()
+    feed: FeedSettings = FeedSettings()
+
+
+def load_config(path: Path | None = None, overrides: Sequence[str] = (), *, base: Settings | None = None) -> Config:
+    """Settings from a TOML file, then from `section.key=value` texts, over the defaults.
+
+    base: settings by section that come before both, as from keyword arguments
+    """
+    settings: Settings = {section: dict(values) for section, values in (base or {}).items()}
+    where = "settings"
+    if path is not None:
+        where = str(path)
+        settings = _merged(settings, _read_toml(path))
+    for override in overrides:
+        settings = _merged(settings, _parse_override(override))
+        where = f"{path} and --set" if path else "--set"
+    return _convert(settings, where)
+
+
+def to_toml(config: Config) -> str:
+    """The settings as TOML that `load_config` reads back."""
+    lines: list[str] = []
+    for section, values in msgspec.to_builtins(config).items():
+        lines += [f"[{section}]", *(f"{key} = {_toml_value(value)}" for key, value in values.items()), ""]
+    return "\n".join(lines)
+
+
+def _read_toml(path: Path) -> Settings:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); --config takes a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML ({error})") from None
+
+
+def _parse_override(text: str) -> Settings:
+    key, equals, value = text.partition("=")
+    section, dot, name = key.strip().partition(".")
+    if not (equals and dot and section and name):
+        raise ConfigError(f"--set {text!r}: expected section.key=value, e.g. --set faces.max_faces=2")
+    try:
+        parsed = tomllib.loads(f"value = {value.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()  # a bare word is a text, as on a command line
+    return {section: {name: parsed}}
+
+
+def _merged(base: Settings, over: Settings) -> Settings:
+    merged = dict(base)
+    for section, values in over.items():
+        known = merged.get(section)
+        merged[section] = {**known, **values} if isinstance(known, dict) and isinstance(values, dict) else values
+    return merged
+
+
+def _convert(settings: Settings, where: str) -> Config:
+    _check_keys(settings, where)
+    try:
+        return msgspec.convert(settings, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explain(error, settings, where)) from None
+
+
+def _check_keys(settings: Settings, where: str) -> None:
+    sections = {field.name: field.type for field in msgspec.structs.fields(Config)}
+    for section, values in settings.items():
+        if section not in sections:
+            raise ConfigError(f"{where}: unknown section [{section}]; {_nearest(section, list(sections))}")
+        if not isinstance(values, dict):
+            raise ConfigError(
+                f"{where}: {section} = {values!r} stands outside a section; {_nearest(section, list(sections))}"
+            )
+        keys = [field.name for field in msgspec.structs.fields(sections[section])]
+        for key in values:
+            if key not in keys:
+                raise ConfigError(f"{where}: unknown key {section}.{key}; {_nearest(key, keys, section + '.')}")
+
+
+def _nearest(word: str, known: list[str], prefix: str = "") -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    if close:
+        return f"did you mean {prefix}{close[0]}?"
+    return "known ones are " + ", ".join(f"{prefix}{name}" for name in known)
+
+
+def _explain(error: msgspec.ValidationError, settings: Settings, where: str) -> str:
+    """msgspec says what was expected and the path; add the value and say it in our form."""
+    message, _, path = str(error).partition(" - at `$.")
+    key = path.rstrip("`")
+    value: Any = settings
+    for part in re.findall(r"[^.\[\]]+", key):
+        value = (
+            value[int(part)]
+            if isinstance(value, list) and part.isdigit()
+            else value.get(part)
+            if isinstance(value, dict)
+            else value
+        )
+    return f"{where}: {key} = {value!r}: {message[:1].lower()}{message[1:]}"
+
+
+def _toml_value(value: Any) -> str:
+    # JSON's texts, numbers, booleans and flat lists are TOML's too.
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,140 @@
+"""What a stream reports about itself each second: rates, counts and latencies over the last seconds."""
+
+import resource
+import sys
+from collections import deque
+
+from streamaffect.clock import monotonic_ns
+from streamaffect.types import Estimate, Health, LatencySummary, Sightings, SourceState
+
+WINDOW_S = 5.0
+
+
+class Rate:
+    """Events per second over the last `WINDOW_S` seconds."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[int, int]] = deque()
+
+    def add(self, now_ns: int, total: int) -> None:
+        """Note the running total."""
+        self._samples.append((now_ns, total))
+        while now_ns - self._samples[0][0] > WINDOW_S * 1e9 and len(self._samples) > 1:
+            self._samples.popleft()
+
+    def per_second(self, now_ns: int, total: int) -> float:
+        """Rate up to now; 0 before two notes."""
+        if not self._samples:
+            return 0.0
+        first_ns, first = self._samples[0]
+        elapsed_s = (now_ns - first_ns) / 1e9
+        return (total - first) / elapsed_s if elapsed_s > 0 else 0.0
+
+
+class StreamStats:
+    """The counters of one stream. Written by the capture thread (`grabbed`, `lost`, `back`) and the main one."""
+
+    def __init__(self, stream: str, *, duration_s: float | None) -> None:
+        self.stream = stream
+        self.state: SourceState = "starting"
+        self.frames_with_face = 0
+        self._duration_s = duration_s
+        self._started_ns = monotonic_ns()
+        self._grabbed = self._finished = self._skipped = self._estimates = self._faces = 0
+        self._first_s: float | None = None
+        self._last_s = 0.0
+        self._rate_in, self._rate_out = Rate(), Rate()
+        self._latencies: deque[tuple[int, float]] = deque(maxlen=2000)
+        self._reconnects = 0
+        self._downtime_s = 0.0
+        self._lost_ns: int | None = None
+
+    @property
+    def finished(self) -> int:
+        """Frames that went through the whole pipeline."""
+        return self._finished
+
+    @property
+    def estimates(self) -> int:
+        """Estimates that were made."""
+        return self._estimates
+
+    @property
+    def skipped(self) -> int:
+        """Frames that were grabbed and replaced by a newer one before anybody looked at them."""
+        return self._skipped
+
+    def take_frame(self, sightings: Sightings) -> None:
+        """Count a frame whose estimates have been made."""
+        frame = sightings.frame
+        now_ns = monotonic_ns()
+        self.state = "live" if self.state == "starting" else self.state
+        self._first_s = frame.time_s if self._first_s is None else self._first_s
+        self._last_s = frame.time_s
+        self._skipped += max(0, frame.index - self._grabbed)
+        self._grabbed, self._finished = frame.index + 1, self._finished + 1
+        self._faces = sum(face.visible for face in sightings.faces)
+        self.frames_with_face += self._faces > 0
+        self._rate_in.add(now_ns, self._grabbed)
+        self._rate_out.add(now_ns, self._finished)
+
+    def take_estimate(self, estimate: Estimate) -> None:
+        """Count an estimate and its latency."""
+        self._estimates += 1
+        if "total" in estimate.latency_ms:
+            self._latencies.append((monotonic_ns(), estimate.latency_ms["total"]))
+
+    def source_lost(self) -> None:
+        """The source is away from now on."""
+        self.state, self._lost_ns = "lost", monotonic_ns()
+
+    def source_back(self, downtime_s: float) -> None:
+        """The source works again."""
+        self.state, self._lost_ns = "live", None
+        self._reconnects += 1
+        self._downtime_s += downtime_s
+
+    def source_ended(self) -> None:
+        """No further frames will come."""
+        self.state = "ended"
+
+    def health(self, t_ns: int, dropped: dict[str, int]) -> Health:
+        """The state now."""
+        now_ns = monotonic_ns()
+        away_s = (now_ns - self._lost_ns) / 1e9 if self._lost_ns is not None else 0.0
+        return Health(
+            stream=self.stream,
+            t_ns=t_ns,
+            state=self.state,
+            uptime_s=(now_ns - self._started_ns) / 1e9,
+            fps_in=self._rate_in.per_second(now_ns, self._grabbed),
+            fps_out=self._rate_out.per_second(now_ns, self._finished),
+            frames=self._grabbed,
+            skipped=self.skipped,
+            faces=self._faces,
+            estimates=self._estimates,
+            dropped=dropped,
+            latency_ms=self._latency(now_ns),
+            reconnects=self._reconnects,
+            downtime_s=self._downtime_s + away_s,
+            memory_mb=peak_memory_mb(),
+            progress=self._progress(),
+        )
+
+    def _latency(self, now_ns: int) -> LatencySummary | None:
+        recent = sorted(ms for at_ns, ms in self._latencies if now_ns - at_ns < WINDOW_S * 1e9)
+        if not recent:
+            return None
+        p50, p95, p99 = (recent[min(len(recent) - 1, int(share * len(recent)))] for share in (0.5, 0.95, 0.99))
+        return LatencySummary(p50, p95, p99)
+
+    def _progress(self) -> float | None:
+        if not self._duration_s or self._first_s is None:
+            return None if not self._duration_s else 0.0
+        return 1.0 if self.state == "ended" else min(1.0, (self._last_s - self._first_s) / self._duration_s)
+
+
+def peak_memory_mb() -> float:
+    """The highest resident memory of this process so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
