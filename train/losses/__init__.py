@@ -1,0 +1,7 @@
+"""The training losses, one concept a file."""
+
+from .ccc import ccc_loss
+from .correlation import concordance, pearson
+from .relational import pairwise_similarity, relational_loss
+
+__all__ = ["ccc_loss", "concordance", "pairwise_similarity", "pearson", "relational_loss"]
