@@ -17,7 +17,7 @@ from msgspec import Meta
 from streamaffect.errors import ConfigError
 from streamaffect.faces.settings import FaceSettings
 from streamaffect.faces.tracker import TrackerSettings
-from streamaffect.sinks.settings import FeedSettings
+from streamaffect.feed import FeedSettings
 from streamaffect.sources.base import SourceSettings
 
 EngineName = Literal["auto", "tensorrt", "openvino", "onnxruntime"]

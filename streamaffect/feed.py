@@ -1,0 +1,94 @@
+"""Where a feed is offered and how it is protected: its settings and its addresses."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from streamaffect.errors import WireError
+
+DEFAULT_ADDRESS = "tcp://127.0.0.1:5556"
+MAX_PORT = 65535
+_TCP = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\[\]:/\s]+):(?P<port>\d+|\*)")
+
+
+class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the feed is published.
+
+    bind:            tcp://HOST:PORT (port 0 or * takes any free one) or ipc://PATH
+    insecure_bind:   allow an address that other machines can reach without encryption and keys
+    server_key:      file with the feed's CURVE key pair; encrypts the feed, needs `allowed_clients`
+    allowed_clients: folder with the public keys of those who may subscribe, one `*.key` file each
+    high_water_mark: messages that wait for one slow subscriber before further ones are dropped for it
+    """
+
+    bind: str = DEFAULT_ADDRESS
+    insecure_bind: bool = False
+    server_key: str | None = None
+    allowed_clients: str | None = None
+    high_water_mark: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A checked ZeroMQ address.
+
+    text: as ZeroMQ takes it; host: without brackets, empty for ipc; path: of the ipc socket, empty for tcp
+    """
+
+    text: str
+    transport: Literal["tcp", "ipc"]
+    host: str = ""
+    port: str = ""
+    path: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        """True where only this machine can connect."""
+        if self.transport == "ipc" or self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def is_ipv6(self) -> bool:
+        """True for a literal IPv6 host."""
+        return ":" in self.host
+
+
+def parse_address(text: str) -> Address:
+    """The parts of `tcp://HOST:PORT` or `ipc://PATH`. Raises WireError for anything else."""
+    transport, _, rest = text.partition("://")
+    if transport == "ipc" and rest:
+        return Address(text=text, transport="ipc", path=rest)
+    found = _TCP.fullmatch(rest) if transport == "tcp" else None
+    if found is None:
+        raise WireError(f"address {text!r}: expected tcp://HOST:PORT or ipc://PATH, for instance {DEFAULT_ADDRESS}")
+    port = found["port"]
+    if port != "*" and int(port) > MAX_PORT:
+        raise WireError(
+            f"address {text!r}: port {port} is above {MAX_PORT}; use 1 to {MAX_PORT}, or 0 for any free one"
+        )
+    return Address(text=text, transport="tcp", host=found["host"].strip("[]"), port=port)
+
+
+def check_protection(settings: FeedSettings) -> Address:
+    """The address to bind. Raises WireError where others could read the feed and nobody has asked for that."""
+    address = parse_address(settings.bind)
+    if (settings.server_key is None) != (settings.allowed_clients is None):
+        raise WireError(
+            "feed.server_key and feed.allowed_clients belong together: one proves who publishes, the other says who "
+            "may subscribe; set both (`streamaffect keys DIR` makes them) or neither"
+        )
+    if settings.server_key is None and not address.is_local and not settings.insecure_bind:
+        raise WireError(
+            f"feed.bind {settings.bind} can be reached from other machines: encrypt it with feed.server_key and "
+            "feed.allowed_clients (`streamaffect keys DIR` makes them), or publish it unprotected with --insecure-bind"
+        )
+    if settings.high_water_mark < 1:
+        raise WireError(f"feed.high_water_mark is {settings.high_water_mark}: expected at least 1 message")
+    return address
