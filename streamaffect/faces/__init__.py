@@ -4,10 +4,11 @@
 
 - `detector`: the protocol `FaceDetector`, and MediaPipe behind it; `litert` runs the same weights without MediaPipe.
 - `tiles`:    wraps a detector so that it also finds small faces in high-resolution frames.
+- `opening`:  from `settings` to the detector that they ask for.
 - `tracker`:  gives the detections stable ids, bridges short occlusions and smooths boxes and keypoints.
 - `crop`:     cuts the aligned square that the frame encoder sees; training uses the same function.
 - `quality`:  says how usable the crop is.
-- `boxes`, `one_euro`, `shrink` and `weights` are what those share.
+- `boxes`, `native_log`, `one_euro`, `shrink` and `weights` are what those share.
 
 Nothing is imported here: MediaPipe takes a fifth of a second to load.
 """

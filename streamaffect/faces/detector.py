@@ -1,10 +1,6 @@
 """Finding the faces of a frame: the protocol every detector follows, and MediaPipe's BlazeFace behind it."""
 
-import logging
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
@@ -13,6 +9,7 @@ import cv2
 import numpy as np
 
 from streamaffect.errors import EngineError
+from streamaffect.faces.native_log import quiet_stderr
 from streamaffect.faces.shrink import halve_below
 from streamaffect.faces.weights import SHORT_RANGE_SHA256, load_weights
 from streamaffect.types import Box, Face, FloatArray, ImageArray
@@ -20,8 +17,6 @@ from streamaffect.types import Box, Face, FloatArray, ImageArray
 # MediaPipe samples the network's 128 × 128 pixels without anti-aliasing: handed 320 to 640 pixels that were averaged
 # before, its keypoints jitter a third less than on the full picture, and a 1080p frame costs less.
 LONGEST_SIDE_PX = 640
-
-log = logging.getLogger(__name__)
 
 
 class FaceDetector(Protocol):
@@ -71,12 +66,13 @@ class MediaPipeDetector:
                 running_mode=vision.RunningMode[mode.upper()],
                 min_detection_confidence=min_score,
             )
-            with _quiet_stderr():
+            with quiet_stderr():
                 self._task: Any = vision.FaceDetector.create_from_options(options)
         except (ImportError, OSError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise EngineError(
-                f"MediaPipe's face detector does not start ({reason}); reinstall mediapipe, or use the litert detector"
+                f"MediaPipe's face detector does not start ({reason}); "
+                "reinstall mediapipe, or set faces.detector = litert"
             ) from error
 
     def detect(self, image: ImageArray, time_s: float) -> list[Face]:
@@ -87,9 +83,7 @@ class MediaPipeDetector:
         """
         if self._task is None:
             raise ValueError("the face detector is closed")
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-            raise ValueError(f"expected a picture (H, W, 3) uint8 BGR, got {image.shape} {image.dtype}")
-        small = halve_below(image, LONGEST_SIDE_PX)
+        small = halve_below(as_picture(image), LONGEST_SIDE_PX)
         if self._rgb is None or self._rgb.shape != small.shape:
             self._rgb = np.empty_like(small, order="C")
         picture = self._wrap(np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB, dst=self._rgb), np.uint8))
@@ -119,6 +113,13 @@ class MediaPipeDetector:
         return self._last_ms
 
 
+def as_picture(image: ImageArray) -> ImageArray:
+    """The image itself. Raises ValueError unless it is (H, W, 3) uint8 with at least one pixel."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise ValueError(f"expected a picture (H, W, 3) uint8 BGR, got {image.shape} {image.dtype}")
+    return image
+
+
 def largest(faces: list[Face], count: int) -> list[Face]:
     """At most `count` faces, by area, the largest first."""
     return sorted(faces, key=lambda face: face.box.w * face.box.h, reverse=True)[:count]
@@ -133,27 +134,3 @@ def _to_face(detection: Any, width: int, height: int) -> Face:
         score=float(detection.categories[0].score),
         keypoints=keypoints,
     )
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Keep what native code writes to file descriptor 2 off the terminal, and log it at debug level instead.
-
-    The library announces its CPU delegate while it creates a task and heeds no logging variable; in between frames it
-    is silent. A live display on the same terminal would be torn by these lines.
-    """
-    try:
-        terminal = os.dup(2)
-    except OSError:  # there is no stderr to protect
-        yield
-        return
-    with tempfile.TemporaryFile() as captured:
-        os.dup2(captured.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
-            captured.seek(0)
-            for line in captured.read().decode(errors="replace").splitlines():
-                log.debug("mediapipe: %s", line)
