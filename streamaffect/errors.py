@@ -10,6 +10,7 @@ StreamAffectError
 ├── EngineError            a backend that is missing or refuses a graph
 ├── RecordingError         a recording that cannot be written or read
 └── WireError              a message, an address or a key of the feed
+    └── FeedTimeoutError   nothing came within the time that the subscriber allows
 
 Each message is one line that says what, where, what was expected and what to do.
 """
@@ -53,3 +54,7 @@ class RecordingError(StreamAffectError):
 
 class WireError(StreamAffectError):
     """A message, an address or a key of the feed is not usable."""
+
+
+class FeedTimeoutError(WireError):
+    """A feed sent nothing within the time that its subscriber allows."""
