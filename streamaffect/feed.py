@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -15,20 +15,20 @@ _TCP = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\[\]:/\s]+):(?P<port>\d+|\*)")
 
 
 class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the feed is published.
+    """[feed]: how the feed is published.
 
     bind:            tcp://HOST:PORT (port 0 or * takes any free one) or ipc://PATH
     insecure_bind:   allow an address that other machines can reach without encryption and keys
-    server_key:      file with the feed's CURVE key pair; encrypts the feed, needs `allowed_clients`
+    server_key:      file with the feed's CURVE key pair; encrypts the feed, needs `allowed_clients`; empty is none
     allowed_clients: folder with the public keys of those who may subscribe, one `*.key` file each
     high_water_mark: messages that wait for one slow subscriber before further ones are dropped for it
     """
 
     bind: str = DEFAULT_ADDRESS
     insecure_bind: bool = False
-    server_key: str | None = None
-    allowed_clients: str | None = None
-    high_water_mark: int = 1000
+    server_key: str = ""
+    allowed_clients: str = ""
+    high_water_mark: Annotated[int, msgspec.Meta(ge=1)] = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +79,14 @@ def parse_address(text: str) -> Address:
 def check_protection(settings: FeedSettings) -> Address:
     """The address to bind. Raises WireError where others could read the feed and nobody has asked for that."""
     address = parse_address(settings.bind)
-    if (settings.server_key is None) != (settings.allowed_clients is None):
+    if bool(settings.server_key) != bool(settings.allowed_clients):
         raise WireError(
             "feed.server_key and feed.allowed_clients belong together: one proves who publishes, the other says who "
             "may subscribe; set both (`streamaffect keys DIR` makes them) or neither"
         )
-    if settings.server_key is None and not address.is_local and not settings.insecure_bind:
+    if not settings.server_key and not address.is_local and not settings.insecure_bind:
         raise WireError(
             f"feed.bind {settings.bind} can be reached from other machines: encrypt it with feed.server_key and "
             "feed.allowed_clients (`streamaffect keys DIR` makes them), or publish it unprotected with --insecure-bind"
         )
-    if settings.high_water_mark < 1:
-        raise WireError(f"feed.high_water_mark is {settings.high_water_mark}: expected at least 1 message")
     return address

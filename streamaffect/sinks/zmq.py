@@ -97,7 +97,7 @@ class ZmqPublisher:
         self._socket.setsockopt(zmq.XPUB_NODROP, 1)  # reports a full queue, see _publish
         self._socket.setsockopt(zmq.SNDHWM, settings.high_water_mark)
         self._socket.setsockopt(zmq.IPV6, int(address.is_ipv6))
-        if settings.server_key is None or settings.allowed_clients is None:
+        if not settings.server_key:
             return
         check_curve()
         pair, allowed = load_pair(Path(settings.server_key)), load_allowed(Path(settings.allowed_clients))
