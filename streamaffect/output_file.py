@@ -12,16 +12,10 @@ from streamaffect.errors import RecordingError
 
 def check_output(path: Path, *, overwrite: bool) -> None:
     """Raise RecordingError where a new file cannot stand at `path`: a folder, no parent folder, a file that exists."""
-    if path.is_dir():
-        raise RecordingError(f"{path}: is a folder; give the name of a file in it")
-    if not path.parent.is_dir():
-        raise RecordingError(f"{path}: there is no folder {path.parent}; create it first")
-    if not os.path.lexists(path):
-        return
-    if not overwrite:
-        raise RecordingError(f"{path}: already exists; choose another name, e.g. {free_name(path)}, or remove it")
-    if not path.is_file():
-        raise RecordingError(f"{path}: is not a regular file; choose another name")
+    try:
+        _check(path, overwrite=overwrite)
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def free_name(path: Path) -> Path:
@@ -60,3 +54,18 @@ def whole_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def _check(path: Path, *, overwrite: bool) -> None:
+    if path.is_dir():
+        raise RecordingError(f"{path}: is a folder; give the name of a file in it")
+    if not path.parent.is_dir():
+        raise RecordingError(f"{path}: there is no folder {path.parent}; create it first")
+    if not os.path.lexists(path):
+        return
+    if not overwrite:
+        raise RecordingError(
+            f"{path}: already exists; choose another name, e.g. {free_name(path)}, or ask to overwrite it"
+        )
+    if not path.is_file():
+        raise RecordingError(f"{path}: is not a regular file; choose another name")

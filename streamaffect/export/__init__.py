@@ -75,9 +75,9 @@ def export(
         require_pyarrow()
     recording = read_recording(path)
     _check_stream(recording, stream)
+    check_output(out, overwrite=overwrite)
     if out.exists() and out.samefile(recording.path):
         raise ConfigError(f"{out}: is the recording itself; give another name for the export")
-    check_output(out, overwrite=overwrite)
     with _progress(recording, console) as progress:
         found = survey(_watched(recording, progress, "reading"), stream)
         with whole_file(out, overwrite=overwrite) as file:
