@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from streamaffect.opening import make_detector, open_streams
 from streamaffect.calibration import Affect, read_heads
 from streamaffect.config import Config, load_config
 from streamaffect.errors import ConfigError
 from streamaffect.faces.crop import crop_box, crop_face
 from streamaffect.faces.quality import measure
+from streamaffect.opening import make_detector, open_streams
 from streamaffect.pipeline import Pipeline
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine
@@ -23,7 +23,9 @@ BundleLike = Bundle | str | Path | None
 STILL_STREAM = "image"
 
 
-def analyze(source: str | Path, *, bundle: BundleLike = None, engine: str = "auto", **settings: object) -> Iterator[Estimate]:
+def analyze(
+    source: str | Path, *, bundle: BundleLike = None, engine: str = "auto", **settings: object
+) -> Iterator[Estimate]:
     """Run the offline pipeline over a video file: every frame, in order, as fast as it goes.
 
     source:   path of a file
@@ -35,13 +37,15 @@ def analyze(source: str | Path, *, bundle: BundleLike = None, engine: str = "aut
     ConfigError at the first estimate that is asked for.
     """
     loaded = _loaded(bundle)
-    config = load_config(base=_sections(settings))
+    config = load_config(flags=_sections(settings))
     running = open_engine(loaded, engine, threads=config.engine.threads)
     streams = open_streams([str(source)], config, loaded)
     pipeline = Pipeline(streams, loaded, running, settings=config.source)
     if pipeline.is_live:
         streams[0].close()
-        raise ConfigError(f"analyze reads files, {str(source)!r} is live; run the stream and use streamaffect.Subscriber")
+        raise ConfigError(
+            f"analyze reads files, {str(source)!r} is live; run the stream and use streamaffect.Subscriber"
+        )
     for message in pipeline.messages():
         if isinstance(message, Estimate):
             yield message
@@ -88,27 +92,27 @@ class _StillAnalyser:
                 crops = [crop_box(image, face.box, spec) for face in faces]
             if not crops:
                 return []
-            rows, context_fill = self._predict(np.stack(crops))
+            heads = self._predict(np.stack(crops))
+        qualities = [measure(crop, face, image.shape, spec).overall for crop, face in zip(crops, faces, strict=True)]
         return [
-            self._to_estimate(i, face, crop, image, {name: values[i] for name, values in rows.items()}, context_fill)
-            for i, (face, crop) in enumerate(zip(faces, crops, strict=True))
+            self._to_estimate(i, face, qualities[i], {name: rows[i] for name, rows in heads.items()})
+            for i, face in enumerate(faces)
         ]
 
-    def _predict(self, crops: ImageArray) -> tuple[dict[str, FloatArray], float]:
-        """crops (N, S, S, 3) → rows (N, L) per head, and the share of the context that is real."""
+    def _predict(self, crops: ImageArray) -> dict[str, FloatArray]:
+        """crops (N, S, S, 3) → rows (N, L) per head."""
         manifest = self._bundle.manifest
         features = self._engine.encode_frames(crops)  # (N, D)
-        clip = self._engine.encode_clips(np.repeat(features[:, None], manifest.clip.frames, axis=1))  # (N, T, D) → (N, C)
+        clip = self._engine.encode_clips(
+            np.repeat(features[:, None], manifest.clip.frames, axis=1)
+        )  # (N, T, D) → (N, C)
         context = np.repeat(clip[:, None], manifest.context.clips, axis=1)  # (N, K, C)
         valid = np.zeros(context.shape[:2], np.bool_)
         valid[:, manifest.context.past] = True
-        return self._engine.run_heads(clip, context, valid), 1 / manifest.context.clips
+        return self._engine.run_heads(clip, context, valid)
 
-    def _to_estimate(
-        self, i: int, face: Face, crop: ImageArray, image: ImageArray, rows: dict[str, FloatArray], context_fill: float
-    ) -> Estimate:
+    def _to_estimate(self, i: int, face: Face, quality: float, rows: dict[str, FloatArray]) -> Estimate:
         manifest = self._bundle.manifest
-        quality = measure(crop, face, image.shape, manifest.crop).overall
         is_usable = manifest.abstain is None or quality >= manifest.abstain.quality
         affect = read_heads(manifest, rows) if is_usable else Affect()
         return Estimate(
@@ -124,7 +128,7 @@ class _StillAnalyser:
             arousal_interval=affect.arousal_interval,
             status="ok" if is_usable else "abstain",
             coverage=1.0,
-            context_fill=context_fill,
+            context_fill=1 / manifest.context.clips,
             lookahead_s=0.0,
             refines=None,
             box=face.box,
@@ -158,5 +162,7 @@ def _sections(settings: dict[str, object]) -> dict[str, dict[str, object]]:
 def _checked_box(box: Sequence[float]) -> Box:
     values = [float(value) for value in box]
     if len(values) != 4 or not all(np.isfinite(values)) or values[2] <= 0 or values[3] <= 0:
-        raise ConfigError(f"boxes: {list(box)} is not (x, y, w, h) in shares of the picture with positive width and height")
+        raise ConfigError(
+            f"boxes: {list(box)} is not (x, y, w, h) in shares of the picture with positive width and height"
+        )
     return Box(*values)

@@ -5,9 +5,8 @@ and the nearest key that would have been right.
 """
 
 import difflib
-import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -61,28 +60,39 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     feed: FeedSettings = FeedSettings()
 
 
-def load_config(path: Path | None = None, overrides: Sequence[str] = (), *, base: Settings | None = None) -> Config:
-    """Settings from a TOML file, then from `section.key=value` texts, over the defaults.
+def load_config(
+    path: Path | None = None, overrides: Sequence[str] = (), *, flags: Mapping[str, Mapping[str, object]] | None = None
+) -> Config:
+    """Settings from a TOML file, over them `section.key=value` texts, over them flags by section; the rest is default.
 
-    base: settings by section that come before both, as from keyword arguments
+    Raises ConfigError where any of them is not a setting.
     """
-    settings: Settings = {section: dict(values) for section, values in (base or {}).items()}
-    where = "settings"
+    layers: list[tuple[str, Mapping[str, Any]]] = [("settings", {})]
     if path is not None:
-        where = str(path)
-        settings = _merged(settings, _read_toml(path))
-    for override in overrides:
-        settings = _merged(settings, _parse_override(override))
-        where = f"{path} and --set" if path else "--set"
-    return _convert(settings, where)
+        layers.append((str(path), _read_toml(path)))
+    layers += [(f"--set {override}", _parse_override(override)) for override in overrides]
+    layers.append(("settings", flags or {}))
+    settings: Settings = {}
+    for where, layer in layers:
+        _check_keys(layer, where)
+        settings = _merged(settings, layer)
+        # Checked layer by layer, so that an error names the file or flag that it comes from.
+        config = _convert(settings, where)
+    return config
 
 
 def to_toml(config: Config) -> str:
-    """The settings as TOML that `load_config` reads back."""
+    """The settings as TOML that `load_config` reads back. What is not set stands as a comment."""
     lines: list[str] = []
     for section, values in msgspec.to_builtins(config).items():
-        lines += [f"[{section}]", *(f"{key} = {_toml_value(value)}" for key, value in values.items()), ""]
-    return "\n".join(lines)
+        lines.append(f"[{section}]")
+        # JSON's texts, numbers, booleans and flat lists are TOML's too.
+        lines += [
+            f"# {key} is not set" if value is None else f"{key} = {msgspec.json.encode(value).decode()}"
+            for key, value in values.items()
+        ]
+        lines.append("")
+    return "\n".join(lines).rstrip()
 
 
 def _read_toml(path: Path) -> Settings:
@@ -107,23 +117,18 @@ def _parse_override(text: str) -> Settings:
     return {section: {name: parsed}}
 
 
-def _merged(base: Settings, over: Settings) -> Settings:
-    merged = dict(base)
-    for section, values in over.items():
-        known = merged.get(section)
-        merged[section] = {**known, **values} if isinstance(known, dict) and isinstance(values, dict) else values
-    return merged
+def _merged(base: Settings, over: Mapping[str, Any]) -> Settings:
+    return base | {section: {**base.get(section, {}), **values} for section, values in over.items()}
 
 
 def _convert(settings: Settings, where: str) -> Config:
-    _check_keys(settings, where)
     try:
         return msgspec.convert(settings, Config)
     except msgspec.ValidationError as error:
         raise ConfigError(_explain(error, settings, where)) from None
 
 
-def _check_keys(settings: Settings, where: str) -> None:
+def _check_keys(settings: Mapping[str, Any], where: str) -> None:
     sections = {field.name: field.type for field in msgspec.structs.fields(Config)}
     for section, values in settings.items():
         if section not in sections:
@@ -150,17 +155,6 @@ def _explain(error: msgspec.ValidationError, settings: Settings, where: str) -> 
     message, _, path = str(error).partition(" - at `$.")
     key = path.rstrip("`")
     value: Any = settings
-    for part in re.findall(r"[^.\[\]]+", key):
-        value = (
-            value[int(part)]
-            if isinstance(value, list) and part.isdigit()
-            else value.get(part)
-            if isinstance(value, dict)
-            else value
-        )
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else value
     return f"{where}: {key} = {value!r}: {message[:1].lower()}{message[1:]}"
-
-
-def _toml_value(value: Any) -> str:
-    # JSON's texts, numbers, booleans and flat lists are TOML's too.
-    return msgspec.json.encode(value).decode()

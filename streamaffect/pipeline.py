@@ -124,6 +124,7 @@ class Pipeline:
     """Everything that runs between the sources and the sinks.
 
     streams:     opened sources; they are closed with the pipeline
+    settings:    how a live source that is lost is tried again
     max_seconds: end after so long: of a file's own time offline, of real time live
     dropped:     counts of what each sink had to drop, asked for each health message
     """
@@ -134,7 +135,7 @@ class Pipeline:
         bundle: Bundle,
         engine: Engine,
         *,
-        backoff: Backoff,
+        settings: SourceSettings,
         max_seconds: float | None = None,
         dropped: Callable[[], dict[str, int]] = dict,
     ) -> None:
@@ -159,7 +160,7 @@ class Pipeline:
                 self._mailbox,
                 self._stop,
                 self._source_event,
-                backoff=backoff,
+                backoff=Backoff(settings.backoff_min_s, settings.backoff_max_s),
                 max_file_s=None if self.is_live else max_seconds,
             )
             for stream in streams

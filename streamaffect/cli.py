@@ -1,0 +1,280 @@
+"""The command line. Only what parses is imported here, so that `--help` answers at once."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from streamaffect import __version__
+from streamaffect.errors import StreamAffectError
+
+EXIT_OK, EXIT_ERROR, EXIT_USER = 0, 1, 2
+
+SOURCES = """\
+sources:
+  webcam, webcam:1       a camera by its number
+  clip.mp4               a video file, as fast as it goes and without loss; with --realtime by its clock
+  rtsp://user:pw@host/1  a network camera; also rtsps://, http:// and https://
+  demo                   the shipped clip of a face, looped
+  synthetic              moving faces for tests, e.g. synthetic:faces=3,fps=30,size=1280x720
+  replay:run.jsonl       a recording, published again at its own pace
+  lab=webcam             any of them under a name of yours; --source may be given several times
+"""
+
+RUN_EXAMPLES = """\
+examples:
+  python run_stream.py --source webcam
+  python run_stream.py --source interview.mp4 --record interview.jsonl
+  python run_stream.py --source door=rtsp://10.0.0.7/live --source desk=webcam:1 --bind tcp://127.0.0.1:5600
+  python run_stream.py --source demo --set tracker.max_faces=1 --print-config
+
+Estimates are published as JSON over ZeroMQ: docs/wire-protocol.md. They measure apparent expression, not felt emotion.
+"""
+
+# Flag → section and key of the setting that it changes.
+FLAG_SETTINGS = {
+    "source": ("run", "sources"),
+    "bundle": ("run", "bundle"),
+    "realtime": ("run", "realtime"),
+    "max_seconds": ("run", "max_seconds"),
+    "record": ("run", "record"),
+    "overwrite": ("run", "overwrite"),
+    "engine": ("engine", "backend"),
+    "bind": ("feed", "bind"),
+    "insecure_bind": ("feed", "insecure_bind"),
+}
+
+Verb = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse and run; returns the exit code: 0 done, 1 failed, 2 a user's mistake, said in one line."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
+        words.insert(0, "run")
+    options = parser.parse_args(words)
+    try:
+        _set_up_logging(getattr(options, "log_level", "warning"))
+        verb: Verb = options.verb
+        return verb(options)
+    except StreamAffectError as error:
+        print(f"streamaffect: {error}", file=sys.stderr)
+        return EXIT_USER
+    except KeyboardInterrupt:
+        return EXIT_OK
+    except BrokenPipeError:
+        return EXIT_OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="streamaffect",
+        description="Live video of faces to a continuous stream of valence and arousal, with uncertainty.",
+        epilog="`streamaffect VERB --help` explains each verb; without a verb, `run` is meant.\n\n" + SOURCES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"streamaffect {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _add_run(verbs, "run", "estimate affect from sources and publish it")
+    _add_run(verbs, "record", "the same as run, with a recording that must be named")
+    _add_listen(verbs)
+    _add_replay(verbs)
+    _add_export(verbs)
+    _add_doctor(verbs)
+    _add_keys(verbs)
+    return parser
+
+
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add_run(verbs: Verbs, name: str, summary: str) -> None:
+    parser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary.capitalize() + ".",
+        epilog=SOURCES + "\n" + RUN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--source", action="append", metavar="SOURCE", help="what to look at (see below); repeatable")
+    parser.add_argument("--bundle", metavar="DIR", help="the model; default: the one that is shipped")
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "tensorrt", "openvino", "onnxruntime"),
+        help="what runs the model; auto takes the fastest that is verified here (default)",
+    )
+    parser.add_argument("--bind", metavar="ADDRESS", help="address of the feed; default tcp://127.0.0.1:5556")
+    parser.add_argument(
+        "--insecure-bind", action="store_true", default=None, help="let other machines read the feed unencrypted"
+    )
+    parser.add_argument(
+        "--display",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="live view in the terminal (default: on a terminal)",
+    )
+    parser.add_argument(
+        "--record", metavar="PATH", required=name == "record", help="write every estimate to this file (JSON Lines)"
+    )
+    parser.add_argument("--overwrite", action="store_true", default=None, help="replace a recording that exists")
+    parser.add_argument("--realtime", action="store_true", default=None, help="play files by their clock, as if live")
+    parser.add_argument("--max-seconds", type=float, metavar="X", help="end after X seconds (of a file: of its time)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML; flags come after it")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="one setting; repeatable"
+    )
+    parser.add_argument("--print-config", action="store_true", help="print all settings as TOML and end")
+    _add_log_level(parser)
+    parser.set_defaults(verb=_run)
+
+
+def _add_listen(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "listen",
+        help="show a feed, or print it as JSON lines",
+        description="Subscribe to a feed and show it live, or print one JSON line per message for pipes.",
+    )
+    parser.add_argument("address", nargs="?", default="tcp://127.0.0.1:5556", help="default: %(default)s")
+    parser.add_argument("--stream", metavar="NAME", help="only this stream")
+    parser.add_argument("--json", action="store_true", help="one line per message on standard output")
+    parser.add_argument("--keys", type=Path, metavar="DIR", help="key folder of a client, for an encrypted feed")
+    parser.add_argument("--max-seconds", type=float, metavar="X", help="end after X seconds")
+    _add_log_level(parser)
+    parser.set_defaults(verb=_listen)
+
+
+def _add_replay(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "replay",
+        help="publish a recording again, at its own pace",
+        description="Publish a recording again with its original clock. The same as run --source replay:RECORDING.",
+    )
+    parser.add_argument("recording", type=Path, metavar="RECORDING")
+    parser.add_argument("--bind", metavar="ADDRESS", help="address of the feed; default tcp://127.0.0.1:5556")
+    parser.add_argument("--display", action=argparse.BooleanOptionalAction, default=None, help="live view")
+    _add_log_level(parser)
+    parser.set_defaults(verb=_replay)
+
+
+def _add_export(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "export",
+        help="convert a recording to CSV, Parquet or EmotionML",
+        description="Convert a recording; the ending of OUT says the format: .csv, .parquet or .emotionml.",
+    )
+    parser.add_argument("recording", type=Path, metavar="RECORDING")
+    parser.add_argument("out", type=Path, metavar="OUT")
+    parser.add_argument("--stream", metavar="NAME", help="only this stream")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
+    _add_log_level(parser)
+    parser.set_defaults(verb=_export)
+
+
+def _add_doctor(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "doctor",
+        help="what works on this machine, and why not",
+        description="Check everything that a run needs, from the libraries to a camera, and say what to do.",
+    )
+    parser.add_argument("--json", action="store_true", help="the findings as JSON")
+    _add_log_level(parser)
+    parser.set_defaults(verb=_doctor)
+
+
+def _add_keys(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "keys",
+        help="make the keys of an encrypted feed",
+        description="Write CURVE key pairs for a feed and a client, for feeds that other machines may read.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument("--client", default="client", metavar="NAME", help="name of the client (default: %(default)s)")
+    parser.add_argument("--renew", action="store_true", help="replace this client's keys: the old ones stop working")
+    _add_log_level(parser)
+    parser.set_defaults(verb=_keys)
+
+
+def _add_log_level(parser: argparse.ArgumentParser) -> None:
+    levels = ("debug", "info", "warning", "error")
+    parser.add_argument("--log-level", choices=levels, default="warning", help="default: %(default)s")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from streamaffect.config import load_config, to_toml
+
+    config = load_config(options.config, options.set, flags=_flags(options))
+    if options.print_config:
+        print(to_toml(config))
+        return EXIT_OK
+    from streamaffect.run import run
+
+    return run(config, display=options.display)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from streamaffect.config import load_config
+    from streamaffect.run import run
+
+    options.source = [f"replay:{options.recording}"]
+    return run(load_config(flags=_flags(options)), display=options.display)
+
+
+def _flags(options: argparse.Namespace) -> dict[str, dict[str, object]]:
+    """The settings that were given as flags, by section."""
+    flags: dict[str, dict[str, object]] = {}
+    for flag, (section, key) in FLAG_SETTINGS.items():
+        value = getattr(options, flag, None)
+        if value is not None:
+            flags.setdefault(section, {})[key] = value
+    return flags
+
+
+def _listen(options: argparse.Namespace) -> int:
+    from streamaffect.listen import listen
+
+    return listen(
+        options.address,
+        stream=options.stream,
+        as_json=options.json,
+        keys=options.keys,
+        max_seconds=options.max_seconds,
+    )
+
+
+def _export(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from streamaffect.export import export
+
+    exported = export(
+        options.recording,
+        options.out,
+        stream=options.stream,
+        overwrite=options.overwrite,
+        console=Console(stderr=True),
+    )
+    torn = "; the recording's last line was torn and is not in it" if exported.torn else ""
+    print(f"{exported.path}: {exported.rows} estimates{torn}")
+    return EXIT_OK
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from streamaffect.doctor import doctor
+
+    return doctor(as_json=options.json)
+
+
+def _keys(options: argparse.Namespace) -> int:
+    from streamaffect.keys import create_keys
+
+    keys = create_keys(options.folder, client=options.client, renew=options.renew)
+    print(f"publisher:  --set feed.server_key={keys.server_key} --set feed.allowed_clients={keys.allowed_clients}")
+    print(f"subscriber: copy {keys.client} to its machine; streamaffect listen ADDRESS --keys {keys.client}")
+    return EXIT_OK
+
+
+def _set_up_logging(level: str) -> None:
+    logging.basicConfig(level=level.upper(), format="%(levelname)s %(name)s: %(message)s", force=True)
