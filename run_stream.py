@@ -6,4 +6,6 @@ import sys
 from streamaffect.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    words = sys.argv[1:]
+    # Here even `--help` is about running.
+    sys.exit(main(["run", *words] if not words or words[0].startswith("-") else words))
