@@ -12,7 +12,7 @@ Value = int | float | str | None
 ColumnType = Literal["int", "float", "text"]
 OutputName = tuple[str, str]
 
-PICTURES_REMEMBERED = 4096
+PICTURES_REMEMBERED = 1024
 
 
 @dataclass(frozen=True, slots=True)

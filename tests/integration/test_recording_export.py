@@ -284,4 +284,5 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path, format: Format)
         tracemalloc.stop()
         return peak
 
-    assert peak_bytes(10_000) < peak_bytes(5_000) * 1.2
+    peak_bytes(1)  # modules that are imported by the first export stay in memory
+    assert peak_bytes(8_000) < peak_bytes(4_000) * 1.2

@@ -31,7 +31,7 @@ def written(folder: Path, content: bytes) -> Path:
         (HEADER[:50], "is not a streamaffect recording"),
         (HEADER.replace(b'"v":1', b'"v":2'), "version 2, schema 1; this release reads version 1"),
         (HEADER.replace(b'"schema":1', b'"schema":7'), "install a newer streamaffect"),
-        (HEADER.replace(b'"model"', b'"modle"'), "line 1: Object missing required field `model`"),
+        (HEADER.replace(b'"model"', b'"modl"'), "line 1: Object missing required field `model`"),
     ],
 )
 def test_a_file_without_a_valid_header_is_refused_with_one_line(tmp_path: Path, content: bytes, complaint: str) -> None:
