@@ -1,6 +1,6 @@
 """CURVE key pairs that encrypt a feed and say who may read it, in the text format of ZeroMQ's own tools.
 
-`create_keys(DIR)` lays them out by who needs them:
+`write_keys(DIR)` lays them out by who needs them:
 
     DIR/server.key_secret        stays with the publisher
     DIR/allowed/NAME.key         public, the publisher's list of subscribers
@@ -42,12 +42,20 @@ class ClientKeys:
 
 
 @dataclass(frozen=True, slots=True)
-class CreatedKeys:
-    """Where `create_keys` has put the publisher's secret, its list of subscribers, and the folder of one subscriber."""
+class WrittenKeys:
+    """Where `write_keys` has put the publisher's secret, its list of subscribers, and the folder of one subscriber."""
 
     server_key: Path
     allowed_clients: Path
     client: Path
+
+    def __str__(self) -> str:
+        """What to do with them, for people."""
+        return (
+            f"publisher:  streamaffect run … --set feed.server_key={self.server_key} "
+            f"--set feed.allowed_clients={self.allowed_clients}\n"
+            f"subscriber: copy the folder {self.client}, then: streamaffect listen ADDRESS --keys {self.client}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,32 +69,34 @@ class AllowedClients:
         return any(_public_key_or_none(path) == key for path in self.folder.glob("*.key"))
 
 
-def create_keys(folder: Path, *, client: str = "client", renew: bool = False) -> CreatedKeys:
+def write_keys(folder: Path, *, client: str = "client", overwrite: bool = False) -> WrittenKeys:
     """Make keys for one subscriber, and for the publisher where it has none yet.
 
-    renew: replace this subscriber's keys where they exist; the publisher's are never replaced
-    Raises WireError where they exist and `renew` is False, where the folder cannot be written, without CURVE in libzmq.
+    overwrite: replace this subscriber's keys where they exist; the publisher's are never replaced
+    Raises WireError where they exist and `overwrite` is False, where the folder cannot be written, or without CURVE.
     """
     check_curve()
     if not _CLIENT_NAME.fullmatch(client) or client == ALLOWED:
         raise WireError(f"client name {client!r}: expected letters, digits, '.', '_' or '-', and not {ALLOWED!r}")
-    created = CreatedKeys(folder / SERVER_SECRET, folder / ALLOWED, folder / client)
-    secret_path, public_path = created.client / CLIENT_SECRET, created.allowed_clients / f"{client}.key"
+    written = WrittenKeys(folder / SERVER_SECRET, folder / ALLOWED, folder / client)
+    secret_path, public_path = written.client / CLIENT_SECRET, written.allowed_clients / f"{client}.key"
     existing = next((path for path in (secret_path, public_path) if path.exists()), None)
-    if existing is not None and not renew:
-        raise WireError(f"{existing} exists: choose another client name, or replace this client's keys with --renew")
+    if existing is not None and not overwrite:
+        raise WireError(
+            f"{existing} exists: choose another client name, or replace this client's keys with --overwrite"
+        )
     try:
-        created.client.mkdir(mode=0o700, parents=True, exist_ok=True)
-        created.allowed_clients.mkdir(exist_ok=True)
-        if not created.server_key.exists():
-            _write(created.server_key, *zmq.curve_keypair())
+        written.client.mkdir(mode=0o700, parents=True, exist_ok=True)
+        written.allowed_clients.mkdir(exist_ok=True)
+        if not written.server_key.exists():
+            _write(written.server_key, *zmq.curve_keypair())
         public, secret = zmq.curve_keypair()
         _write(secret_path, public, secret)
         _write(public_path, public)
-        _write(created.client / SERVER_PUBLIC, load_pair(created.server_key).public)
+        _write(written.client / SERVER_PUBLIC, load_pair(written.server_key).public)
     except OSError as error:
         raise WireError(f"{error.filename}: {error.strerror}; keys need a folder that can be written") from error
-    return created
+    return written
 
 
 def load_pair(path: Path) -> KeyPair:

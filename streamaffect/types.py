@@ -6,7 +6,7 @@ All are frozen. Boxes are shares of the frame's width and height; times are seco
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,6 +18,9 @@ TimeArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 NOTICE = "An emotion-estimation system is running: it measures apparent expression, not felt emotion."
+
+Signed = Annotated[float, msgspec.Meta(ge=-1.0, le=1.0)]
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 Status = Literal["ok", "warming", "held", "abstain"]
 EventName = Literal["track_born", "track_lost", "source_lost", "source_back", "source_ended"]
@@ -158,13 +161,13 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     t_capture_ns: int
     t_publish_ns: int
     pts_s: float | None
-    valence: float | None
-    arousal: float | None
-    valence_interval: tuple[float, float] | None
-    arousal_interval: tuple[float, float] | None
+    valence: Signed | None
+    arousal: Signed | None
+    valence_interval: tuple[Signed, Signed] | None
+    arousal_interval: tuple[Signed, Signed] | None
     status: Status
-    coverage: float
-    context_fill: float
+    coverage: Share
+    context_fill: Share
     lookahead_s: float
     refines: int | None
     box: Box

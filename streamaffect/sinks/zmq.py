@@ -39,16 +39,17 @@ _REASONS: Final = MappingProxyType(
 class ZmqPublisher:
     """A sink that publishes `[topic, payload]`. Construction binds the address, so that errors come before the run.
 
-    clock: the pipeline's, so that `t_capture_ns` and `t_publish_ns` of live estimates lie on one time line
+    keep_times: leave the times of estimates as they are, for the replay of a recording
     Raises WireError where the address is malformed, in use or unprotected, or where a key is missing.
     """
 
     name: Final = "zmq"
     idle_s: Final = 0.05
 
-    def __init__(self, settings: FeedSettings, *, clock: Clock | None = None) -> None:
+    def __init__(self, settings: FeedSettings, *, keep_times: bool = False) -> None:
         address = check_protection(settings)
-        self._clock = clock or Clock.now()
+        self._clock = Clock.now()
+        self._keep_times = keep_times
         self._last: dict[bytes, bytes] = {}
         self._overflows = 0
         self._context = zmq.Context()
@@ -70,7 +71,7 @@ class ZmqPublisher:
     def send(self, message: Message) -> None:
         """Publish a message; a live estimate gets its time of publishing now. Never waits for a subscriber."""
         self.idle()
-        if isinstance(message, Estimate):
+        if isinstance(message, Estimate) and not self._keep_times:
             message = stamped(message, self._clock.utc(monotonic_ns()))
         topic, payload = topic_of(message), encode(message)
         self._remember(message, topic, payload)

@@ -1,0 +1,47 @@
+"""The JSON Schema of the wire, generated from the types: `python -m streamaffect.wire_schema docs/wire.schema.json`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from streamaffect.types import Message
+from streamaffect.wire import SCHEMA
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+REPEAT = {
+    "type": "boolean",
+    "default": False,
+    "description": "True on the copy of a topic's last message that is sent because somebody has just subscribed",
+}
+
+
+def wire_schema() -> dict[str, Any]:
+    """The schema of any payload of schema v1; fields that it does not name are allowed and to be ignored."""
+    schema: dict[str, Any] = {"$schema": DIALECT, "title": f"streamaffect wire, schema v{SCHEMA}"}
+    schema |= msgspec.json.schema(Message, schema_hook=_any_value)
+    for definition in schema["$defs"].values():
+        properties = definition.get("properties", {})
+        if "kind" in properties:
+            properties["v"] = {"const": SCHEMA}
+            properties["repeat"] = REPEAT
+            definition["required"] = ["v", *definition["required"]]
+    return schema
+
+
+def schema_text() -> str:
+    """The schema as it stands in the file."""
+    return json.dumps(wire_schema(), indent=1) + "\n"
+
+
+def _any_value(kind: type) -> dict[str, Any]:
+    """The schema of a field whose type is left open."""
+    if kind is object:
+        return {"description": "any JSON value"}
+    raise TypeError(f"{kind} has no JSON Schema")
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(schema_text(), encoding="utf-8")
