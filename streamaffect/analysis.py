@@ -1,5 +1,6 @@
 """Affect of a file or a picture, as a plain function call. What runs is the code that streams."""
 
+import atexit
 import threading
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -80,6 +81,7 @@ class _StillAnalyser:
         self._engine = engine
         self._detector = make_detector(Config(), mode="image")
         self._lock = threading.Lock()  # engines and detectors serve one thread at a time
+        atexit.register(self._detector.close)  # MediaPipe complains on standard error if the interpreter does it
 
     def estimate(self, image: ImageArray, boxes: Sequence[Sequence[float]] | None) -> list[Estimate]:
         spec = self._bundle.manifest.crop

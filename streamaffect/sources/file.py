@@ -110,10 +110,10 @@ class FileSource(Source):
         if self._realtime and not self._pacer.wait(pts_s):
             raise SourceEndedError(f"{self._path}: was closed")
         index, self._index = self._index, self._index + 1
+        if not self._realtime:
+            return Frame(image, index, time_s=pts_s, t_capture_ns=round(pts_s * 1e9), grabbed_ns=None, pts_s=pts_s)
         grabbed_ns = monotonic_ns()
-        if self._realtime:
-            return Frame(image, index, grabbed_ns * 1e-9, self._clock.utc(grabbed_ns), grabbed_ns)
-        return Frame(image, index, pts_s, round(pts_s * 1e9), grabbed_ns, pts_s)
+        return Frame(image, index, grabbed_ns * 1e-9, self._clock.utc(grabbed_ns), grabbed_ns, pts_s)
 
     def close(self) -> None:
         """Stop waiting and release the file."""
