@@ -2,6 +2,7 @@
 
 import csv
 import json
+import subprocess
 import sys
 import tracemalloc
 import xml.etree.ElementTree as ET
@@ -112,6 +113,12 @@ def test_live_timestamps_count_from_the_first_estimate_of_all_streams(tmp_path: 
     rows = rows_of(tmp_path / "a.csv")
     assert [row["timestamp"] for row in rows] == ["0.0", "1.5"]
     assert rows[0]["t_capture_ns"] == str(START_NS + 2 * 10**9)
+
+
+def test_the_timestamp_is_that_of_the_file_even_where_the_file_is_played_live(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.jsonl", [live_estimate_at(0.0, pts_s=12.0)], live_header())
+    export(path, tmp_path / "a.csv")
+    assert rows_of(tmp_path / "a.csv")[0]["timestamp"] == "12.0"
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -230,6 +237,22 @@ def test_a_broken_recording_leaves_no_export(clip: Path, format: Format) -> None
     clip.write_bytes(b"".join([*lines[:3], b"oops\n", *lines[3:]]))
     with pytest.raises(RecordingError, match="line 4"):
         export(clip, clip.with_name("out"), format=format)
+    assert list(clip.parent.iterdir()) == [clip]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_disk_that_fills_up_leaves_no_export(clip: Path, format: Format) -> None:
+    program = (
+        "import resource, sys\n"
+        "from streamaffect.export import export\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (150, resource.RLIM_INFINITY))\n"
+        "export(sys.argv[1], sys.argv[2], format=sys.argv[3])\n"
+    )
+    arguments = [sys.executable, "-c", program, str(clip), str(clip.with_name("out")), format]
+    child = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    last_line = child.stderr.splitlines()[-1]
+    assert "RecordingError" in last_line
+    assert "out: cannot be written (" in last_line
     assert list(clip.parent.iterdir()) == [clip]
 
 
