@@ -12,7 +12,9 @@ from streamaffect.types import ImageArray
 
 def demo_frames(count: int) -> list[ImageArray]:
     """The first `count` frames of the demo clip, (H, W, 3) uint8 BGR."""
-    return list(itertools.islice(_read(), count))
+    frames = list(itertools.islice(_read(), count))
+    assert len(frames) == count, f"{DEMO_CLIP} has {len(frames)} readable frames, {count} are needed"
+    return frames
 
 
 def noisy(image: ImageArray, count: int, *, grey_levels: float = 4.0) -> list[ImageArray]:

@@ -32,6 +32,12 @@ def shrunk(image: ImageArray, face_px: int) -> ImageArray:
     return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def blurred(image: ImageArray, sigma: float) -> ImageArray:
+    """Blurred by a Gaussian of `sigma` pixels of a crop of 64."""
+    pixels = sigma * FACE_PX / 64
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), pixels), np.uint8)
+
+
 def test_a_large_sharp_face_within_the_frame_is_as_good_as_its_score() -> None:
     assert quality(frame()) == Quality(size=1.0, sharpness=1.0, inside=1.0, score=0.9)
 
@@ -52,19 +58,19 @@ def test_a_small_clean_face_keeps_its_sharpness() -> None:
 
 
 def test_sharpness_falls_with_every_blur_and_below_0_3_for_a_strong_one() -> None:
-    blurs = [quality(cv2.GaussianBlur(frame(), (0, 0), sigma * FACE_PX / 64)).sharpness for sigma in (0.5, 1, 2, 4)]
+    blurs = [quality(blurred(frame(), sigma)).sharpness for sigma in (0.5, 1, 2, 4)]
     assert blurs == sorted(blurs, reverse=True)
     assert blurs[-1] < 0.3
 
 
 def test_sharpness_ignores_light_and_contrast() -> None:
-    soft = cv2.GaussianBlur(frame(), (0, 0), FACE_PX / 64)
+    soft = blurred(frame(), 1.0)
     dim = np.clip(soft * 0.5 + 20, 0, 255).astype(np.uint8)
     assert quality(dim).sharpness == pytest.approx(quality(soft).sharpness, abs=0.06)
 
 
 def test_sharpness_hardly_depends_on_the_size_of_the_crop() -> None:
-    soft = cv2.GaussianBlur(frame(), (0, 0), 1.5 * FACE_PX / 64)
+    soft = blurred(frame(), 1.5)
     values = [quality(soft, spec=CropSpec(size, 0.0, "none")).sharpness for size in (48, 64, 96, 112)]
     assert max(values) - min(values) < 0.12
 
