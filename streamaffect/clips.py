@@ -83,8 +83,9 @@ class TimedRing:
 
     def push(self, time_s: float, vector: FloatArray) -> None:
         """Append; raises ValueError where time does not increase."""
-        if len(self) and time_s <= self._times[self._end - 1]:
-            raise ValueError(f"time must increase: {time_s} s after {self._times[self._end - 1]} s")
+        last_s = self._times[self._end - 1] if len(self) else -np.inf
+        if not time_s > last_s:  # NaN is not
+            raise ValueError(f"time must increase: {time_s} s after {last_s} s")
         self._start += int(np.searchsorted(self.times, time_s - self._keep_s - TIME_EPSILON_S))
         if self._end == len(self._times):
             self._make_room()
@@ -132,13 +133,16 @@ class ClipBuffer:
     def __init__(self, clip: ClipSpec, context: ContextSpec, *, feature_dim: int, clip_dim: int) -> None:
         self._period_s = clip.period_s
         self._length_s = clip.length_s
+        # Half a clip at most, so that of clips of one frame none is taken for its neighbour.
+        self._clip_tolerance_s = min(clip.period_s, clip.length_s / 2)
         self._past = context.past
         # Ages of the clip's samples and of the context's clips, oldest first; future clips have a negative age.
         self._sample_ages: TimeArray = np.arange(clip.frames - 1, -1, -1, dtype=np.float64) * clip.period_s
         self._clip_ages: TimeArray = np.arange(context.past, -context.future - 1, -1, dtype=np.float64) * clip.length_s
-        # A hole may need one sample from before the clip, and a refined clip looks back from the future's past.
+        # A hole may need one sample from before the clip. A clip may be refined up to one clip late, after a gap, and
+        # then looks back over its whole past.
         self._features = TimedRing(feature_dim, 2 * clip.length_s)
-        self._clips = TimedRing(clip_dim, context.clips * clip.length_s)
+        self._clips = TimedRing(clip_dim, context.clips * clip.length_s + self._clip_tolerance_s)
         self._first_s: float | None = None
 
     @property
@@ -180,14 +184,14 @@ class ClipBuffer:
     def context(self, *, end_s: float) -> ContextView:
         """The context of the clip that ends at `end_s`, which must have been pushed.
 
-        A context clip is the cached one whose end is nearest, within one period, and never one from before the
-        track's first feature; a missing one repeats the oldest and is marked invalid.
+        A context clip is the cached one whose end is nearest, within one period and half a clip, and never one
+        from before the track's first feature; a missing one repeats the oldest and is marked invalid.
         """
         if len(self._clips) == 0 or self._first_s is None:
             raise LookupError("no clip was pushed yet")
         wanted = end_s - self._clip_ages
         nearest = self._clips.nearest(wanted)
-        valid = np.abs(self._clips.times[nearest] - wanted) <= self._period_s + TIME_EPSILON_S
+        valid = np.abs(self._clips.times[nearest] - wanted) <= self._clip_tolerance_s + TIME_EPSILON_S
         valid &= wanted >= self._first_s - TIME_EPSILON_S
         if not valid[self._past]:
             raise LookupError(f"the clip that ends at {end_s} s was not pushed, or is no longer kept")
