@@ -1,0 +1,66 @@
+"""Valence and arousal over the last half minute, for terminals with room to spare."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from operator import attrgetter
+
+from streamaffect.sinks.circumplex import GAP_NS, BrailleCanvas
+from streamaffect.sinks.dashboard_lines import FAINT, Line, face_style, line
+from streamaffect.sinks.display_state import FaceState
+
+COURSE_S = 30
+ROWS_MIN = 4
+SCALE_WIDTH = 3
+
+
+def course_blocks(faces: Sequence[FaceState], width: int, rows: int) -> list[Line]:
+    """Both courses one above the other, or as much of them as has room; nothing where there is none."""
+    each = min(11, (rows - 1) // 2 - 1)
+    each -= 1 - each % 2
+    if each < ROWS_MIN or width < 20:
+        return []
+    columns = width - SCALE_WIDTH
+    lines: list[Line] = []
+    for value in ("valence", "arousal"):
+        lines.append(line(f"{value}, the last {COURSE_S} s", FAINT))
+        lines += _course(faces, columns, each, value=value)
+    return lines
+
+
+def _course(faces: Sequence[FaceState], columns: int, rows: int, *, value: str) -> list[Line]:
+    """One curve for each face; `value` names the field of a sample that is drawn."""
+    canvas = BrailleCanvas(columns, rows)
+    canvas.write(0, rows // 2, "┄" * columns, FAINT)
+    for face in faces:
+        style = face_style(face.slot)
+        for earlier, later in pairwise(_points(face, value, 2 * columns, 4 * rows)):
+            if earlier is not None and later is not None:
+                canvas.line(earlier, later, style)
+    scale = {0: "+1 ", rows // 2: " 0 ", rows - 1: "−1 "}
+    return [[*line(scale.get(row, "   "), FAINT), *cells] for row, cells in enumerate(canvas.lines())]
+
+
+def _points(face: FaceState, value: str, width: int, height: int) -> list[tuple[int, int] | None]:
+    """The dots of a face's curve from the newest to the oldest, at most one for each column; None where it breaks.
+
+    A column is a fixed stretch of the stream's clock, so that a curve scrolls by whole dots and keeps its shape.
+    """
+    column_ns = COURSE_S * 1_000_000_000 // width
+    newest_column = face.estimate.t_capture_ns // column_ns
+    points: list[tuple[int, int] | None] = []
+    last_column, last_ns = -1, face.estimate.t_capture_ns
+    level_of = attrgetter(value)
+    for sample in reversed(face.history):
+        column = newest_column - sample.t_ns // column_ns
+        if column >= width:
+            break
+        if column == last_column:
+            continue
+        level: float | None = level_of(sample)
+        if level is None or last_ns - sample.t_ns > GAP_NS:
+            points.append(None)
+        if level is not None:
+            y = round((1 - max(-1.0, min(1.0, level))) / 2 * (height - 1))
+            points.append((width - 1 - column, y))
+        last_column, last_ns = column, sample.t_ns
+    return points
