@@ -1,0 +1,127 @@
+"""A training recipe: one TOML file, read into typed values; an unknown key or a wrong type ends the run at once."""
+
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from streamaffect.errors import ConfigError
+from streamaffect.runtime.manifest import ClipSpec, ContextSpec, CropSpec
+
+from .data.augment import AugmentConfig
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the recipe."""
+
+
+class DataConfig(Section):
+    """Which data, and how much of it in an epoch.
+
+    kind:          "faces" reads FER+, LFW and the labelled videos below `--data`; "generated" draws simple faces
+    people:        CSV of file, person, split for the videos, beside the recipe
+    votes_share:   weight of the crowd's votes against the teacher's labels
+    balance:       see `stills.balance_weights`
+    lfw, videos:   how often each picture of these comes in an epoch, on average
+    """
+
+    kind: str = "faces"
+    people: str = ""
+    votes_share: Share = 0.7
+    balance: Share = 0.0
+    lfw: float = 1.0
+    videos: float = 0.5
+
+
+class OptimiserConfig(Section):
+    """AdamW with linear warm-up and cosine decay to zero.
+
+    clip_norm: largest norm of the gradient; ema: decay of the moving average of the weights
+    """
+
+    epochs: Count
+    batch: Count
+    lr: Positive
+    weight_decay: float = 0.05
+    warmup_epochs: float = 1.0
+    clip_norm: Positive = 1.0
+    ema: Share = 0.998
+
+
+class LossConfig(Section):
+    """Weight of each part of the loss."""
+
+    cross_entropy: float = 1.0
+    ccc: float = 1.0
+    mse: float = 1.0
+    relational: float = 0.0
+    spread: float = 0.0
+
+
+class FrameConfig(Section):
+    """The frame encoder and its training on stills."""
+
+    dim: Count
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+    dropout: Share
+    optimiser: OptimiserConfig
+    loss: LossConfig = LossConfig()
+    augment: AugmentConfig = AugmentConfig()
+
+
+class ClipConfig(Section):
+    """Clip encoder, context attention and heads, trained on features of the finished frame encoder.
+
+    heads, layers, feedforward: of the clip encoder's transformer
+    views:                      augmented versions of each picture whose features are kept
+    videos_share:               of each batch; the rest are stills as clips of equal frames
+    """
+
+    heads: Count
+    layers: Count
+    feedforward: Count
+    views: Count
+    videos_share: Share
+    optimiser: OptimiserConfig
+    loss: LossConfig = LossConfig()
+    augment: AugmentConfig = AugmentConfig()
+
+
+class Recipe(Section):
+    """Everything that defines a bundle, but for the data's folder."""
+
+    name: str
+    version: str
+    licence: str
+    seed: int
+    crop: CropSpec
+    clip: ClipSpec
+    context: ContextSpec
+    abstain_below: Share
+    data: DataConfig
+    frame: FrameConfig
+    temporal: ClipConfig
+    precision: str = "32-true"
+
+
+Struct = TypeVar("Struct", bound=msgspec.Struct)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and check a recipe.
+
+    Raises:
+        ConfigError: the file is missing or not TOML, a key is unknown, or a value is of the wrong type or range.
+    """
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Recipe)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); --config takes a recipe, e.g. "
+                          "configs/train/default.toml") from error  # fmt: skip
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error

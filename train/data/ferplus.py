@@ -1,0 +1,88 @@
+"""FER+: 48 × 48 grey faces with ten crowd votes each, stored as one npz of pictures and one of a teacher's labels."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from streamaffect.types import BoolArray, FloatArray, ImageArray
+
+from ..errors import DataError
+from .stills import EMOTIONS, Stills
+
+TRAINING, PUBLIC_TEST = 0, 1
+LEAST_EMOTION_SHARE = 0.5  # of the votes; the rest are for "unknown" and "no face"
+
+
+@dataclass(frozen=True, slots=True)
+class FerPlus:
+    """One split, without the pictures that most voters could not name.
+
+    stills:   pictures with the vote shares and their projection on valence and arousal
+    teacher:  the same pictures with the teacher's labels
+    is_clear: (N,) one emotion has more than half of all votes
+    """
+
+    stills: Stills
+    teacher: Stills
+    is_clear: BoolArray
+
+
+def load_ferplus(root: Path, split: int) -> FerPlus:
+    """Read `ferplus/ferplus_train_valid.npz` and its teacher's labels.
+
+    FER2013 repeats pictures: those of the Training split that equal one of PublicTest byte by byte are left out.
+    """
+    packed = _read(root / "ferplus" / "ferplus_train_valid.npz", "webp", "offsets", "votes", "split")
+    labels = _read(root / "ferplus" / "ferplus_train_valid_teacher.npz", "votes_va", "teacher_va", "teacher_probs")
+    votes = packed["votes"].astype(np.float32)
+    shares = votes[:, : len(EMOTIONS)] / votes.sum(axis=1, keepdims=True).clip(1)
+    rows = np.flatnonzero((packed["split"] == split) & (shares.sum(axis=1) > LEAST_EMOTION_SHARE))
+    pictures = _decode(packed["webp"], packed["offsets"], rows)
+    if split == TRAINING:
+        held_out = np.flatnonzero(packed["split"] == PUBLIC_TEST)
+        known = {picture.tobytes() for picture in _decode(packed["webp"], packed["offsets"], held_out)}
+        kept = [at for at, picture in enumerate(pictures) if picture.tobytes() not in known]
+        rows, pictures = rows[kept], [pictures[at] for at in kept]
+    names = [f"ferplus/{row}" for row in rows.tolist()]
+    shown = np.ones(len(rows), np.float32)
+    return FerPlus(
+        stills=Stills(pictures, _normalise(shares[rows]), _float(labels["votes_va"], rows), shown, names),
+        teacher=Stills(
+            pictures, _normalise(_float(labels["teacher_probs"], rows)), _float(labels["teacher_va"], rows), shown, names
+        ),
+        is_clear=np.asarray(shares[rows].max(axis=1) > 0.5),
+    )
+
+
+def blend(votes: Stills, teacher: Stills, votes_share: float) -> Stills:
+    """The same pictures with labels between the crowd's and the teacher's: ten votes are noisy, a teacher is biased."""
+    teacher_share = 1 - votes_share
+    return Stills(
+        votes.pictures,
+        votes_share * votes.emotions + teacher_share * teacher.emotions,
+        votes_share * votes.affect + teacher_share * teacher.affect,
+        votes.shown,
+        votes.names,
+    )
+
+
+def _read(file: Path, *names: str) -> dict[str, np.ndarray]:
+    if not file.is_file():
+        raise DataError(f"{file}: missing; --data takes the folder that holds ferplus/")
+    with np.load(file, allow_pickle=False) as arrays:  # each access to a member reads it from disk again
+        return {name: arrays[name] for name in names}
+
+
+def _decode(webp: np.ndarray, offsets: np.ndarray, rows: np.ndarray) -> list[ImageArray]:
+    grey = cv2.IMREAD_GRAYSCALE
+    return [np.asarray(cv2.imdecode(webp[offsets[row] : offsets[row + 1]], grey), np.uint8) for row in rows]
+
+
+def _normalise(shares: FloatArray) -> FloatArray:
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def _float(values: np.ndarray, rows: np.ndarray) -> FloatArray:
+    return np.asarray(values[rows], np.float32)

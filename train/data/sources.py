@@ -1,0 +1,48 @@
+"""What the recipes train on: FER+, LFW and the labelled videos as one weighted set of stills."""
+
+from pathlib import Path
+
+import numpy as np
+
+from streamaffect.runtime.manifest import CropSpec
+from streamaffect.types import FloatArray
+
+from ..config import DataConfig
+from ..prepare import SHARD_CROP
+from .ferplus import FerPlus, blend
+from .lfw import load_lfw
+from .stills import Stills, balance_weights, concatenate
+from .videos import LabelledVideo
+
+
+def video_stills(videos: list[LabelledVideo], crop: CropSpec) -> Stills:
+    """All frames of the videos as single pictures."""
+    frames = [picture for video in videos for picture in video.pictures]
+    names = [f"videos/{video.name}" for video in videos for _ in video.pictures]
+    return Stills(
+        frames,
+        np.concatenate([video.emotions for video in videos]),
+        np.concatenate([video.affect for video in videos]),
+        np.full(len(frames), shard_share(crop), np.float32),
+        names,
+    )
+
+
+def shard_share(crop: CropSpec) -> float:
+    """Share of the side of a prepared crop that the stream's crop shows."""
+    return (1 + 2 * crop.margin) / (1 + 2 * SHARD_CROP.margin)
+
+
+def training_stills(
+    config: DataConfig, root: Path, crop: CropSpec, ferplus: FerPlus, videos: list[LabelledVideo]
+) -> tuple[Stills, FloatArray]:
+    """All stills of the training split, and how often each comes in an epoch on average."""
+    crowd = blend(ferplus.stills, ferplus.teacher, config.votes_share)
+    faces = load_lfw(root)
+    frames = video_stills(videos, crop)
+    weights = [
+        balance_weights(crowd.emotions, config.balance),
+        np.full(len(faces), config.lfw, np.float32),
+        np.full(len(frames), config.videos, np.float32),
+    ]
+    return concatenate([crowd, faces, frames]), np.concatenate(weights)

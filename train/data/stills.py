@@ -1,0 +1,73 @@
+"""Labelled pictures of single faces, and their order within an epoch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from streamaffect.types import FloatArray, ImageArray
+
+EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+
+
+@dataclass(frozen=True, slots=True)
+class Stills:
+    """Faces with soft labels.
+
+    pictures: grey (H, W) uint8, cut to the framing of the runtime's crops
+    emotions: (N, 8) float32 shares in the order of EMOTIONS, each row sums to 1
+    affect:   (N, 2) float32 valence and arousal in [-1, 1]
+    shown:    (N,) float32 share of the picture's side that a crop of the runtime would show; the rest is for augmentation
+    names:    one per picture, for messages and for splits by person
+    """
+
+    pictures: list[ImageArray]
+    emotions: FloatArray
+    affect: FloatArray
+    shown: FloatArray
+    names: list[str]
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> "Stills":
+        """The pictures of these rows."""
+        index = np.asarray(rows, np.int64)
+        return Stills(
+            [self.pictures[row] for row in index], self.emotions[index], self.affect[index], self.shown[index],
+            [self.names[row] for row in index],
+        )  # fmt: skip
+
+
+def concatenate(sets: Sequence[Stills]) -> Stills:
+    """All sets as one, in order."""
+    return Stills(
+        [picture for part in sets for picture in part.pictures],
+        np.concatenate([part.emotions for part in sets]),
+        np.concatenate([part.affect for part in sets]),
+        np.concatenate([part.shown for part in sets]),
+        [name for part in sets for name in part.names],
+    )
+
+
+def balance_weights(emotions: FloatArray, power: float) -> FloatArray:
+    """(N, 8) shares → (N,) sampling weights with mean 1 that show rare emotions more often.
+
+    power: 0 leaves the data as it is, 1 would give each emotion the same total share
+    """
+    share = emotions.mean(axis=0)
+    weights = emotions @ (share.clip(1e-4) ** -power)
+    return np.asarray(weights / weights.mean(), np.float32)
+
+
+def epoch_order(weights: FloatArray, *, seed: int, epoch: int) -> np.ndarray:
+    """(N,) weights → (sum of weights,) shuffled rows; a row of weight w comes floor(w) or ceil(w) times.
+
+    Systematic sampling: one random offset for the whole epoch, so that nothing is left out by bad luck.
+    """
+    generator = np.random.default_rng([seed, epoch])
+    ends = np.cumsum(weights, dtype=np.float64)
+    count = round(float(ends[-1]))
+    points = (np.arange(count) + generator.random()) * (ends[-1] / count)
+    rows = np.searchsorted(ends, points, side="right").clip(max=len(weights) - 1)
+    return np.asarray(generator.permutation(rows))

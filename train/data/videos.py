@@ -1,0 +1,105 @@
+"""The clips with a teacher's labels: `videos/videos_teacher.csv` joined to the shards that `prepare` cut."""
+
+import csv
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from streamaffect.faces.boxes import iou
+from streamaffect.types import Box, FloatArray, ImageArray
+
+from ..errors import DataError
+from ..prepare import read_shard, shard_path
+from .stills import EMOTIONS
+
+LEAST_OVERLAP = 0.2  # of the teacher's box and the tracked one: both show the same face
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledVideo:
+    """One person's face over time.
+
+    pictures: grey (S, S) uint8 crops; time_s: (M,) float64, increasing
+    affect:   (M, 2) float32 teacher's valence and arousal; emotions: (M, 8) float32 teacher's shares
+    """
+
+    name: str
+    person: str
+    pictures: list[ImageArray]
+    time_s: np.ndarray
+    affect: FloatArray
+    emotions: FloatArray
+
+
+TeacherRow = dict[str, str]
+
+
+def teacher_rows(root: Path) -> dict[str, dict[int, TeacherRow]]:
+    """Per video: frame number → the teacher's row, where it found a face."""
+    file = root / "videos" / "videos_teacher.csv"
+    rows: dict[str, dict[int, TeacherRow]] = defaultdict(dict)
+    with file.open(newline="", encoding="utf-8") as lines:
+        for row in csv.DictReader(lines):
+            if row["x0"] and row["valence"]:
+                rows[row["file"]][int(row["frame"])] = row
+    return dict(rows)
+
+
+def read_people(file: Path) -> dict[str, tuple[str, str]]:
+    """Per video: who it shows, and the split of that person. A person in two splits is refused."""
+    people: dict[str, tuple[str, str]] = {}
+    splits: dict[str, str] = {}
+    with file.open(newline="", encoding="utf-8") as lines:
+        for row in csv.DictReader(lines):
+            if splits.setdefault(row["person"], row["split"]) != row["split"]:
+                raise DataError(f"{file}: {row['person']} is in {splits[row['person']]} and in {row['split']}; "
+                                "a person belongs to one split")  # fmt: skip
+            people[row["file"]] = (row["person"], row["split"])
+    return people
+
+
+def load_videos(root: Path, shards: Path, people: dict[str, tuple[str, str]], split: str) -> list[LabelledVideo]:
+    """The labelled videos of one split, without those in which no labelled face was tracked."""
+    rows = teacher_rows(root)
+    videos = []
+    for name, (person, its_split) in people.items():
+        if its_split != split or name not in rows:
+            continue
+        shard = shard_path(shards, name)
+        if not shard.exists():
+            raise DataError(f"{shard}: missing; run `python -m train prepare` with the same recipe first")
+        video = _join(name, person, shard, rows[name])
+        if len(video.pictures):
+            videos.append(video)
+    return videos
+
+
+def _join(name: str, person: str, shard: Path, rows: dict[int, TeacherRow]) -> LabelledVideo:
+    faces = read_shard(shard)
+    best: dict[int, tuple[float, int]] = {}
+    for index, frame in enumerate(faces.frames.tolist()):
+        if frame in rows:
+            overlap = iou(Box(*faces.boxes[index].tolist()), _teacher_box(rows[frame]))
+            best[frame] = max(best.get(frame, (LEAST_OVERLAP, -1)), (overlap, index))
+    chosen = [(frame, index) for frame, (_, index) in sorted(best.items()) if index >= 0]
+    index = np.array([at for _, at in chosen], np.int64)
+    labels = [rows[frame] for frame, _ in chosen]
+    affect = [[float(row["valence"]), float(row["arousal"])] for row in labels]
+    shares = np.array([[float(row[f"p_{emotion}"]) for emotion in EMOTIONS] for row in labels], np.float32)
+    shares = shares.reshape(-1, len(EMOTIONS))
+    return LabelledVideo(
+        name=name,
+        person=person,
+        pictures=[np.asarray(cv2.cvtColor(faces.crops[at], cv2.COLOR_RGB2GRAY), np.uint8) for at in index],
+        time_s=faces.time_s[index],
+        affect=np.array(affect, np.float32).reshape(-1, 2),
+        emotions=shares / shares.sum(axis=1, keepdims=True),
+    )
+
+
+def _teacher_box(row: TeacherRow) -> Box:
+    x0, y0, x1, y1 = (float(row[key]) for key in ("x0", "y0", "x1", "y1"))
+    return Box(x0, y0, x1 - x0, y1 - y0)

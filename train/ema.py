@@ -1,0 +1,23 @@
+"""An exponential moving average of a model's weights: what is validated and exported."""
+
+from copy import deepcopy
+
+import torch
+from torch import nn
+
+
+class MovingAverage:
+    """Follows `model` with a slowly changing copy. Early on the decay is smaller, so that the start is forgotten."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.model = deepcopy(model).eval().requires_grad_(requires_grad=False)
+        self._decay = decay
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Take in the weights after optimiser step number `step`, counted from 0."""
+        decay = min(self._decay, (1 + step) / (10 + step))
+        for mean, value in zip(self.model.parameters(), model.parameters(), strict=True):
+            mean.lerp_(value, 1 - decay)
+        for mean, value in zip(self.model.buffers(), model.buffers(), strict=True):
+            mean.copy_(value)

@@ -1,0 +1,134 @@
+"""Stage 1: the frame encoder learns soft emotions, valence and arousal from single pictures."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .config import FrameConfig
+from .data.augment import apply_view, draw_view, place, plain
+from .data.stills import EMOTIONS, Stills, epoch_order
+from .losses import ccc_loss
+from .models.frame_encoder import FrameEncoder
+from .scores import Validation, score_stills
+
+AHEAD = 3  # batches that are augmented before they are needed
+
+
+class FrameModel(nn.Module):
+    """The encoder with the linear heads that it is trained through; export takes the encoder alone."""
+
+    def __init__(self, config: FrameConfig) -> None:
+        super().__init__()
+        self.encoder = FrameEncoder(config.dim, widths=config.widths, depths=config.depths)
+        self.dropout = nn.Dropout(config.dropout)
+        self.emotions = nn.Linear(config.dim, len(EMOTIONS))
+        self.affect = nn.Linear(config.dim, 2)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """pictures (N, S, S) uint8 grey → emotion logits (N, 8), valence and arousal (N, 2), both float32."""
+        features = self.dropout(self.encoder.encode_grey(pictures))
+        return self.emotions(features).float(), self.affect(features).float()
+
+
+@dataclass(frozen=True, slots=True)
+class StillBatch:
+    """pictures (N, S, S) uint8; emotions (N, 8) and affect (N, 2) float32."""
+
+    pictures: Tensor
+    emotions: Tensor
+    affect: Tensor
+
+
+class FrameTask:
+    """Stage 1 for the loop.
+
+    stills:  what is trained on; weights: (N,) how often each picture comes in an epoch on average
+    held_out: what the averaged model is scored on after each epoch
+    """
+
+    def __init__(
+        self, config: FrameConfig, stills: Stills, weights: np.ndarray, held_out: Validation, *, size: int, seed: int
+    ) -> None:
+        self.model = FrameModel(config)
+        self._config = config
+        self._stills = stills
+        self._weights = weights
+        self._held_out = held_out
+        self._size = size
+        self._seed = seed
+
+    def batch_count(self) -> int:
+        """Whole batches of one epoch."""
+        return max(1, round(float(self._weights.sum())) // self._config.optimiser.batch)
+
+    def batches(self, epoch: int, first: int) -> Iterator[StillBatch]:
+        """Augmented batches, made ahead of time by a second thread: OpenCV works outside Python's lock."""
+        order = epoch_order(self._weights, seed=self._seed, epoch=epoch)
+        numbers = range(first, self.batch_count())
+        with ThreadPoolExecutor(1) as pool:
+            waiting = [pool.submit(self._make, order, epoch, number) for number in numbers[:AHEAD]]
+            for number in numbers:
+                batch = waiting.pop(0).result()
+                if number + AHEAD < self.batch_count():
+                    waiting.append(pool.submit(self._make, order, epoch, number + AHEAD))
+                yield batch
+
+    def losses(self, model: nn.Module, batch: StillBatch) -> dict[str, Tensor]:
+        """Cross-entropy to soft emotions, concordance and squared error of valence and arousal."""
+        weight = self._config.loss
+        logits, affect = model(batch.pictures)
+        return {
+            "cross_entropy": weight.cross_entropy * F.cross_entropy(logits, batch.emotions),
+            "ccc": weight.ccc * ccc_loss(affect, batch.affect),
+            "mse": weight.mse * F.mse_loss(affect, batch.affect),
+        }
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Scores of mirror-averaged predictions on plain crops."""
+        emotions, affect = predict_stills(model, self._held_out.stills, self._size)
+        return score_stills(self._held_out, emotions, affect)
+
+    def _make(self, order: np.ndarray, epoch: int, number: int) -> StillBatch:
+        size = self._config.optimiser.batch
+        places = range(number * size, (number + 1) * size)
+        rows = order[number * size : (number + 1) * size]
+        pictures = np.stack([self._augmented(row, epoch, at) for row, at in zip(rows, places, strict=True)])
+        return StillBatch(
+            torch.from_numpy(pictures),
+            torch.from_numpy(self._stills.emotions[rows]),
+            torch.from_numpy(self._stills.affect[rows]),
+        )
+
+    def _augmented(self, row: int, epoch: int, at: int) -> np.ndarray:
+        generator = np.random.default_rng([self._seed, epoch, at])
+        view = draw_view(self._config.augment, generator, shown=float(self._stills.shown[row]))
+        return apply_view(self._stills.pictures[row], view, self._size, generator)
+
+
+@torch.inference_mode()
+def predict_stills(model: nn.Module, stills: Stills, size: int, *, batch: int = 256) -> tuple[Tensor, Tensor]:
+    """Emotion shares (N, 8) and affect (N, 2) of plain crops, each averaged with its mirror image's."""
+    model.eval()
+    emotions, affect = [], []
+    for first in range(0, len(stills), batch):
+        rows = range(first, min(first + batch, len(stills)))
+        shares, values = [], []
+        for mirrored in (False, True):
+            logits, value = model(torch.from_numpy(plain_crops(stills, rows, size, mirrored=mirrored)))
+            shares.append(logits.softmax(dim=1))
+            values.append(value)
+        emotions.append(torch.stack(shares).mean(dim=0))
+        affect.append(torch.stack(values).mean(dim=0))
+    return torch.cat(emotions), torch.cat(affect)
+
+
+def plain_crops(stills: Stills, rows: range, size: int, *, mirrored: bool) -> np.ndarray:
+    """(N, size, size) uint8: the pictures as the runtime would cut them."""
+    return np.stack(
+        [place(stills.pictures[row], plain(float(stills.shown[row]), mirrored=mirrored), size) for row in rows]
+    )

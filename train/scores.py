@@ -1,0 +1,38 @@
+"""Scores of stills: accuracy and recall on what the crowd agrees on, concordance of valence and arousal."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from streamaffect.types import BoolArray
+
+from .data.stills import Stills
+from .metrics import ccc
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Held-out pictures. is_clear: (N,) those with a majority, on which accuracy is counted."""
+
+    stills: Stills
+    is_clear: BoolArray
+
+
+def score_stills(held_out: Validation, emotions: Tensor, affect: Tensor) -> dict[str, float]:
+    """emotions (N, 8) shares, affect (N, 2) → accuracy and mean recall on clear majorities, CCC of both outputs."""
+    clear = torch.from_numpy(held_out.is_clear)
+    truth = torch.from_numpy(held_out.stills.emotions).argmax(dim=1)[clear]
+    guess = emotions.argmax(dim=1)[clear]
+    valence, arousal = ccc(affect, torch.from_numpy(held_out.stills.affect)).tolist()
+    return {
+        "accuracy": float((guess == truth).float().mean()),
+        "mean_recall": mean_recall(guess, truth),
+        "ccc_valence": valence,
+        "ccc_arousal": arousal,
+    }
+
+
+def mean_recall(guess: Tensor, truth: Tensor) -> float:
+    """Mean over the classes that occur of the share that is recognised."""
+    return float(torch.stack([(guess[truth == label] == label).float().mean() for label in truth.unique()]).mean())
