@@ -6,7 +6,8 @@ from typing import Literal
 import msgspec
 
 from streamaffect.config import Config
-from streamaffect.faces.detector import FaceDetector, MediaPipeDetector
+from streamaffect.faces.detector import FaceDetector
+from streamaffect.faces.opening import open_detector
 from streamaffect.faces.tracker import Tracker
 from streamaffect.pipeline import Stream
 from streamaffect.runtime.bundle import Bundle
@@ -32,7 +33,7 @@ def open_streams(sources: Sequence[str], config: Config, bundle: Bundle) -> list
 
 def make_detector(config: Config, *, mode: Literal["video", "image"]) -> FaceDetector:
     """The detector that the settings ask for, loaded. Raises EngineError where it is not available here."""
-    return MediaPipeDetector(mode=mode, min_score=config.faces.min_score, max_faces=config.tracker.max_faces)
+    return open_detector(config.faces, mode=mode, max_faces=config.tracker.max_faces)
 
 
 def _open_stream(text: str, config: Config, bundle: Bundle, *, taken: set[str]) -> Stream:
