@@ -79,16 +79,13 @@ def decode(payload: bytes) -> Message | None:
 
     Raises WireError for anything but JSON, for another schema, and for a field that is missing or of the wrong type.
     """
+    envelope = read_envelope(payload)
+    if envelope.kind not in KINDS:
+        return None
     try:
-        message = _decoder.decode(payload)
+        return _decoder.decode(payload)
     except _MALFORMED as error:
-        envelope = read_envelope(payload)
-        if envelope.kind not in KINDS:
-            return None
         raise WireError(f"{envelope.kind} message: {error}; the sender does not keep to schema v{SCHEMA}") from error
-    if message.v != SCHEMA:
-        raise _unknown_schema(message.v)
-    return message
 
 
 def read_envelope(payload: bytes) -> Envelope:
@@ -98,7 +95,9 @@ def read_envelope(payload: bytes) -> Envelope:
     except _MALFORMED as error:
         raise WireError(f"payload {payload[:40]!r}: {error}; expected JSON of the streamaffect feed") from error
     if envelope.v != SCHEMA:
-        raise _unknown_schema(envelope.v)
+        raise WireError(
+            f"message of schema v{envelope.v}: this release reads v{SCHEMA}; install a newer streamaffect to read it"
+        )
     return envelope
 
 
@@ -114,12 +113,6 @@ def _checked(stream: str) -> str:
             f"use {safe_stream_name(stream)!r}"
         )
     return stream
-
-
-def _unknown_schema(found: int) -> WireError:
-    return WireError(
-        f"message of schema v{found}: this release reads v{SCHEMA}; install a newer streamaffect to read it"
-    )
 
 
 def _rounded(value: Any, path: str) -> Any:

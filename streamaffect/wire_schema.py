@@ -1,5 +1,6 @@
 """The JSON Schema of the wire, generated from the types: `python -m streamaffect.wire_schema docs/wire.schema.json`."""
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -22,11 +23,12 @@ def wire_schema() -> dict[str, Any]:
     """The schema of any payload of schema v1; fields that it does not name are allowed and to be ignored."""
     schema: dict[str, Any] = {"$schema": DIALECT, "title": f"streamaffect wire, schema v{SCHEMA}"}
     schema |= msgspec.json.schema(Message, schema_hook=_any_value)
-    for definition in schema["$defs"].values():
-        properties = definition.get("properties", {})
-        if "kind" in properties:
-            properties["v"] = {"const": SCHEMA}
-            properties["repeat"] = REPEAT
+    messages = schema["discriminator"]["mapping"].values()
+    for name, definition in schema["$defs"].items():
+        # Python 3.13 takes the indentation from docstrings, earlier ones keep it
+        definition["description"] = inspect.cleandoc(definition["description"])
+        if f"#/$defs/{name}" in messages:
+            definition["properties"] |= {"v": {"const": SCHEMA}, "repeat": REPEAT}
             definition["required"] = ["v", *definition["required"]]
     return schema
 
