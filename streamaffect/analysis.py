@@ -3,6 +3,7 @@
 import atexit
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 
@@ -47,9 +48,10 @@ def analyze(
         raise ConfigError(
             f"analyze reads files, {str(source)!r} is live; run the stream and use streamaffect.Subscriber"
         )
-    for message in pipeline.messages():
-        if isinstance(message, Estimate):
-            yield message
+    with closing(pipeline.messages()) as messages:
+        for message in messages:
+            if isinstance(message, Estimate):
+                yield message
 
 
 def analyze_image(

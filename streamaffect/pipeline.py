@@ -7,7 +7,7 @@ offline, every queue makes its producer wait, and nothing is lost or reordered.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Literal
@@ -170,7 +170,7 @@ class Pipeline:
         """End soon; callable from any thread and from a signal handler."""
         self._stop.set()
 
-    def messages(self) -> Iterator[Message]:
+    def messages(self) -> Generator[Message, None, None]:
         """Start, and yield all messages in order until every source has ended or `stop` was called.
 
         Raises the first failure that was not a source's own, after the other streams have ended.
