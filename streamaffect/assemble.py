@@ -1,8 +1,10 @@
-"""From predictions to the messages of one stream: sequence numbers, status, calibrated values and latencies."""
+"""From predictions to the estimates of one stream: sequence numbers, status and calibrated values."""
 
 import msgspec
+import numpy as np
 
 from streamaffect.calibration import Affect, read_heads
+from streamaffect.clips import TIME_EPSILON_S
 from streamaffect.estimate import Prediction, TrackKey
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.types import Estimate, Sighting, Sightings, Status
@@ -19,7 +21,9 @@ class Assembler:
         context = bundle.manifest.context
         self._full_without_future = (context.past + 1) / context.clips
         self._has_future = context.future > 0
-        self._provisional: dict[tuple[TrackKey, float], Estimate] = {}
+        # A future that has not come one clip after it was due will not come: the track has started anew.
+        self._longest_wait_s = (context.future + 1) * bundle.manifest.clip.length_s + TIME_EPSILON_S
+        self._provisional: dict[TrackKey, dict[float, Estimate]] = {}
 
     @property
     def count(self) -> int:
@@ -53,17 +57,16 @@ class Assembler:
             outputs=affect.outputs,
             model=self._bundle.manifest.label,
         )
-        if self._has_future:
-            self._provisional[prediction.key, prediction.time_s] = estimate
+        if self._has_future and status != "abstain":
+            self._keep(prediction, estimate)
         return estimate
 
     def refinement(self, prediction: Prediction) -> Estimate | None:
-        """The estimate that replaces an earlier one, now that its future has come; None where that one abstained."""
-        provisional = self._provisional.pop((prediction.key, prediction.time_s), None)
-        if provisional is None or provisional.status == "abstain":
+        """The estimate that replaces an earlier one, now that its future has come; None where there is none."""
+        provisional = self._provisional.get(prediction.key, {}).pop(prediction.time_s, None)
+        if provisional is None or not _is_finite(prediction):
             return None
         affect = read_heads(self._bundle.manifest, prediction.heads)
-        is_full = prediction.context_fill >= 1.0
         return msgspec.structs.replace(
             provisional,
             seq=self._take_seq(),
@@ -75,20 +78,33 @@ class Assembler:
             valence_interval=affect.valence_interval,
             arousal_interval=affect.arousal_interval,
             outputs=affect.outputs,
-            status="ok" if is_full and provisional.status == "warming" else provisional.status,
         )
 
     def forget(self, key: TrackKey) -> None:
         """Drop what waits for the future of a track that is lost."""
-        self._provisional = {at: estimate for at, estimate in self._provisional.items() if at[0] != key}
+        self._provisional.pop(key, None)
+
+    def _keep(self, prediction: Prediction, estimate: Estimate) -> None:
+        """Remember a provisional estimate, and forget those of its track that can't be refined any more."""
+        waiting = self._provisional.setdefault(prediction.key, {})
+        oldest_s = prediction.time_s - self._longest_wait_s
+        for time_s in [time_s for time_s in waiting if time_s < oldest_s]:
+            del waiting[time_s]
+        waiting[prediction.time_s] = estimate
 
     def _take_seq(self) -> int:
         self._next_seq += 1
         return self._next_seq - 1
 
     def _status(self, prediction: Prediction, sighting: Sighting) -> Status:
-        if not prediction.heads or (sighting.visible and sighting.crop is None):
+        is_poor = sighting.visible and sighting.crop is None
+        if is_poor or not prediction.heads or not _is_finite(prediction):
             return "abstain"
         if not sighting.visible:
             return "held"
         return "warming" if prediction.context_fill < self._full_without_future - 1e-9 else "ok"
+
+
+def _is_finite(prediction: Prediction) -> bool:
+    """False where a graph has given NaN or infinity, which never leave the process."""
+    return all(np.isfinite(row).all() for row in prediction.heads.values())

@@ -7,7 +7,7 @@ quantile of error / estimate on held-out data, so that hard faces get wide inter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from streamaffect.runtime.manifest import HeadSpec, Manifest
+from streamaffect.runtime.manifest import Calibration, HeadSpec, Manifest
 from streamaffect.types import FloatArray
 
 Interval = tuple[float, float]
@@ -49,7 +49,10 @@ def read_heads(manifest: Manifest, rows: Mapping[str, FloatArray]) -> Affect:
         affect = {name: value for name, value in named.items() if name in AFFECT_OUTPUTS and head.kind == "regression"}
         values |= affect
         if affect and head.calibration is not None:
-            intervals |= _intervals(head, rows[head.name], rows[head.calibration.spread])
+            spread = manifest.head(head.calibration.spread)
+            assert spread is not None  # a checked bundle has it
+            scales = dict(zip((output.name for output in spread.outputs), rows[spread.name].tolist(), strict=True))
+            intervals |= _intervals(head, head.calibration, rows[head.name], scales)
         if rest := {name: value for name, value in named.items() if name not in affect}:
             outputs[head.name] = rest
     return Affect(
@@ -65,14 +68,13 @@ def _clipped(head: HeadSpec, row: FloatArray) -> dict[str, float]:
     return {output.name: _clip(float(value), output.range) for output, value in zip(head.outputs, row, strict=True)}
 
 
-def _intervals(head: HeadSpec, row: FloatArray, spread: FloatArray) -> dict[str, Interval]:
-    assert head.calibration is not None
-    quantiles = head.calibration.quantiles
+def _intervals(
+    head: HeadSpec, calibration: Calibration, row: FloatArray, scales: Mapping[str, float]
+) -> dict[str, Interval]:
     intervals: dict[str, Interval] = {}
-    for output, value, scale in zip(head.outputs, row, spread, strict=True):
-        half_width = quantiles[output.name] * max(float(scale), 0.0)
-        low, high = float(value) - half_width, float(value) + half_width
-        intervals[output.name] = (_clip(low, output.range), _clip(high, output.range))
+    for output, value in zip(head.outputs, row.tolist(), strict=True):
+        half_width = calibration.quantiles[output.name] * max(scales[output.name], 0.0)
+        intervals[output.name] = (_clip(value - half_width, output.range), _clip(value + half_width, output.range))
     return intervals
 
 
