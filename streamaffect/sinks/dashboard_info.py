@@ -125,7 +125,7 @@ def remaining_words(health: Health) -> str:
     share = health.progress or 0.0
     if share >= 1.0:
         return "done"
-    if share <= 0.0 or health.uptime_s <= 0.0:
+    if share < 0.001 or health.uptime_s <= 0.0:
         return "ETA –"
     return f"ETA {duration(health.uptime_s * (1 - share) / share)}"
 

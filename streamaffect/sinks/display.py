@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import ExitStack, redirect_stderr
 from typing import Literal
 
@@ -72,8 +73,9 @@ class Dashboard:
     name = "display"
     idle_s = REDRAW_PERIOD_NS / 1e9
 
-    def __init__(self, console: Console, *, run: RunInfo) -> None:
+    def __init__(self, console: Console, *, run: RunInfo, clock: Callable[[], int] = monotonic_ns) -> None:
         self._console = console
+        self._clock = clock
         self._state = DisplayState(run)
         self._shown: list[Line] = []
         self._size = (0, 0)
@@ -89,7 +91,7 @@ class Dashboard:
 
     def send(self, message: Message) -> None:
         """Take one message, and redraw if a redraw is due."""
-        self._state.update(message, monotonic_ns())
+        self._state.update(message, self._clock())
         self._redraw_when_due()
 
     def idle(self) -> None:
@@ -117,7 +119,7 @@ class Dashboard:
         self._terminal.enter_context(self._console.screen(hide_cursor=True))
 
     def _redraw_when_due(self) -> None:
-        now_ns = monotonic_ns()
+        now_ns = self._clock()
         if now_ns < self._next_redraw_ns:
             return
         with self._lock:

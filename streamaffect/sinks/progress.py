@@ -1,5 +1,7 @@
 """Progress without a dashboard: a plain line now and then, or a bar for files, and the closing summary."""
 
+from collections.abc import Callable
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
@@ -20,14 +22,15 @@ class PlainProgress:
 
     name = "progress"
 
-    def __init__(self, console: Console, *, run: RunInfo) -> None:
+    def __init__(self, console: Console, *, run: RunInfo, clock: Callable[[], int] = monotonic_ns) -> None:
         self._console = console
+        self._clock = clock
         self._state = DisplayState(run)
         self._printed: dict[str, tuple[int, int]] = {}
 
     def send(self, message: Message) -> None:
         """Take one message; a health message may be followed by a line."""
-        now_ns = monotonic_ns()
+        now_ns = self._clock()
         self._state.update(message, now_ns)
         if isinstance(message, Health) and message.state != "starting":
             self._print_when_due(message, now_ns)
