@@ -96,16 +96,11 @@ def test_times_that_repeat_or_go_back_are_accepted(detector: MediaPipeDetector, 
 
 
 def test_two_faces_are_found_the_larger_first_and_no_more_than_asked_for(frames: list[ImageArray]) -> None:
-    large = frames[0]
-    small = cv2.copyMakeBorder(
-        cv2.resize(large, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA),
-        0,
-        large.shape[0] - round(large.shape[0] * 0.6),
-        0,
-        0,
-        cv2.BORDER_REPLICATE,
-    )
-    pair = np.hstack((np.asarray(small, np.uint8), large))
+    height, width = frames[0].shape[:2]
+    large = frames[0][:, (width - height) // 2 : (width + height) // 2]
+    small = cv2.resize(large, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
+    filled = cv2.copyMakeBorder(small, 0, height - small.shape[0], 0, 0, cv2.BORDER_REPLICATE)
+    pair = np.hstack((np.asarray(filled, np.uint8), large))
     with MediaPipeDetector(mode="image") as detector, MediaPipeDetector(mode="image", max_faces=1) as single:
         faces = detector.detect(pair, 0.0)
         assert len(faces) == 2
