@@ -1,5 +1,6 @@
 """What a stream reports about itself each second: rates, counts and latencies over the last seconds."""
 
+import math
 import resource
 import sys
 from collections import deque
@@ -19,16 +20,21 @@ class Rate:
     def add(self, now_ns: int, total: int) -> None:
         """Note the running total."""
         self._samples.append((now_ns, total))
-        while now_ns - self._samples[0][0] > WINDOW_S * 1e9 and len(self._samples) > 1:
-            self._samples.popleft()
+        self._expire(now_ns)
 
     def per_second(self, now_ns: int, total: int) -> float:
-        """Rate up to now; 0 before two notes."""
+        """Rate up to now; 0 before two notes, and in a silence as long as the window."""
+        self._expire(now_ns)
         if not self._samples:
             return 0.0
         first_ns, first = self._samples[0]
         elapsed_s = (now_ns - first_ns) / 1e9
         return (total - first) / elapsed_s if elapsed_s > 0 else 0.0
+
+    def _expire(self, now_ns: int) -> None:
+        """Keep the notes of the window and the last one before it, from which the window's events are counted."""
+        while len(self._samples) > 1 and now_ns - self._samples[1][0] >= WINDOW_S * 1e9:
+            self._samples.popleft()
 
 
 class StreamStats:
@@ -125,12 +131,15 @@ class StreamStats:
         recent = sorted(ms for at_ns, ms in self._latencies if now_ns - at_ns < WINDOW_S * 1e9)
         if not recent:
             return None
-        p50, p95, p99 = (recent[min(len(recent) - 1, int(share * len(recent)))] for share in (0.5, 0.95, 0.99))
+        # Nearest rank: the smallest latency that so many percent do not exceed.
+        p50, p95, p99 = (recent[math.ceil(percent * len(recent) / 100) - 1] for percent in (50, 95, 99))
         return LatencySummary(p50, p95, p99)
 
     def _progress(self) -> float | None:
-        if not self._duration_s or self._first_s is None:
-            return None if not self._duration_s else 0.0
+        if not self._duration_s:
+            return None
+        if self._first_s is None:
+            return 0.0
         return 1.0 if self.state == "ended" else min(1.0, (self._last_s - self._first_s) / self._duration_s)
 
 
