@@ -9,22 +9,26 @@ from streamaffect.sinks.dashboard_lines import FAINT, Line, face_style, line
 from streamaffect.sinks.display_state import FaceState
 
 COURSE_S = 30
-ROWS_MIN = 4
+ROWS_MIN, ROWS_MAX = 5, 11
+WIDTH_MIN = 20
 SCALE_WIDTH = 3
 
 
 def course_blocks(faces: Sequence[FaceState], width: int, rows: int) -> list[Line]:
-    """Both courses one above the other, or as much of them as has room; nothing where there is none."""
-    each = min(11, (rows - 1) // 2 - 1)
-    each -= 1 - each % 2
-    if each < ROWS_MIN or width < 20:
+    """Both courses one above the other; valence alone, or nothing, where there is no room for more."""
+    if width < WIDTH_MIN:
         return []
-    columns = width - SCALE_WIDTH
-    lines: list[Line] = []
-    for value in ("valence", "arousal"):
-        lines.append(line(f"{value}, the last {COURSE_S} s", FAINT))
-        lines += _course(faces, columns, each, value=value)
-    return lines
+    for values in (("valence", "arousal"), ("valence",)):
+        each = min(ROWS_MAX, rows // len(values) - 1)
+        each -= 1 - each % 2  # odd, for a row at zero
+        if each >= ROWS_MIN:
+            return [segments for value in values for segments in _titled(value, faces, width, each)]
+    return []
+
+
+def _titled(value: str, faces: Sequence[FaceState], width: int, rows: int) -> list[Line]:
+    title = line(f"{value}, the last {COURSE_S} s", FAINT)
+    return [title, *_course(faces, width - SCALE_WIDTH, rows, value=value)]
 
 
 def _course(faces: Sequence[FaceState], columns: int, rows: int, *, value: str) -> list[Line]:
