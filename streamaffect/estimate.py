@@ -81,6 +81,7 @@ class Estimator:
         self._bundle = bundle
         self._engine = engine
         self._past = manifest.context.past
+        self._clip_s = manifest.clip.length_s
         self._lookahead_s = manifest.context.future * manifest.clip.length_s
         self._tracks: dict[TrackKey, _Track] = {}
         self.times = StepTimes(0.0, 0.0)
@@ -139,6 +140,8 @@ class Estimator:
         """Provisional clips whose whole future has come."""
         if self._lookahead_s == 0:
             return []
+        if track.provisional and newest.end_s - track.provisional[-1][0] > self._clip_s + TIME_EPSILON_S:
+            track.provisional.clear()  # nothing came for longer than one clip: that future is not complete
         track.provisional.append((newest.end_s, newest.coverage))
         due: list[_Query] = []
         while track.provisional[0][0] + self._lookahead_s <= newest.end_s + TIME_EPSILON_S:

@@ -114,7 +114,8 @@ def predictions(times: Sequence[int], seen: Sequence[bool], geometry: Geometry) 
         feature_times = [times[i] for i in features]
         start = features[run_start(feature_times, geometry)]
         ends = [times[i] for i in range(start, step + 1)]
-        waiting = [i for i in waiting if i >= start] + [step]
+        is_gap = step > 0 and now - times[step - 1] > geometry.length
+        waiting = [i for i in waiting if i >= start and not is_gap] + [step]
         due = [i for i in waiting if times[i] + geometry.future * geometry.length <= now and geometry.future]
         waiting = [i for i in waiting if i not in due]
         for of in [step, *due]:
