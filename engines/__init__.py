@@ -1,0 +1,1 @@
+"""Bundle → compiled engine. The shipped bundle lies in `default/`."""
