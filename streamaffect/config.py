@@ -5,6 +5,7 @@ and the nearest key that would have been right.
 """
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -86,10 +87,8 @@ def to_toml(config: Config) -> str:
     lines: list[str] = []
     for section, values in msgspec.to_builtins(config).items():
         lines.append(f"[{section}]")
-        # JSON's texts, numbers, booleans and flat lists are TOML's too.
         lines += [
-            f"# {key} is not set" if value is None else f"{key} = {msgspec.json.encode(value).decode()}"
-            for key, value in values.items()
+            f"# {key} is not set" if value is None else f"{key} = {_toml_value(value)}" for key, value in values.items()
         ]
         lines.append("")
     return "\n".join(lines).rstrip()
@@ -109,12 +108,17 @@ def _parse_override(text: str) -> Settings:
     key, equals, value = text.partition("=")
     section, dot, name = key.strip().partition(".")
     if not (equals and dot and section and name):
-        raise ConfigError(f"--set {text!r}: expected section.key=value, e.g. --set faces.max_faces=2")
+        raise ConfigError(f"--set {text!r}: expected section.key=value, e.g. --set tracker.max_faces=2")
+    return {section: {name: _parse_value(value.strip())}}
+
+
+def _parse_value(text: str) -> Any:
+    """A number, a boolean, a quoted text or a list as in TOML; anything else is a text, as on a command line."""
     try:
-        parsed = tomllib.loads(f"value = {value.strip()}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        parsed = value.strip()  # a bare word is a text, as on a command line
-    return {section: {name: parsed}}
+        return text
+    return value if isinstance(value, bool | int | float | str | list) else text
 
 
 def _merged(base: Settings, over: Mapping[str, Any]) -> Settings:
@@ -138,9 +142,11 @@ def _check_keys(settings: Mapping[str, Any], where: str) -> None:
                 f"{where}: {section} = {values!r} stands outside a section; {_nearest(section, list(sections))}"
             )
         keys = [field.name for field in msgspec.structs.fields(sections[section])]
-        for key in values:
+        for key, value in values.items():
             if key not in keys:
                 raise ConfigError(f"{where}: unknown key {section}.{key}; {_nearest(key, keys, section + '.')}")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ConfigError(f"{where}: {section}.{key} = {value}: expected a finite number")
 
 
 def _nearest(word: str, known: list[str], prefix: str = "") -> str:
@@ -153,8 +159,13 @@ def _nearest(word: str, known: list[str], prefix: str = "") -> str:
 def _explain(error: msgspec.ValidationError, settings: Settings, where: str) -> str:
     """msgspec says what was expected and the path; add the value and say it in our form."""
     message, _, path = str(error).partition(" - at `$.")
-    key = path.rstrip("`")
+    key = path.rstrip("`").partition("[")[0]  # of a list, all of it
     value: Any = settings
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else value
     return f"{where}: {key} = {value!r}: {message[:1].lower()}{message[1:]}"
+
+
+def _toml_value(value: Any) -> str:
+    # JSON's numbers, booleans and flat lists are TOML's too, and so are its texts, but for a bare DEL.
+    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
