@@ -25,11 +25,12 @@ from streamaffect.feed import parse_address
 from streamaffect.feed_state import FeedState
 from streamaffect.keys import ClientKeys, check_curve, load_client
 from streamaffect.types import Estimate, Health, Message, Meta
-from streamaffect.wire import KINDS, decode, read_envelope, topic_prefix
+from streamaffect.wire import decode, read_envelope, topic_prefix
 
 logger = logging.getLogger(__name__)
 
 Connection = Literal["waiting", "connected", "refused", "closed"]
+SUBSCRIBED = ("meta", "event", "health", "affect")  # meta first: it tells of a new run
 POLL_MS = 100
 RECONNECT_MS, RECONNECT_MAX_MS = 100, 2000
 _REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
@@ -185,7 +186,7 @@ class Subscriber:
             client = keys if isinstance(keys, ClientKeys) else load_client(Path(keys))
             socket.curve_publickey, socket.curve_secretkey = client.own.public, client.own.secret
             socket.curve_serverkey = client.server
-        for kind in KINDS:
+        for kind in SUBSCRIBED:
             socket.subscribe(topic_prefix(kind, stream))
         try:
             socket.connect(address.text)

@@ -36,7 +36,7 @@ class FeedState:
             case Health():
                 self._health[message.stream] = message
             case Meta():
-                if message != self._meta.get(message.stream):
+                if self._meta.get(message.stream, message) != message:
                     self._begin_run(message.stream)
                 self._meta[message.stream] = message
             case Event(event="track_lost", track=int(track)):

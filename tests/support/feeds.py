@@ -1,0 +1,60 @@
+"""Real feeds for tests: a publisher on a free loopback port behind its sink thread."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from streamaffect.client import Subscriber
+from streamaffect.feed import FeedSettings
+from streamaffect.sinks.base import SinkThread
+from streamaffect.sinks.zmq import ZmqPublisher
+from streamaffect.types import Estimate, Message
+
+ANY_PORT = "tcp://127.0.0.1:0"
+WAIT_S = 20.0
+
+
+class Feed:
+    """A publisher in its own thread.
+
+    address: the one that was really bound
+    """
+
+    def __init__(self, settings: FeedSettings) -> None:
+        self.publisher = ZmqPublisher(settings)
+        self.address = self.publisher.address
+        self._thread = SinkThread(self.publisher, capacity=10_000, policy="wait")
+
+    def put(self, *messages: Message) -> None:
+        """Publish messages, in order."""
+        for message in messages:
+            self._thread.put(message)
+
+    def close(self) -> None:
+        """Send what is queued and free the address."""
+        assert self._thread.close(WAIT_S)
+        assert self._thread.failures == 0
+
+
+@contextmanager
+def publishing(bind: str = ANY_PORT, *, server_key: str = "", allowed_clients: str = "") -> Iterator[Feed]:
+    """A feed for the length of a with block."""
+    feed = Feed(FeedSettings(bind=bind, server_key=server_key, allowed_clients=allowed_clients))
+    try:
+        yield feed
+    finally:
+        feed.close()
+
+
+def received(subscriber: Subscriber, count: int) -> list[Message]:
+    """The next messages of a subscriber; fails when they do not come."""
+    messages: list[Message] = []
+    for _ in range(count):
+        message = subscriber.receive(WAIT_S)
+        assert message is not None, f"{len(messages)} of {count} messages came"
+        messages.append(message)
+    return messages
+
+
+def seqs(messages: list[Message]) -> list[int]:
+    """The numbers of the estimates among messages."""
+    return [message.seq for message in messages if isinstance(message, Estimate)]
