@@ -192,7 +192,7 @@ def _add_keys(verbs: Verbs) -> None:
     )
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--client", default="client", metavar="NAME", help="name of the client (default: %(default)s)")
-    parser.add_argument("--renew", action="store_true", help="replace this client's keys: the old ones stop working")
+    parser.add_argument("--overwrite", action="store_true", help="replace this client's keys: the old ones stop working")
     _add_log_level(parser)
     parser.set_defaults(verb=_keys)
 
@@ -268,9 +268,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _keys(options: argparse.Namespace) -> int:
-    from streamaffect.keys import create_keys
+    from streamaffect.keys import write_keys
 
-    keys = create_keys(options.folder, client=options.client, renew=options.renew)
+    keys = write_keys(options.folder, client=options.client, overwrite=options.overwrite)
     print(f"publisher:  --set feed.server_key={keys.server_key} --set feed.allowed_clients={keys.allowed_clients}")
     print(f"subscriber: copy {keys.client} to its machine; streamaffect listen ADDRESS --keys {keys.client}")
     return EXIT_OK

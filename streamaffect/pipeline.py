@@ -160,7 +160,7 @@ class Pipeline:
                 self._mailbox,
                 self._stop,
                 self._source_event,
-                backoff=Backoff(settings.backoff_min_s, settings.backoff_max_s),
+                backoff=Backoff.of(settings),
                 max_file_s=None if self.is_live else max_seconds,
             )
             for stream in streams
