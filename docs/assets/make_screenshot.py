@@ -43,6 +43,8 @@ def main() -> None:
     command += ["--max-seconds", str(options.seconds + 10), *further]
     with subprocess.Popen(command, cwd=ROOT) as stream:
         state = watch(options.seconds)
+        if stream.poll() is not None:
+            sys.exit(f"the stream has ended with exit code {stream.returncode}: nothing is drawn")
         stream.terminate()
     if not state.faces:
         sys.exit("the stream has shown no face: nothing to draw")

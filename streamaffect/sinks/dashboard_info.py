@@ -204,7 +204,7 @@ def _state_word(stream: StreamState) -> str:
         return "ended"
     if stream.lost_since_ns is not None:
         return "lost"
-    if stream.health is None or stream.health.state == "starting":
+    if not stream.faces_seen and (stream.health is None or stream.health.state == "starting"):
         return "starting"
     return "live" if stream.meta is None or stream.meta.live else "reading"
 
