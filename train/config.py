@@ -1,7 +1,7 @@
 """A training recipe: one TOML file, read into typed values; an unknown key or a wrong type ends the run at once."""
 
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -27,14 +27,16 @@ class DataConfig(Section):
     votes_share:   weight of the crowd's votes against the teacher's labels
     balance:       see `stills.balance_weights`
     lfw, videos:   how often each picture of these comes in an epoch, on average
+    generated:     number of drawn faces
     """
 
-    kind: str = "faces"
+    kind: Literal["faces", "generated"] = "faces"
     people: str = ""
     votes_share: Share = 0.7
     balance: Share = 0.0
     lfw: float = 1.0
     videos: float = 0.5
+    generated: Count = 2000
 
 
 class OptimiserConfig(Section):
@@ -78,8 +80,9 @@ class ClipConfig(Section):
     """Clip encoder, context attention and heads, trained on features of the finished frame encoder.
 
     heads, layers, feedforward: of the clip encoder's transformer
-    views:                      augmented versions of each picture whose features are kept
+    views:                      augmented versions of each picture whose features are kept, beside the plain ones
     videos_share:               of each batch; the rest are stills as clips of equal frames
+    batches_per_epoch:          each of `optimiser.batch` clips
     """
 
     heads: Count
@@ -87,6 +90,7 @@ class ClipConfig(Section):
     feedforward: Count
     views: Count
     videos_share: Share
+    batches_per_epoch: Count
     optimiser: OptimiserConfig
     loss: LossConfig = LossConfig()
     augment: AugmentConfig = AugmentConfig()
@@ -106,7 +110,7 @@ class Recipe(Section):
     data: DataConfig
     frame: FrameConfig
     temporal: ClipConfig
-    precision: str = "32-true"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
 
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import FrameConfig
+from .data.corpus import HeldOut
 from .data.augment import apply_view, draw_view, place, plain
 from .data.stills import EMOTIONS, Stills, epoch_order
 from .losses import ccc_loss
 from .models.frame_encoder import FrameEncoder
-from .scores import Validation, score_stills
+from .scores import score_stills
 
 AHEAD = 3  # batches that are augmented before they are needed
 
@@ -52,7 +53,7 @@ class FrameTask:
     """
 
     def __init__(
-        self, config: FrameConfig, stills: Stills, weights: np.ndarray, held_out: Validation, *, size: int, seed: int
+        self, config: FrameConfig, stills: Stills, weights: np.ndarray, held_out: HeldOut, *, size: int, seed: int
     ) -> None:
         self.model = FrameModel(config)
         self._config = config

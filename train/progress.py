@@ -48,6 +48,10 @@ class Progress:
         self.console.print(f"epoch {number}  {_line(scores)}  {now_s - self._epoch_began_s:.0f} s", highlight=False)
         self._epoch_began_s = now_s
 
+    def note(self, subject: str, what: str) -> None:
+        """Something else is done."""
+        self.console.print(f"{subject}: {what}", highlight=False)
+
 
 def _line(values: dict[str, float]) -> str:
     return "  ".join(f"{name} {value:.3f}" for name, value in values.items())

@@ -1,25 +1,13 @@
 """Scores of stills: accuracy and recall on what the crowd agrees on, concordance of valence and arousal."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from streamaffect.types import BoolArray
-
-from .data.stills import Stills
+from .data.corpus import HeldOut
 from .metrics import ccc
 
 
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """Held-out pictures. is_clear: (N,) those with a majority, on which accuracy is counted."""
-
-    stills: Stills
-    is_clear: BoolArray
-
-
-def score_stills(held_out: Validation, emotions: Tensor, affect: Tensor) -> dict[str, float]:
+def score_stills(held_out: HeldOut, emotions: Tensor, affect: Tensor) -> dict[str, float]:
     """emotions (N, 8) shares, affect (N, 2) → accuracy and mean recall on clear majorities, CCC of both outputs."""
     clear = torch.from_numpy(held_out.is_clear)
     truth = torch.from_numpy(held_out.stills.emotions).argmax(dim=1)[clear]

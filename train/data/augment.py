@@ -113,6 +113,16 @@ def plain(shown: float, *, mirrored: bool) -> np.ndarray:
     return np.array([[across, 0.0, (1 - across) / 2], [0.0, shown, (1 - shown) / 2]])
 
 
+def jitter(matrix: np.ndarray, generator: Generator) -> np.ndarray:
+    """The placement moved, scaled and turned as much as a tracked box moves between frames of a still face."""
+    angle, growth = generator.normal(0, 0.015), np.exp(generator.normal(0, 0.012))
+    cos, sin = np.cos(angle) * growth, np.sin(angle) * growth
+    turn = np.array([[cos, -sin], [sin, cos]])
+    middle = np.array([0.5, 0.5])
+    moved = middle - turn @ middle + generator.normal(0, 0.01, 2)
+    return np.column_stack([matrix[:, :2] @ turn, matrix[:, :2] @ moved + matrix[:, 2]])
+
+
 def _placement(config: AugmentConfig, generator: Generator, shown: float) -> np.ndarray:
     angle = np.deg2rad(generator.uniform(-config.rotation_deg, config.rotation_deg))
     zoom = shown * (1 + config.scale) ** generator.uniform(-1, 1)

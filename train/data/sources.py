@@ -1,4 +1,4 @@
-"""What the recipes train on: FER+, LFW and the labelled videos as one weighted set of stills."""
+"""What the recipes train on: FER+ and LFW as one weighted set of stills, and frames of videos as stills."""
 
 from pathlib import Path
 
@@ -33,16 +33,9 @@ def shard_share(crop: CropSpec) -> float:
     return (1 + 2 * crop.margin) / (1 + 2 * SHARD_CROP.margin)
 
 
-def training_stills(
-    config: DataConfig, root: Path, crop: CropSpec, ferplus: FerPlus, videos: list[LabelledVideo]
-) -> tuple[Stills, FloatArray]:
-    """All stills of the training split, and how often each comes in an epoch on average."""
+def training_stills(config: DataConfig, root: Path, ferplus: FerPlus) -> tuple[Stills, FloatArray]:
+    """FER+ and LFW for training, and how often each picture comes in an epoch on average."""
     crowd = blend(ferplus.stills, ferplus.teacher, config.votes_share)
     faces = load_lfw(root)
-    frames = video_stills(videos, crop)
-    weights = [
-        balance_weights(crowd.emotions, config.balance),
-        np.full(len(faces), config.lfw, np.float32),
-        np.full(len(frames), config.videos, np.float32),
-    ]
-    return concatenate([crowd, faces, frames]), np.concatenate(weights)
+    weights = [balance_weights(crowd.emotions, config.balance), np.full(len(faces), config.lfw, np.float32)]
+    return concatenate([crowd, faces]), np.concatenate(weights)

@@ -1,0 +1,31 @@
+"""Conformal intervals: how many of its own error estimates wide an interval must be to hold 90 % of the truth."""
+
+import math
+
+import torch
+from torch import Tensor
+
+LEVEL = 0.9
+OUTPUTS = ("valence", "arousal")
+
+
+def conformal_quantiles(pred: Tensor, spread: Tensor, truth: Tensor, *, level: float = LEVEL) -> dict[str, float]:
+    """The quantile of |error| / spread per output, with the finite-sample correction; all (N, 2).
+
+    Raises:
+        ValueError: so few rows that no finite interval reaches the level.
+    """
+    count = len(pred)
+    rank = math.ceil((count + 1) * level)
+    if rank > count:
+        raise ValueError(f"{count} held-out rows are too few for {level:.0%} intervals; {math.ceil(level / (1 - level))} "
+                         "are enough")  # fmt: skip
+    scores = ((pred - truth).abs() / spread).sort(dim=0).values[rank - 1]
+    return dict(zip(OUTPUTS, scores.tolist(), strict=True))
+
+
+def coverage(pred: Tensor, spread: Tensor, truth: Tensor, quantiles: dict[str, float]) -> dict[str, float]:
+    """Share of rows whose truth lies in pred ± quantile · spread, per output."""
+    width = spread * torch.tensor([quantiles[name] for name in OUTPUTS])
+    inside = ((pred - truth).abs() <= width).float().mean(dim=0)
+    return dict(zip(OUTPUTS, inside.tolist(), strict=True))

@@ -1,0 +1,83 @@
+"""The command line of training: `python -m train fit|prepare|evaluate|export|card --config RECIPE`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamaffect.errors import StreamAffectError
+
+if TYPE_CHECKING:
+    from .run import Run
+
+VERBS = {
+    "fit": "train both stages, or continue; then evaluate and export",
+    "prepare": "only cut the faces of the videos",
+    "evaluate": "only calibrate and score a finished run",
+    "export": "only write the bundle of an evaluated run",
+    "card": "print the model card of a bundle, made again from its manifest",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb; returns the exit code: 0, 2 for a user's mistake with one line on stderr, 130 when interrupted."""
+    options = _parser().parse_args(arguments)
+    try:
+        _dispatch(options)
+    except StreamAffectError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command continues from the last checkpoint\n")
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m train", description="Data to model to bundle.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb, help_text in VERBS.items():
+        sub = verbs.add_parser(verb, help=help_text, description=help_text)
+        sub.add_argument("--config", type=Path, required=True, metavar="FILE", help="the recipe, a TOML file")
+        sub.add_argument("--data", type=Path, metavar="DIR", help="folder that holds ferplus/, lfw_faces/ and videos/")
+        sub.add_argument("--run", type=Path, metavar="DIR", help="folder of the run (default: runs/<name of the recipe>)")
+        sub.add_argument("--export", type=Path, metavar="DIR", help="folder of the bundle (default: <run>/bundle)")
+    return parser
+
+
+def _dispatch(options: argparse.Namespace) -> None:
+    folder = options.run or Path("runs") / options.config.stem
+    target = options.export or folder / "bundle"
+    if options.verb == "card":
+        _print_card(options.config, target)
+        return
+    from rich.console import Console
+
+    from .progress import Progress
+    from .run import Run, limit_threads
+
+    limit_threads()
+    with Progress(Console()) as progress:
+        run = Run(options.config, folder, options.data, progress)
+        _run_verb(options.verb, run, target)
+
+
+def _run_verb(verb: str, run: "Run", target: Path) -> None:
+    if verb == "prepare":
+        run.prepare()
+    if verb == "fit":
+        run.fit()
+    if verb in ("fit", "evaluate"):
+        run.progress.console.print_json(json.dumps(run.evaluate()))
+    if verb in ("fit", "export"):
+        manifest = run.export(target)
+        run.progress.note(manifest.label, f"written to {target}")
+
+
+def _print_card(recipe: Path, bundle: Path) -> None:
+    from streamaffect.runtime.bundle import load_bundle
+
+    from .card import model_card, notes_path
+
+    sys.stdout.write(model_card(load_bundle(bundle).manifest, notes_path(recipe)))

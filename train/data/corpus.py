@@ -1,0 +1,91 @@
+"""All the data of a run, by what each part is for. No person, and no picture, is in two parts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from streamaffect.errors import ConfigError
+from streamaffect.types import BoolArray, FloatArray
+
+from ..config import Recipe
+from .ferplus import PUBLIC_TEST, TRAINING, load_ferplus
+from .generated import generated_stills, generated_videos
+from .sources import training_stills, video_stills
+from .stills import Stills, concatenate
+from .videos import LabelledVideo, load_videos, read_people
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Pictures that are never trained on. is_clear: (N,) those with a majority, on which accuracy is counted."""
+
+    stills: Stills
+    is_clear: BoolArray
+
+    def half(self, parity: int) -> "HeldOut":
+        """Every second picture: the even ones calibrate the intervals, the odd ones report their coverage."""
+        rows = np.arange(parity, len(self.stills), 2)
+        return HeldOut(self.stills.take(rows), self.is_clear[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """stills and weights: (N,) what is trained on, and how often each comes in an epoch on average.
+
+    held_out: stills on which choices are made
+    videos:   trained on; valid_videos: choices are made and intervals calibrated; report_videos: only reported
+    names:    for the manifest
+    """
+
+    stills: Stills
+    weights: FloatArray
+    held_out: HeldOut
+    videos: list[LabelledVideo]
+    valid_videos: list[LabelledVideo]
+    report_videos: list[LabelledVideo]
+    names: list[str]
+
+
+def load_corpus(recipe: Recipe, people: Path, root: Path | None, shards: Path) -> Corpus:
+    """What `recipe.data` asks for. root: folder of the data; shards: of the prepared videos."""
+    if recipe.data.kind == "generated":
+        return _generated(recipe)
+    if root is None:
+        raise ConfigError("this recipe reads data: --data must name the folder that holds ferplus/, lfw_faces/ and videos/")
+    split = read_people(people)
+    parts = {name: load_videos(root, shards, split, name) for name in ("train", "valid", "report")}
+    ferplus, held_out = load_ferplus(root, TRAINING), load_ferplus(root, PUBLIC_TEST)
+    stills, weights = training_stills(recipe.data, root, ferplus)
+    return Corpus(
+        stills=stills,
+        weights=weights,
+        held_out=HeldOut(held_out.stills, held_out.is_clear),
+        videos=parts["train"],
+        valid_videos=parts["valid"],
+        report_videos=parts["report"],
+        names=["FER+ (Training)", "LFW faces", f"{len(parts['train'])} video clips"],
+    )
+
+
+def with_video_frames(corpus: Corpus, recipe: Recipe) -> tuple[Stills, FloatArray]:
+    """The stills of stage 1: those of the corpus and the single frames of its videos."""
+    frames = video_stills(corpus.videos, recipe.crop)
+    weights = np.full(len(frames), recipe.data.videos, np.float32)
+    return concatenate([corpus.stills, frames]), np.concatenate([corpus.weights, weights])
+
+
+def _generated(recipe: Recipe) -> Corpus:
+    seed = recipe.seed
+    stills = generated_stills(recipe.data.generated, seed=seed)
+    held_out = generated_stills(recipe.data.generated // 4, seed=seed + 1)
+    videos = [generated_videos(4, seed=seed + offset) for offset in (2, 3, 4)]
+    return Corpus(
+        stills=stills,
+        weights=np.ones(len(stills), np.float32),
+        held_out=HeldOut(held_out, np.ones(len(held_out), np.bool_)),
+        videos=videos[0],
+        valid_videos=videos[1],
+        report_videos=videos[2],
+        names=["drawn faces"],
+    )

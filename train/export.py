@@ -1,0 +1,205 @@
+"""From a trained model to a bundle: three ONNX graphs that were checked against torch, a manifest and a card.
+
+Everything is written to a folder beside the target and renamed when it is complete and loads through the runtime.
+"""
+
+import hashlib
+import logging
+import shutil
+import subprocess
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from streamaffect.errors import BundleError
+from streamaffect.runtime.bundle import MANIFEST, load_bundle
+from streamaffect.runtime.manifest import (
+    CLIP_ENCODER,
+    CONTEXT_HEAD,
+    FRAME_ENCODER,
+    SCHEMA,
+    AbstainSpec,
+    Calibration,
+    GraphSpec,
+    HeadSpec,
+    Manifest,
+    OutputSpec,
+    TrainingSpec,
+)
+from streamaffect.runtime.onnx_file import read_signature
+
+from .calibrate import LEVEL
+from .config import Recipe
+from .data.stills import EMOTIONS as EMOTION_NAMES
+from .errors import TrainingError
+from .models.affect import AFFECT, AFFECT_SPREAD, EMOTIONS, AffectModel, ExportedHeads
+from .models.frame_encoder import FrameEncoder
+
+OPSET = 18
+LARGEST_DIFFERENCE = 1e-3  # of ONNX Runtime's numbers from torch's, both float32
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What an export needs of a run.
+
+    quantiles: of the conformal intervals, per output; metrics: go into the manifest; data: names of what it has seen
+    """
+
+    recipe: Recipe
+    encoder: FrameEncoder
+    model: AffectModel
+    quantiles: dict[str, float]
+    metrics: dict[str, object]
+    data: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    module: nn.Module
+    examples: dict[str, Tensor]
+    outputs: list[str]
+
+
+def export_bundle(trained: Trained, target: Path, recipe_name: str, card: Callable[[Manifest], str]) -> Manifest:
+    """Write the bundle to `target`, in place of the one that is there.
+
+    card: makes the text of MODEL_CARD.md from the manifest
+
+    Raises:
+        TrainingError: a graph computes something else than the model it was made from, or the result does not load.
+    """
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        graphs = {role: _export_graph(graph, partial / f"{role}.onnx") for role, graph in _graphs(trained).items()}
+        manifest = _manifest(trained, graphs, recipe_name)
+        (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+        (partial / "MODEL_CARD.md").write_text(card(manifest), encoding="utf-8")
+        load_bundle(partial)
+        _replace(target, partial)
+    except BundleError as error:
+        raise TrainingError(f"{target}: the exported bundle does not load: {error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return manifest
+
+
+def current_commit(folder: Path) -> str:
+    """The commit of the checkout that `folder` lies in, or "unknown"."""
+    command = ["git", "-C", str(folder), "rev-parse", "--short=12", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _graphs(trained: Trained) -> dict[str, _Graph]:
+    """The three graphs, each with two random rows to trace and to compare."""
+    recipe, dim = trained.recipe, trained.encoder.dim
+    generator = torch.Generator().manual_seed(0)
+    size, frames, clips = recipe.crop.size, recipe.clip.frames, recipe.context.clips
+    crops = torch.randint(0, 256, (2, size, size, 3), dtype=torch.uint8, generator=generator)
+    features = torch.randn(2, frames, dim, generator=generator)
+    context = torch.randn(2, clips, dim, generator=generator)
+    valid = torch.ones(2, clips, dtype=torch.bool)
+    valid[1, : recipe.context.past] = False
+    heads = {"clip": context[:, recipe.context.past].contiguous(), "context": context, "valid": valid}
+    return {
+        FRAME_ENCODER: _Graph(trained.encoder, {"crops": crops}, ["features"]),
+        CLIP_ENCODER: _Graph(trained.model.clip_encoder, {"features": features}, ["clip"]),
+        CONTEXT_HEAD: _Graph(ExportedHeads(trained.model), heads, [AFFECT, AFFECT_SPREAD, EMOTIONS]),
+    }
+
+
+def _export_graph(graph: _Graph, file: Path) -> GraphSpec:
+    module = graph.module.eval()
+    inputs = tuple(graph.examples.values())
+    rows = torch.export.Dim("N", min=1)
+    with warnings.catch_warnings(), _silenced("torch.onnx"), torch.no_grad():
+        warnings.simplefilter("ignore")  # of the exporter's own libraries; the result is checked below
+        torch.onnx.export(
+            module, inputs, file, dynamo=True, opset_version=OPSET, external_data=False, verbose=False,
+            input_names=list(graph.examples), output_names=graph.outputs, dynamic_shapes=tuple({0: rows} for _ in inputs),
+        )  # fmt: skip
+    _check_against_torch(module, graph, file)
+    signature = read_signature(file)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return GraphSpec(file.name, digest, signature.inputs, signature.outputs, signature.opset)
+
+
+def _check_against_torch(module: nn.Module, graph: _Graph, file: Path) -> None:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    # Three rows where two were traced: a batch size that was baked in shows here.
+    rows = [0, 1, 0]
+    inputs = {name: tensor[rows] for name, tensor in graph.examples.items()}
+    found = session.run(graph.outputs, {name: tensor.numpy() for name, tensor in inputs.items()})
+    with torch.inference_mode():
+        expected = module(*inputs.values())
+    tensors = expected if isinstance(expected, tuple) else (expected,)
+    difference = max(float(np.abs(a - b.numpy()).max()) for a, b in zip(found, tensors, strict=True))
+    if not difference <= LARGEST_DIFFERENCE:
+        raise TrainingError(f"{file.name}: ONNX Runtime differs from torch by {difference:.2g}, allowed is "
+                            f"{LARGEST_DIFFERENCE:g}; the bundle was not written")  # fmt: skip
+
+
+def _manifest(trained: Trained, graphs: dict[str, GraphSpec], recipe_name: str) -> Manifest:
+    recipe = trained.recipe
+    affect = [OutputSpec("valence", (-1.0, 1.0)), OutputSpec("arousal", (-1.0, 1.0))]
+    spread = [OutputSpec("valence", (0.0, 2.0)), OutputSpec("arousal", (0.0, 2.0))]
+    emotions = [OutputSpec(name, (0.0, 1.0), "probability") for name in EMOTION_NAMES]
+    calibration = Calibration("normalised-conformal", LEVEL, AFFECT_SPREAD, trained.quantiles)
+    return Manifest(
+        schema=SCHEMA,
+        name=recipe.name,
+        version=recipe.version,
+        licence=recipe.licence,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        crop=recipe.crop,
+        clip=recipe.clip,
+        context=recipe.context,
+        heads=[
+            HeadSpec(AFFECT, "regression", affect, calibration=calibration),
+            HeadSpec(AFFECT_SPREAD, "regression", spread),
+            HeadSpec(EMOTIONS, "classification", emotions),
+        ],
+        graphs=graphs,
+        training=TrainingSpec(recipe_name, trained.data, current_commit(Path(__file__).parent), recipe.seed),
+        metrics=trained.metrics,
+        abstain=AbstainSpec(recipe.abstain_below),
+    )
+
+
+def _replace(target: Path, partial: Path) -> None:
+    """Put the new folder where the old one is; a kill in between leaves one of them whole under a dotted name."""
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    partial.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _silenced(name: str) -> Iterator[None]:
+    """Only errors of this logger, for the time of the block."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

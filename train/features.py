@@ -1,0 +1,72 @@
+"""Features of the finished frame encoder for several augmented views of every picture, kept on disk."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .data.augment import AugmentConfig, Generator, View, apply_view, draw_view, jitter
+from .data.stills import Stills
+from .frame_stage import plain_crops
+from .models.frame_encoder import FrameEncoder
+
+BATCH = 256
+
+
+def plain_features(encoder: FrameEncoder, stills: Stills, size: int, *, mirrored: bool) -> Tensor:
+    """(N, D) float32 features of the pictures as the runtime would cut them."""
+    ranges = _ranges(len(stills))
+    return _encode(encoder, (plain_crops(stills, rows, size, mirrored=mirrored) for rows in ranges))
+
+
+def augmented_features(
+    encoder: FrameEncoder, stills: Stills, sequences: list[int], size: int, config: AugmentConfig, *, seed: int, view: int
+) -> Tensor:
+    """(N, D) float32 features of one augmented version of each picture.
+
+    sequences: (N,) pictures of equal number are frames of one video: they share a view, and each frame only moves and
+               turns a little, as boxes of a detector do
+    """
+
+    def crops(rows: range) -> np.ndarray:
+        return np.stack([_augmented(stills, row, sequences[row], size, config, [seed, view]) for row in rows])
+
+    with ThreadPoolExecutor(1) as pool:
+        return _encode(encoder, pool.map(crops, _ranges(len(stills))))
+
+
+def cached(file: Path, make: Callable[[], Tensor]) -> Tensor:
+    """The features in this file, made and written first if it does not exist."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(".partial.npy")
+        np.save(partial, make().numpy())
+        partial.replace(file)
+    return torch.from_numpy(np.load(file, allow_pickle=False))
+
+
+def _augmented(
+    stills: Stills, row: int, sequence: int, size: int, config: AugmentConfig, seed: list[int]
+) -> np.ndarray:
+    shared = np.random.default_rng([*seed, sequence, 0])
+    view = draw_view(config, shared, shown=float(stills.shown[row]))
+    own = np.random.default_rng([*seed, row, 1])
+    return apply_view(stills.pictures[row], _moved(view, own), size, own)
+
+
+def _moved(view: View, generator: Generator) -> View:
+    return replace(view, matrix=jitter(view.matrix, generator))
+
+
+@torch.inference_mode()
+def _encode(encoder: FrameEncoder, crops: Iterator[np.ndarray]) -> Tensor:
+    encoder.eval()
+    return torch.cat([encoder.encode_grey(torch.from_numpy(part)).float() for part in crops])
+
+
+def _ranges(count: int) -> list[range]:
+    return [range(first, min(first + BATCH, count)) for first in range(0, count, BATCH)]

@@ -1,0 +1,207 @@
+"""A whole run: prepare, both stages, calibration, figures and export. Every finished step is kept and not repeated.
+
+    runs/<recipe>/frame/     checkpoints and metrics of stage 1
+    runs/<recipe>/features/  cached features for stage 2
+    runs/<recipe>/clips/     checkpoints and metrics of stage 2
+    runs/<recipe>/report.json
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from streamaffect.runtime.manifest import Manifest
+
+from .card import model_card, notes_path
+from .checkpoint import latest_checkpoint, load_average
+from .clip_stage import ClipSet, ClipTask
+from .config import Recipe, load_recipe
+from .data.clips import ClipIndex, index_sequence, index_stills, join
+from .data.corpus import Corpus, load_corpus, with_video_frames
+from .data.sources import video_stills
+from .data.stills import EMOTIONS, Stills
+from .data.videos import read_people, teacher_rows
+from .errors import TrainingError
+from .evaluate import calibrated, encode_videos, final_report, held_out_scores, validation_features
+from .export import Trained, export_bundle
+from .features import augmented_features, cached, plain_features
+from .frame_stage import FrameModel, FrameTask
+from .loop import fit
+from .models.affect import AffectModel
+from .models.frame_encoder import FrameEncoder
+from .prepare import prepare_videos
+from .progress import Progress
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recipe, its data and its folder.
+
+    data: the folder that holds the data sets; None for a recipe that draws its own
+    """
+
+    recipe_path: Path
+    folder: Path
+    data: Path | None
+    progress: Progress
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe's values."""
+        return load_recipe(self.recipe_path)
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """All data; loading takes some seconds."""
+        return load_corpus(self.recipe, self._people, self.data, self._shards)
+
+    @cached_property
+    def fabric(self) -> Fabric:
+        """Devices and precision; the ranks that `torchrun` announces are joined."""
+        fabric = Fabric(precision=self.recipe.precision)
+        fabric.launch()
+        return fabric
+
+    def prepare(self) -> None:
+        """Cut the faces of the recipe's videos, where that was not done before."""
+        if self.recipe.data.kind == "generated" or self.data is None:
+            return
+        rows = teacher_rows(self.data)
+        videos = {name: self.data / "videos" / name for name in read_people(self._people) if name in rows}
+        frames = {name: set(numbers) for name, numbers in rows.items()}
+        skipped = prepare_videos(videos, self._shards, frames, self.progress.note)
+        if skipped:
+            self.progress.note("videos", f"{skipped} skipped")
+
+    def fit(self) -> None:
+        """Train both stages, each from its newest checkpoint."""
+        self.prepare()
+        encoder = self._fit_frames()
+        self._fit_clips(encoder)
+
+    def evaluate(self) -> dict[str, object]:
+        """Calibrate, score and write `report.json`."""
+        encoder, model = self._trained()
+        stills, valid = validation_features(self.recipe, encoder, self.corpus)
+        quantiles = calibrated(model, stills, valid)
+        reported = encode_videos(self.recipe, encoder, self.corpus.report_videos)
+        report = {"quantiles": quantiles, "metrics": final_report(model, stills, reported, quantiles)}
+        (self.folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        return report
+
+    def export(self, target: Path) -> Manifest:
+        """Write the bundle; raises TrainingError before `evaluate`."""
+        try:
+            report = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise TrainingError(f"{self.folder}: has no report.json; run `python -m train evaluate` first") from None
+        encoder, model = self._trained()
+        trained = Trained(self.recipe, encoder, model, report["quantiles"], report["metrics"], self.corpus.names)
+        notes = notes_path(self.recipe_path)
+        return export_bundle(trained, target, self.recipe_path.name, lambda manifest: model_card(manifest, notes))
+
+    @property
+    def _people(self) -> Path:
+        return self.recipe_path.parent / self.recipe.data.people
+
+    @property
+    def _shards(self) -> Path:
+        return self.folder.parent / "prepared"
+
+    def _fit_frames(self) -> FrameEncoder:
+        recipe = self.recipe
+        torch.manual_seed(recipe.seed)
+        stills, weights = with_video_frames(self.corpus, recipe)
+        task = FrameTask(recipe.frame, stills, weights, self.corpus.held_out, size=recipe.crop.size, seed=recipe.seed)
+        # Convolutions in bfloat16 run on matrix units only in this layout.
+        task.model.to(memory_format=torch.channels_last)
+        model = fit(
+            task, recipe.frame.optimiser, self.folder / "frame", fabric=self.fabric, progress=self.progress
+        )
+        assert isinstance(model, FrameModel)
+        return model.encoder
+
+    def _fit_clips(self, encoder: FrameEncoder) -> None:
+        recipe, corpus, settings = self.recipe, self.corpus, self.recipe.temporal
+        frames = video_stills(corpus.videos, recipe.crop)
+        index = join([index_sequence(video.time_s, recipe.clip, recipe.context) for video in corpus.videos])
+        sequences = [number for number, video in enumerate(corpus.videos) for _ in video.pictures]
+        singles = list(range(len(sequences), len(sequences) + len(corpus.stills)))
+        alone = index_stills(len(corpus.stills), recipe.clip, recipe.context)
+        sets = [
+            self._clip_set("stills", encoder, corpus.stills, singles, alone, corpus.weights),
+            self._clip_set("videos", encoder, frames, sequences, index, _equal_shares(sequences)),
+        ]
+        torch.manual_seed(recipe.seed)
+        task = ClipTask(
+            self._affect_model(),
+            sets,
+            [1 - settings.videos_share, settings.videos_share],
+            settings.loss,
+            held_out_scores(*validation_features(recipe, encoder, corpus)),
+            batch=settings.optimiser.batch,
+            batches_per_epoch=settings.batches_per_epoch,
+            seed=recipe.seed,
+        )
+        fit(task, settings.optimiser, self.folder / "clips", fabric=self.fabric, progress=self.progress)
+
+    def _clip_set(
+        self, name: str, encoder: FrameEncoder, stills: Stills, sequences: list[int], index: ClipIndex, weights: np.ndarray
+    ) -> ClipSet:
+        size, settings = self.recipe.crop.size, self.recipe.temporal
+        makers: list[Callable[[], torch.Tensor]] = [
+            lambda: plain_features(encoder, stills, size, mirrored=False),
+            lambda: plain_features(encoder, stills, size, mirrored=True),
+        ]
+        for view in range(settings.views):
+            makers.append(
+                lambda view=view: augmented_features(  # type: ignore[misc]
+                    encoder, stills, sequences, size, settings.augment, seed=self.recipe.seed, view=view
+                )
+            )
+        folder = self.folder / "features"
+        views = []
+        for number, make in enumerate(makers):
+            with self.fabric.autocast():
+                views.append(cached(folder / f"{name}-{number}.npy", make))
+            self.progress.note(f"features of {name}", f"{number + 1} of {len(makers)}")
+        return ClipSet(
+            views, index, torch.from_numpy(stills.emotions), torch.from_numpy(stills.affect), np.asarray(weights)
+        )
+
+    def _affect_model(self) -> AffectModel:
+        recipe, settings = self.recipe, self.recipe.temporal
+        return AffectModel(
+            recipe.frame.dim, frames=recipe.clip.frames, past=recipe.context.past, emotions=len(EMOTIONS),
+            heads=settings.heads, layers=settings.layers, feedforward=settings.feedforward,
+        )  # fmt: skip
+
+    def _trained(self) -> tuple[FrameEncoder, AffectModel]:
+        frame, model = FrameModel(self.recipe.frame), self._affect_model()
+        stages: list[tuple[str, nn.Module]] = [("frame", frame), ("clips", model)]
+        for stage, module in stages:
+            checkpoint = latest_checkpoint(self.folder / stage)
+            if checkpoint is None:
+                raise TrainingError(f"{self.folder / stage}: has no checkpoint; run `python -m train fit` first")
+            load_average(checkpoint, module)
+            module.eval()
+        return frame.encoder, model
+
+
+def _equal_shares(sequences: list[int]) -> np.ndarray:
+    """Weights of frames such that a video counts by the root of its length: long ones more, but not in proportion."""
+    lengths = np.bincount(sequences)
+    return np.asarray([1 / np.sqrt(lengths[number]) for number in sequences], np.float64)
+
+
+def limit_threads() -> None:
+    """Keep OpenCV on one thread: batches are augmented beside the training, not before it."""
+    cv2.setNumThreads(1)
