@@ -42,7 +42,7 @@ def analyze(
     config = load_config(flags=_sections(settings))
     running = open_engine(loaded, engine, threads=config.engine.threads)
     streams = open_streams([str(source)], config, loaded)
-    pipeline = Pipeline(streams, loaded, running, settings=config.source)
+    pipeline = Pipeline(streams, loaded, running, settings=config.source, max_seconds=config.run.max_seconds or None)
     if pipeline.is_live:
         streams[0].close()
         raise ConfigError(
