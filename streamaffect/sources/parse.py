@@ -79,16 +79,26 @@ def _network(url: str, scheme: str, settings: SourceSettings) -> Source:
     if scheme not in SCHEMES:
         allowed = ", ".join(f"{name}://" for name in SCHEMES)
         raise ConfigError(f"{redact(url)}: {scheme}:// is not allowed as a source; expected {allowed} or a file's path")
-    try:
-        parts = urlsplit(url)
-        valid = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ConfigError(f"{redact(url)}: is not a usable address; expected {scheme}://user:password@host:port/path")
+    if re.search(r"\s", url):
+        # Not shown: redaction takes the space for the end of the address, and it may stand in the password.
+        raise ConfigError(f"the {scheme}:// address has a space in it; write it as %20")
+    if not _is_usable(url):
+        expected = f"expected {scheme}://user:password@host:port/path, with / @ : in the password as %2F %40 %3A"
+        raise ConfigError(f"{redact(url)}: is not a usable address; {expected}")
     from streamaffect.sources.network import NetworkSource
 
     return NetworkSource(url, settings=settings)
+
+
+def _is_usable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        if not parts.hostname or parts.port == 0:
+            return False
+    except ValueError:
+        return False
+    # A later @ means that the password has a bare / in it, and what was read as the host is a part of it.
+    return parts.username is None or "@" not in parts.path + parts.query + parts.fragment
 
 
 def _webcam(argument: str, settings: SourceSettings) -> Source:
