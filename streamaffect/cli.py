@@ -270,9 +270,7 @@ def _doctor(options: argparse.Namespace) -> int:
 def _keys(options: argparse.Namespace) -> int:
     from streamaffect.keys import write_keys
 
-    keys = write_keys(options.folder, client=options.client, overwrite=options.overwrite)
-    print(f"publisher:  --set feed.server_key={keys.server_key} --set feed.allowed_clients={keys.allowed_clients}")
-    print(f"subscriber: copy {keys.client} to its machine; streamaffect listen ADDRESS --keys {keys.client}")
+    print(write_keys(options.folder, client=options.client, overwrite=options.overwrite))
     return EXIT_OK
 
 
