@@ -111,7 +111,7 @@ def test_help_answers_without_loading_a_heavy_library(words: list[str]) -> None:
         "    assert end.code == 0\n"
         f"print('loaded:', *(name for name in {NOT_FOR_HELP} if name in sys.modules))"
     )
-    child = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    child = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert child.returncode == 0, child.stderr
     assert child.stdout.splitlines()[-1] == "loaded:"
 
