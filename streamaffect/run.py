@@ -12,6 +12,7 @@ import msgspec
 
 from streamaffect.config import Config
 from streamaffect.errors import ConfigError
+from streamaffect.feed import DEFAULT_ADDRESS
 from streamaffect.meta import make_meta
 from streamaffect.opening import open_streams
 from streamaffect.pipeline import Pipeline
@@ -66,7 +67,7 @@ def run(config: Config, *, display: bool | None = None) -> int:
         with _stopped_by_signals(pipeline.stop):
             sinks.feed(pipeline.messages())
         for stats in pipeline.stats.values():
-            if stats.finished and not stats.frames_with_face:
+            if stats.finished and not stats.frames_with_face and not sinks.has_display:
                 log.warning("%s: no face was found in %d frames", stats.stream, stats.finished)
         return sinks.exit_code
 
@@ -78,7 +79,7 @@ def _replay(config: Config, *, display: bool | None) -> int:
         raise ConfigError(f"{spec}: a recording is replayed alone; start another process for the other sources")
     with ExitStack() as stack:
         replay = Replay(spec.removeprefix(REPLAY))
-        sinks = _Sinks(config, stack)
+        sinks = _Sinks(config, stack, keep_times=True)
         stop = threading.Event()
         sinks.start(replay.header.metas(), display=display, live=True)
         with _stopped_by_signals(stop.set):
@@ -89,20 +90,22 @@ def _replay(config: Config, *, display: bool | None) -> int:
 class _Sinks:
     """Feed, display and recorder, each behind its own thread. The feed's address is bound at once."""
 
-    def __init__(self, config: Config, stack: ExitStack) -> None:
+    def __init__(self, config: Config, stack: ExitStack, *, keep_times: bool = False) -> None:
         self.exit_code = 0
+        self.has_display = False
         self._config = config
-        self._stack = stack
-        self._publisher = ZmqPublisher(config.feed)
+        self._publisher = ZmqPublisher(config.feed, keep_times=keep_times)
         self._unstarted = stack.enter_context(ExitStack())
         self._unstarted.callback(self._publisher.close)
         self._threads: list[SinkThread] = []
 
     def start(self, metas: Sequence[Meta], *, display: bool | None, live: bool) -> None:
-        """Create the recording, which may fail, then the display; start all threads and announce the streams."""
-        record = self._config.run.record
+        """Make display and recording, start all threads and announce the streams."""
+        record = self._config.run.record or None
+        screen = _make_display(self._publisher.address, record, display=display, live=live)
+        self.has_display = screen is not None
+        # Last, since it may fail, and nothing after it can: no recording is left behind by a run that didn't start.
         recorder = self._make_recorder(metas) if record else None
-        screen = _make_display(self._publisher.address, record or None, display=display, live=live)
         self._unstarted.pop_all()  # from here on the threads own their sinks
         for sink in (self._publisher, screen, recorder):
             if sink is None:
@@ -154,7 +157,8 @@ def _make_display(feed: str, recording: str | None, *, display: bool | None, liv
     mode = choose_display(requested=display, stdout_is_terminal=can_redraw(Console()), live=live)
     if mode is None:
         return None
-    return make_display(mode, run=RunInfo(feed=feed, subscribe=f"streamaffect listen {feed}", recording=recording))
+    subscribe = "streamaffect listen" if feed == DEFAULT_ADDRESS else f"streamaffect listen {feed}"
+    return make_display(mode, run=RunInfo(feed=feed, subscribe=subscribe, recording=recording))
 
 
 @contextmanager
