@@ -76,6 +76,8 @@ def test_a_video_without_any_face_runs_to_its_end_and_says_so(bundle: Path, tmp_
     writer.release()
     done = finish("--source", str(video), "--bundle", str(bundle))
     assert done.returncode == 0
+    assert "no face" in done.stderr
+    done = finish("--source", str(video), "--bundle", str(bundle), "--no-display")
     assert "noise: no face was found in 20 frames" in done.stderr
 
 
