@@ -53,8 +53,8 @@ def fill(text: str, results: Path) -> str:
 
 def to_markdown(benchmark: Mapping[str, Any]) -> str:
     """Tables of a benchmark's rows, and below them what they were measured on and with."""
-    groups = itertools.groupby(benchmark["results"], key=lambda row: tuple(row))
-    tables = [table(columns, list(rows)) for columns, rows in groups]
+    rows: Sequence[Row] = benchmark["results"]
+    tables = [table(columns, list(group)) for columns, group in itertools.groupby(rows, key=_columns)]
     machine = benchmark["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in benchmark["versions"].items())
     where = f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}"
@@ -70,6 +70,10 @@ def table(columns: Sequence[str], rows: Sequence[Row]) -> str:
         *(_line([_cell(row[column]) for column in columns]) for row in rows),
     ]
     return "\n".join(lines)
+
+
+def _columns(row: Row) -> tuple[str, ...]:
+    return tuple(row)
 
 
 def _line(cells: Sequence[str]) -> str:
