@@ -4,8 +4,9 @@ Reads the few fields that matter straight from the protobuf encoding, so that a 
 backend opens it, and without the `onnx` package. Field numbers are those of onnx.proto3 (ONNX IR).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from streamaffect.errors import BundleError
@@ -42,28 +43,32 @@ def read_signature(path: Path) -> GraphSignature:
     data = memoryview(path.read_bytes())
     try:
         return _model(data)
-    except (IndexError, ValueError, UnicodeDecodeError) as error:
+    except (IndexError, ValueError, RecursionError) as error:
         message = f"{path}: not an ONNX model ({error}); export the bundle again"
         raise BundleError(message) from error
 
 
 def _model(data: memoryview) -> GraphSignature:
     graph: memoryview | None = None
+    functions: list[memoryview] = []
     opset = 0
     for field, value in _fields(data):
         if field == 7:
             graph = _bytes(value)
         elif field == 8:
             opset = max(opset, _default_domain_version(_bytes(value)))
+        elif field == 25:
+            functions.append(_bytes(value))
     if graph is None or opset == 0:
         raise ValueError("no graph inside")
     initialised = {_text(tensor, 8) for tensor in _messages(graph, 5)}
     inputs = [_tensor_spec(info) for info in _messages(graph, 11)]
+    tensors = chain(_graph_tensors(graph), *(_node_tensors(_messages(function, 7)) for function in functions))
     return GraphSignature(
         inputs=[spec for spec in inputs if spec.name not in initialised],
         outputs=[_tensor_spec(info) for info in _messages(graph, 12)],
         opset=opset,
-        external_data=_external_tensor(graph),
+        external_data=next((_text(tensor, 8) or "unnamed" for tensor in tensors if _is_external(tensor)), None),
     )
 
 
@@ -90,19 +95,31 @@ def _dimension(dimension: memoryview) -> int | str:
     return "?"
 
 
-def _external_tensor(graph: memoryview) -> str | None:
-    """The first tensor stored outside the file: among the initialisers, the nodes' attributes and their sub-graphs."""
-    tensors = list(_messages(graph, 5))
-    subgraphs = []
-    for node in _messages(graph, 1):
+def _graph_tensors(graph: memoryview) -> Iterator[memoryview]:
+    """All tensors of a graph: its initialisers, and those of its nodes."""
+    yield from _messages(graph, 5)
+    yield from _sparse_parts(graph, 15)
+    yield from _node_tensors(_messages(graph, 1))
+
+
+def _node_tensors(nodes: Iterable[memoryview]) -> Iterator[memoryview]:
+    """The tensors among the nodes' attributes, and in their sub-graphs."""
+    for node in nodes:
         for attribute in _messages(node, 5):
-            tensors += [*_messages(attribute, 5), *_messages(attribute, 10)]
-            subgraphs += [*_messages(attribute, 6), *_messages(attribute, 11)]
-    for tensor in tensors:
-        fields = list(_fields(tensor))
-        if any(field == 13 or (field == 14 and value == _EXTERNAL) for field, value in fields):
-            return _text(tensor, 8) or "unnamed"
-    return next((found for found in map(_external_tensor, subgraphs) if found), None)
+            yield from chain(_messages(attribute, 5), _messages(attribute, 10))
+            yield from chain(_sparse_parts(attribute, 22), _sparse_parts(attribute, 23))
+            for subgraph in chain(_messages(attribute, 6), _messages(attribute, 11)):
+                yield from _graph_tensors(subgraph)
+
+
+def _sparse_parts(data: memoryview, number: int) -> Iterator[memoryview]:
+    """Values and indices of sparse tensors, which are tensors themselves."""
+    for sparse in _messages(data, number):
+        yield from chain(_messages(sparse, 1), _messages(sparse, 2))
+
+
+def _is_external(tensor: memoryview) -> bool:
+    return any(field == 13 or (field == 14 and value == _EXTERNAL) for field, value in _fields(tensor))
 
 
 def _messages(data: memoryview, number: int) -> Iterator[memoryview]:

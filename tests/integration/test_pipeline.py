@@ -137,6 +137,16 @@ def test_an_abandoned_run_closes_its_parts_and_ends_its_threads(bundle: Bundle) 
     assert not [thread for thread in threading.enumerate() if thread.name.endswith("-cam")]
 
 
+def test_an_abandoned_run_does_not_wait_for_a_lost_source(bundle: Bundle) -> None:
+    source = ScriptedSource(REGULAR, live=True, errors={1: SourceStalledError("cam: silent")})
+    slowly = SourceSettings(backoff_min_s=3600.0, backoff_max_s=3600.0)
+    pipeline = Pipeline([make_stream("cam", source, bundle)], bundle, OnnxRuntimeEngine(bundle), settings=slowly)
+    messages = pipeline.messages()
+    assert next(m for m in messages if isinstance(m, Event) and m.event == "source_lost").detail == "cam: silent"
+    messages.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.endswith("-cam")]
+
+
 def test_live_the_newest_frame_wins_and_the_others_are_counted_as_skipped(bundle: Bundle) -> None:
     """The first frame keeps the engine busy while 100 further ones come: all but the last few are skipped."""
     times_s = [i * 0.001 for i in range(101)]

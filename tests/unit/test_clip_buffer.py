@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamaffect.clips import ClipBuffer
@@ -256,6 +256,7 @@ def test_a_clip_that_is_refined_late_still_finds_its_whole_past() -> None:
     assert buffer.context(end_s=0.051).clips.ravel().tolist() == pytest.approx([0.001, 0.051, 0.098])
 
 
+@settings(deadline=None)
 @given(geometry=geometries, data=st.data())
 def test_every_clip_is_what_the_definition_says(geometry: Geometry, data: st.DataObject) -> None:
     steps = data.draw(st.lists(st.integers(1, 2 * geometry.length), min_size=1, max_size=40))
@@ -274,6 +275,7 @@ def test_every_clip_is_what_the_definition_says(geometry: Geometry, data: st.Dat
             assert clip.coverage == pytest.approx(expected.coverage)
 
 
+@settings(deadline=None)
 @given(geometry=geometries, data=st.data())
 def test_every_context_is_what_the_definition_says(geometry: Geometry, data: st.DataObject) -> None:
     """A clip ends with each feature; asked for are the newest one and those whose future has just come."""

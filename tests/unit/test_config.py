@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamaffect.config import Config, RunSettings, load_config, to_toml
@@ -164,6 +164,7 @@ def finite(least: float, most: float) -> st.SearchStrategy[float]:
     return st.floats(least, most, allow_nan=False)
 
 
+@settings(deadline=None)
 @given(
     sections=st.fixed_dictionaries(
         {
@@ -183,5 +184,5 @@ def finite(least: float, most: float) -> st.SearchStrategy[float]:
 )
 def test_any_settings_survive_as_toml(tmp_path_factory: pytest.TempPathFactory, sections: dict[str, Any]) -> None:
     config = msgspec.convert(sections, Config)
-    path = write(tmp_path_factory.mktemp("round"), to_toml(config))
+    path = write(tmp_path_factory.getbasetemp(), to_toml(config))
     assert load_config(path) == config
