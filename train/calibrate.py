@@ -18,8 +18,8 @@ def conformal_quantiles(pred: Tensor, spread: Tensor, truth: Tensor, *, level: f
     count = len(pred)
     rank = math.ceil((count + 1) * level)
     if rank > count:
-        raise ValueError(f"{count} held-out rows are too few for {level:.0%} intervals; {math.ceil(level / (1 - level))} "
-                         "are enough")  # fmt: skip
+        enough = math.ceil(level / (1 - level))
+        raise ValueError(f"{count} held-out rows are too few for {level:.0%} intervals; {enough} are enough")
     scores = ((pred - truth).abs() / spread).sort(dim=0).values[rank - 1]
     return dict(zip(OUTPUTS, scores.tolist(), strict=True))
 

@@ -24,8 +24,8 @@ def _head(manifest: Manifest) -> str:
     training = manifest.training
     return (
         f"# {manifest.label}\n\n{NOTICE}\n\n"
-        f"Licence of the weights: {manifest.licence}. Made {manifest.created} by the recipe `{training.recipe}` at commit "
-        f"{training.commit}, seed {training.seed}, from {', '.join(training.data)}."
+        f"Licence of the weights: {manifest.licence}. Made {manifest.created} by the recipe `{training.recipe}` "
+        f"at commit {training.commit}, seed {training.seed}, from {', '.join(training.data)}."
     )
 
 
@@ -35,7 +35,8 @@ def _shape(manifest: Manifest) -> str:
         "## Inputs and outputs",
         "",
         f"- Crop: {crop.size} × {crop.size} pixels RGB, margin {crop.margin:g}, alignment {crop.align}.",
-        f"- Clip: {clip.frames} frames, one each {clip.period_s:g} s; context: {context.past} clips before, {context.future} after.",
+        f"- Clip: {clip.frames} frames, one each {clip.period_s:g} s.",
+        f"- Context: {context.past} clips before, {context.future} after.",
     ]
     for head in manifest.heads:
         names = ", ".join(output.name for output in head.outputs)

@@ -41,7 +41,9 @@ def _parser() -> argparse.ArgumentParser:
         sub = verbs.add_parser(verb, help=help_text, description=help_text)
         sub.add_argument("--config", type=Path, required=True, metavar="FILE", help="the recipe, a TOML file")
         sub.add_argument("--data", type=Path, metavar="DIR", help="folder that holds ferplus/, lfw_faces/ and videos/")
-        sub.add_argument("--run", type=Path, metavar="DIR", help="folder of the run (default: runs/<name of the recipe>)")
+        sub.add_argument(
+            "--run", type=Path, metavar="DIR", help="folder of the run (default: runs/<name of the recipe>)"
+        )
         sub.add_argument("--export", type=Path, metavar="DIR", help="folder of the bundle (default: <run>/bundle)")
     return parser
 

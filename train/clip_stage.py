@@ -40,9 +40,10 @@ class ClipSet:
 
 @dataclass(frozen=True, slots=True)
 class ClipBatch:
-    """features (B, K, T, D): the frames of each context clip; valid (B, K); labels of the query clip."""
+    """features (M, T, D): the clips that occur; context (B, K) rows of them; valid (B, K); labels of the query clip."""
 
     features: Tensor
+    context: Tensor
     valid: Tensor
     emotions: Tensor
     affect: Tensor
@@ -90,7 +91,7 @@ class ClipTask:
     def losses(self, model: nn.Module, batch: ClipBatch) -> dict[str, Tensor]:
         """Concordance and squared error, cross-entropy, likelihood of the error's size, and the relational loss."""
         weight = self._loss
-        query, heads = model(batch.features, batch.valid)
+        query, heads = model(batch.features, batch.context, batch.valid)
         errors = (heads[AFFECT].detach() - batch.affect).abs()
         spread = heads[AFFECT_SPREAD]
         return {
@@ -118,12 +119,14 @@ def predict_clips(model: AffectModel, features: Tensor, index: ClipIndex) -> dic
 
 def _draw(clips: ClipSet, count: int, past: int, generator: np.random.Generator) -> ClipBatch:
     rows = generator.choice(len(clips.index), count, p=clips.weights / clips.weights.sum())
-    frames = clips.index.samples[clips.index.context[rows]]  # (B, K, T)
+    different, context = np.unique(clips.index.context[rows], return_inverse=True)
+    frames = clips.index.samples[different]  # (M, T)
     features = clips.views[int(generator.integers(len(clips.views)))][torch.from_numpy(frames)]
     noise = generator.standard_normal(features.shape, np.float32)
     valid = _hide_context(clips.index.valid[rows], past, generator)
     return ClipBatch(
         features + FEATURE_NOISE * torch.from_numpy(noise),
+        torch.from_numpy(context.reshape(count, -1)),
         torch.from_numpy(valid),
         clips.emotions[torch.from_numpy(rows)],
         clips.affect[torch.from_numpy(rows)],
@@ -145,8 +148,10 @@ def _hide_context(valid: np.ndarray, past: int, generator: np.random.Generator) 
 
 
 def _merge(parts: list[ClipBatch]) -> ClipBatch:
+    starts = np.cumsum([0, *(len(part.features) for part in parts)])[:-1].tolist()
     return ClipBatch(
         torch.cat([part.features for part in parts]),
+        torch.cat([part.context + start for part, start in zip(parts, starts, strict=True)]),
         torch.cat([part.valid for part in parts]),
         torch.cat([part.emotions for part in parts]),
         torch.cat([part.affect for part in parts]),

@@ -15,11 +15,7 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A table of the recipe."""
-
-
-class DataConfig(Section):
+class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which data, and how much of it in an epoch.
 
     kind:          "faces" reads FER+, LFW and the labelled videos below `--data`; "generated" draws simple faces
@@ -39,7 +35,7 @@ class DataConfig(Section):
     generated: Count = 2000
 
 
-class OptimiserConfig(Section):
+class OptimiserConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """AdamW with linear warm-up and cosine decay to zero.
 
     clip_norm: largest norm of the gradient; ema: decay of the moving average of the weights
@@ -54,7 +50,7 @@ class OptimiserConfig(Section):
     ema: Share = 0.998
 
 
-class LossConfig(Section):
+class LossConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Weight of each part of the loss."""
 
     cross_entropy: float = 1.0
@@ -64,7 +60,7 @@ class LossConfig(Section):
     spread: float = 0.0
 
 
-class FrameConfig(Section):
+class FrameConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The frame encoder and its training on stills."""
 
     dim: Count
@@ -76,7 +72,7 @@ class FrameConfig(Section):
     augment: AugmentConfig = AugmentConfig()
 
 
-class ClipConfig(Section):
+class ClipConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Clip encoder, context attention and heads, trained on features of the finished frame encoder.
 
     heads, layers, feedforward: of the clip encoder's transformer
@@ -96,7 +92,7 @@ class ClipConfig(Section):
     augment: AugmentConfig = AugmentConfig()
 
 
-class Recipe(Section):
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that defines a bundle, but for the data's folder."""
 
     name: str

@@ -17,7 +17,7 @@ class MovingAverage:
     def update(self, model: nn.Module, step: int) -> None:
         """Take in the weights after optimiser step number `step`, counted from 0."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        for mean, value in zip(self.model.parameters(), model.parameters(), strict=True):
-            mean.lerp_(value, 1 - decay)
-        for mean, value in zip(self.model.buffers(), model.buffers(), strict=True):
-            mean.copy_(value)
+        for mean, parameter in zip(self.model.parameters(), model.parameters(), strict=True):
+            mean.lerp_(parameter, 1 - decay)
+        for copy, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
+            copy.copy_(buffer)

@@ -131,7 +131,9 @@ def validation_features(recipe: Recipe, encoder: FrameEncoder, corpus: Corpus) -
 def _interval(pred: Tensor, truth: Tensor, groups: list[str]) -> dict[str, list[float]]:
     found = bootstrap_interval(ccc, pred, truth, groups, resamples=300)
     pairs = zip(found.low.tolist(), found.high.tolist(), strict=True)
-    return {name: [round(low, 3), round(high, 3)] for name, (low, high) in zip(("valence", "arousal"), pairs, strict=True)}
+    return {
+        name: [round(low, 3), round(high, 3)] for name, (low, high) in zip(("valence", "arousal"), pairs, strict=True)
+    }
 
 
 def _rounded(values: dict[str, float]) -> dict[str, float]:

@@ -129,7 +129,8 @@ def _export_graph(graph: _Graph, file: Path) -> GraphSpec:
         warnings.simplefilter("ignore")  # of the exporter's own libraries; the result is checked below
         torch.onnx.export(
             module, inputs, file, dynamo=True, opset_version=OPSET, external_data=False, verbose=False,
-            input_names=list(graph.examples), output_names=graph.outputs, dynamic_shapes=tuple({0: rows} for _ in inputs),
+            input_names=list(graph.examples), output_names=graph.outputs,
+            dynamic_shapes=tuple({0: rows} for _ in inputs),
         )  # fmt: skip
     _check_against_torch(module, graph, file)
     signature = read_signature(file)

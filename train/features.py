@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,14 @@ def plain_features(encoder: FrameEncoder, stills: Stills, size: int, *, mirrored
 
 
 def augmented_features(
-    encoder: FrameEncoder, stills: Stills, sequences: list[int], size: int, config: AugmentConfig, *, seed: int, view: int
+    encoder: FrameEncoder,
+    stills: Stills,
+    sequences: list[int],
+    *,
+    size: int,
+    config: AugmentConfig,
+    seed: int,
+    view: int,
 ) -> Tensor:
     """(N, D) float32 features of one augmented version of each picture.
 
@@ -33,7 +41,8 @@ def augmented_features(
     """
 
     def crops(rows: range) -> np.ndarray:
-        return np.stack([_augmented(stills, row, sequences[row], size, config, [seed, view]) for row in rows])
+        changed = partial(_augmented, stills, size=size, config=config, seed=[seed, view])
+        return np.stack([changed(row, sequences[row]) for row in rows])
 
     with ThreadPoolExecutor(1) as pool:
         return _encode(encoder, pool.map(crops, _ranges(len(stills))))
@@ -43,14 +52,14 @@ def cached(file: Path, make: Callable[[], Tensor]) -> Tensor:
     """The features in this file, made and written first if it does not exist."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial.npy")
-        np.save(partial, make().numpy())
-        partial.replace(file)
+        unfinished = file.with_suffix(".partial.npy")
+        np.save(unfinished, make().numpy())
+        unfinished.replace(file)
     return torch.from_numpy(np.load(file, allow_pickle=False))
 
 
 def _augmented(
-    stills: Stills, row: int, sequence: int, size: int, config: AugmentConfig, seed: list[int]
+    stills: Stills, row: int, sequence: int, *, size: int, config: AugmentConfig, seed: list[int]
 ) -> np.ndarray:
     shared = np.random.default_rng([*seed, sequence, 0])
     view = draw_view(config, shared, shown=float(stills.shown[row]))

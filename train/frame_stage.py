@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import FrameConfig
-from .data.corpus import HeldOut
 from .data.augment import apply_view, draw_view, place, plain
+from .data.corpus import HeldOut
 from .data.stills import EMOTIONS, Stills, epoch_order
 from .losses import ccc_loss
 from .models.frame_encoder import FrameEncoder

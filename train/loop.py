@@ -69,7 +69,7 @@ def fit(task: Task, config: OptimiserConfig, folder: Path, *, fabric: Fabric, pr
         for index, batch in enumerate(task.batches(epoch, first), start=first):
             step = epoch * per_epoch + index
             lr = learning_rate(config, step, per_epoch)
-            losses = _step(task, model, optimiser, batch, lr, config.clip_norm, fabric)
+            losses = _step(task, model, optimiser, batch, lr=lr, clip_norm=config.clip_norm, fabric=fabric)
             average.update(task.model, step)
             if step % LOG_EVERY == 0:
                 values = {name: float(value.detach()) for name, value in losses.items()}
@@ -123,7 +123,7 @@ def is_before(line: str, step: int) -> bool:
 
 
 def _step(
-    task: Task, model: nn.Module, optimiser: Any, batch: Any, lr: float, clip_norm: float, fabric: Fabric
+    task: Task, model: nn.Module, optimiser: Any, batch: Any, *, lr: float, clip_norm: float, fabric: Fabric
 ) -> dict[str, Tensor]:
     for group in optimiser.param_groups:
         group["lr"] = lr

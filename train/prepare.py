@@ -4,7 +4,7 @@ Crops are a little wider than those of the stream, so that augmentation moves ov
 shard that exists is kept, so an interrupted run continues where it stopped.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,12 +72,12 @@ def read_shard(shard: Path) -> FaceShard:
 
 
 def prepare_videos(
-    videos: dict[str, Path],
+    videos: Mapping[str, Path],
     folder: Path,
-    frames: dict[str, Collection[int]],
+    frames: Mapping[str, Collection[int]],
     on_done: Callable[[str, str], None],
 ) -> int:
-    """Make the missing shards. `on_done` gets each video's name and what became of it; returns how many were skipped."""
+    """Make the missing shards; returns how many videos were skipped. on_done: gets each one's name and its fate."""
     skipped = 0
     for name, path in videos.items():
         shard = shard_path(folder, name)
@@ -97,7 +97,7 @@ def prepare_videos(
 def _faces(
     video: Path, detector: FaceDetector, frames: Collection[int] | None
 ) -> Iterator[tuple[int, float, int, tuple[float, ...], ImageArray]]:
-    """Frame number, time, track, box and crop of each visible tracked face. Every frame is tracked, as in the stream."""
+    """Frame number, time, track, box and crop of each visible face. Every frame is tracked, as in the stream."""
     reader = VideoReader(video)
     tracker = Tracker()
     try:

@@ -1,15 +1,15 @@
 """A whole run: prepare, both stages, calibration, figures and export. Every finished step is kept and not repeated.
 
-    runs/<recipe>/frame/     checkpoints and metrics of stage 1
-    runs/<recipe>/features/  cached features for stage 2
-    runs/<recipe>/clips/     checkpoints and metrics of stage 2
-    runs/<recipe>/report.json
+runs/<recipe>/frame/     checkpoints and metrics of stage 1
+runs/<recipe>/features/  cached features for stage 2
+runs/<recipe>/clips/     checkpoints and metrics of stage 2
+runs/<recipe>/report.json
 """
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import cv2
@@ -122,10 +122,8 @@ class Run:
         stills, weights = with_video_frames(self.corpus, recipe)
         task = FrameTask(recipe.frame, stills, weights, self.corpus.held_out, size=recipe.crop.size, seed=recipe.seed)
         # Convolutions in bfloat16 run on matrix units only in this layout.
-        task.model.to(memory_format=torch.channels_last)
-        model = fit(
-            task, recipe.frame.optimiser, self.folder / "frame", fabric=self.fabric, progress=self.progress
-        )
+        task.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = fit(task, recipe.frame.optimiser, self.folder / "frame", fabric=self.fabric, progress=self.progress)
         assert isinstance(model, FrameModel)
         return model.encoder
 
@@ -137,8 +135,8 @@ class Run:
         singles = list(range(len(sequences), len(sequences) + len(corpus.stills)))
         alone = index_stills(len(corpus.stills), recipe.clip, recipe.context)
         sets = [
-            self._clip_set("stills", encoder, corpus.stills, singles, alone, corpus.weights),
-            self._clip_set("videos", encoder, frames, sequences, index, _equal_shares(sequences)),
+            _clip_set(self._views("stills", encoder, corpus.stills, singles), alone, corpus.stills, corpus.weights),
+            _clip_set(self._views("videos", encoder, frames, sequences), index, frames, _equal_shares(sequences)),
         ]
         torch.manual_seed(recipe.seed)
         task = ClipTask(
@@ -153,29 +151,24 @@ class Run:
         )
         fit(task, settings.optimiser, self.folder / "clips", fabric=self.fabric, progress=self.progress)
 
-    def _clip_set(
-        self, name: str, encoder: FrameEncoder, stills: Stills, sequences: list[int], index: ClipIndex, weights: np.ndarray
-    ) -> ClipSet:
+    def _views(self, name: str, encoder: FrameEncoder, stills: Stills, sequences: list[int]) -> list[torch.Tensor]:
+        """Features of the plain pictures, of their mirror images and of augmented versions, each (N, D)."""
         size, settings = self.recipe.crop.size, self.recipe.temporal
+        augmented = partial(
+            augmented_features, encoder, stills, sequences, size=size, config=settings.augment, seed=self.recipe.seed
+        )
         makers: list[Callable[[], torch.Tensor]] = [
-            lambda: plain_features(encoder, stills, size, mirrored=False),
-            lambda: plain_features(encoder, stills, size, mirrored=True),
+            partial(plain_features, encoder, stills, size, mirrored=False),
+            partial(plain_features, encoder, stills, size, mirrored=True),
+            *(partial(augmented, view=view) for view in range(settings.views)),
         ]
-        for view in range(settings.views):
-            makers.append(
-                lambda view=view: augmented_features(  # type: ignore[misc]
-                    encoder, stills, sequences, size, settings.augment, seed=self.recipe.seed, view=view
-                )
-            )
         folder = self.folder / "features"
         views = []
         for number, make in enumerate(makers):
             with self.fabric.autocast():
                 views.append(cached(folder / f"{name}-{number}.npy", make))
             self.progress.note(f"features of {name}", f"{number + 1} of {len(makers)}")
-        return ClipSet(
-            views, index, torch.from_numpy(stills.emotions), torch.from_numpy(stills.affect), np.asarray(weights)
-        )
+        return views
 
     def _affect_model(self) -> AffectModel:
         recipe, settings = self.recipe, self.recipe.temporal
@@ -194,6 +187,10 @@ class Run:
             load_average(checkpoint, module)
             module.eval()
         return frame.encoder, model
+
+
+def _clip_set(views: list[torch.Tensor], index: ClipIndex, stills: Stills, weights: np.ndarray) -> ClipSet:
+    return ClipSet(views, index, torch.from_numpy(stills.emotions), torch.from_numpy(stills.affect), weights)
 
 
 def _equal_shares(sequences: list[int]) -> np.ndarray:

@@ -52,7 +52,9 @@ def load_corpus(recipe: Recipe, people: Path, root: Path | None, shards: Path) -
     if recipe.data.kind == "generated":
         return _generated(recipe)
     if root is None:
-        raise ConfigError("this recipe reads data: --data must name the folder that holds ferplus/, lfw_faces/ and videos/")
+        raise ConfigError(
+            "this recipe reads data: --data must name the folder that holds ferplus/, lfw_faces/ and videos/"
+        )
     split = read_people(people)
     parts = {name: load_videos(root, shards, split, name) for name in ("train", "valid", "report")}
     ferplus, held_out = load_ferplus(root, TRAINING), load_ferplus(root, PUBLIC_TEST)

@@ -50,7 +50,11 @@ def load_ferplus(root: Path, split: int) -> FerPlus:
     return FerPlus(
         stills=Stills(pictures, _normalise(shares[rows]), _float(labels["votes_va"], rows), shown, names),
         teacher=Stills(
-            pictures, _normalise(_float(labels["teacher_probs"], rows)), _float(labels["teacher_va"], rows), shown, names
+            pictures,
+            _normalise(_float(labels["teacher_probs"], rows)),
+            _float(labels["teacher_va"], rows),
+            shown,
+            names,
         ),
         is_clear=np.asarray(shares[rows].max(axis=1) > 0.5),
     )

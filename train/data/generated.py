@@ -62,9 +62,15 @@ def _draw(valence: float, arousal: float, size: int, face_share: float, generato
 
 def _emotions(affect: FloatArray) -> FloatArray:
     """Soft emotions by distance in the circumplex to four corners and the middle; the other emotions do not occur."""
-    corners = {"neutral": (0, 0), "happiness": (0.8, 0.5), "surprise": (0.2, 0.9), "sadness": (-0.6, -0.5), "anger": (-0.6, 0.6)}
+    corners = {
+        "neutral": (0, 0),
+        "happiness": (0.8, 0.5),
+        "surprise": (0.2, 0.9),
+        "sadness": (-0.6, -0.5),
+        "anger": (-0.6, 0.6),
+    }
     shares = np.full((len(affect), len(EMOTIONS)), 1e-3, np.float32)
     for emotion, corner in corners.items():
         distance = np.square(affect - np.array(corner, np.float32)).sum(axis=1)
         shares[:, EMOTIONS.index(emotion)] += np.exp(-4 * distance)
-    return shares / shares.sum(axis=1, keepdims=True)
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float32)

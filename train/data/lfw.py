@@ -1,5 +1,6 @@
 """Faces of Labeled Faces in the Wild, stored as one npz of 128 × 128 JPEG crops, with a teacher's labels."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -22,7 +23,7 @@ def load_lfw(root: Path) -> Stills:
         emotions = arrays["teacher_probs"].astype(np.float32)
         affect = arrays["teacher_va"].astype(np.float32)
         names = [f"lfw/{name}" for name in arrays["image"].tolist()]
-    ends = zip(offsets[:-1], offsets[1:], strict=True)
-    pictures = [np.asarray(cv2.imdecode(jpeg[a:b], cv2.IMREAD_GRAYSCALE), np.uint8) for a, b in ends]
+    parts = [jpeg[start:end] for start, end in pairwise(offsets.tolist())]
+    pictures = [np.asarray(cv2.imdecode(part, cv2.IMREAD_GRAYSCALE), np.uint8) for part in parts]
     shown = np.full(len(pictures), SHOWN, np.float32)
     return Stills(pictures, emotions / emotions.sum(axis=1, keepdims=True), affect, shown, names)

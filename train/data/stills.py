@@ -17,7 +17,7 @@ class Stills:
     pictures: grey (H, W) uint8, cut to the framing of the runtime's crops
     emotions: (N, 8) float32 shares in the order of EMOTIONS, each row sums to 1
     affect:   (N, 2) float32 valence and arousal in [-1, 1]
-    shown:    (N,) float32 share of the picture's side that a crop of the runtime would show; the rest is for augmentation
+    shown:    (N,) float32 share of the picture's side that the runtime's crop shows; the rest is for augmentation
     names:    one per picture, for messages and for splits by person
     """
 

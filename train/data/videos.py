@@ -85,7 +85,7 @@ def _join(name: str, person: str, shard: Path, rows: dict[int, TeacherRow]) -> L
             overlap = iou(Box(*faces.boxes[index].tolist()), _teacher_box(rows[frame]))
             best[frame] = max(best.get(frame, (LEAST_OVERLAP, -1)), (overlap, index))
     chosen = [(frame, index) for frame, (_, index) in sorted(best.items()) if index >= 0]
-    index = np.array([at for _, at in chosen], np.int64)
+    kept = np.array([at for _, at in chosen], np.int64)
     labels = [rows[frame] for frame, _ in chosen]
     affect = [[float(row["valence"]), float(row["arousal"])] for row in labels]
     shares = np.array([[float(row[f"p_{emotion}"]) for emotion in EMOTIONS] for row in labels], np.float32)
@@ -93,8 +93,8 @@ def _join(name: str, person: str, shard: Path, rows: dict[int, TeacherRow]) -> L
     return LabelledVideo(
         name=name,
         person=person,
-        pictures=[np.asarray(cv2.cvtColor(faces.crops[at], cv2.COLOR_RGB2GRAY), np.uint8) for at in index],
-        time_s=faces.time_s[index],
+        pictures=[np.asarray(cv2.cvtColor(faces.crops[at], cv2.COLOR_RGB2GRAY), np.uint8) for at in kept.tolist()],
+        time_s=faces.time_s[kept],
         affect=np.array(affect, np.float32).reshape(-1, 2),
         emotions=shares / shares.sum(axis=1, keepdims=True),
     )

@@ -25,9 +25,13 @@ class AffectModel(nn.Module):
         self.clip_encoder = ClipEncoder(dim, heads=heads, layers=layers, feedforward=feedforward, positions=frames)
         self.context_head = ContextHead(dim, 4 + emotions, width=2 * dim // (4 + emotions))
 
-    def forward(self, features: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """features (N, K, T, D), valid (N, K) bool → the query's clip vector (N, C), and one (N, L) per head."""
-        clips = self.clip_encoder(features.flatten(0, 1)).unflatten(0, valid.shape)  # (N, K, C)
+    def forward(self, features: Tensor, context: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Encode each clip once, then look at it as often as a context asks for it.
+
+        features (M, T, D); context (N, K) int64 rows of `features`; valid (N, K) bool → the query's clip vector (N, C),
+        and one (N, L) per head.
+        """
+        clips = self.clip_encoder(features)[context]  # (N, K, C)
         query = clips[:, self.past]
         return query, self.heads(query, clips, valid)
 

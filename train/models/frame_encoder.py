@@ -32,7 +32,7 @@ class SqueezeExcitation(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C, H, W) → the same."""
-        gate = self.excite(F.relu(self.squeeze(maps.mean(dim=(2, 3))))).sigmoid()
+        gate: Tensor = self.excite(F.relu(self.squeeze(maps.mean(dim=(2, 3))))).sigmoid()
         return maps * gate[:, :, None, None]
 
 
@@ -62,6 +62,8 @@ class FrameEncoder(nn.Module):
     widths: channels of the stages; the stem and each stage after the first halve the resolution
     depths: residual blocks per stage
     """
+
+    luminance: Tensor
 
     def __init__(self, dim: int, *, widths: tuple[int, ...], depths: tuple[int, ...]) -> None:
         super().__init__()
