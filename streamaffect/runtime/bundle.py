@@ -208,10 +208,11 @@ def _check_heads(folder: Path, manifest: Manifest, head_graph: GraphSignature) -
         names = {output.name for output in head.outputs}
         if (
             spread is None
+            or spread.input != "context"
             or names != {output.name for output in spread.outputs}
             or names != set(head.calibration.quantiles)
         ):
             raise BundleError(
-                f"{folder / MANIFEST}: heads.{head.name}.calibration needs the head {head.calibration.spread!r} and a "
-                f"quantile for each of {sorted(names)}; export the bundle again"
+                f"{folder / MANIFEST}: heads.{head.name}.calibration needs the head {head.calibration.spread!r} "
+                f"with input 'context' and a quantile for each of {sorted(names)}; export the bundle again"
             )

@@ -102,6 +102,10 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda folder: edit_manifest(folder, lambda m: m["heads"][0]["calibration"].update(spread="nowhere")),
         "calibration needs the head 'nowhere'",
     ),
+    "a spread that no graph computes": (
+        lambda folder: edit_manifest(folder, lambda manifest: manifest["heads"][1].update(input="clip")),
+        "calibration needs the head 'affect_spread' with input 'context'",
+    ),
     "external data": (_external_data, "is stored outside the file"),
     "a graph that is no ONNX file": (lambda folder: _replace_bytes(folder, b"\x08\xff hello"), "not an ONNX model"),
 }
