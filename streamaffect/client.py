@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -188,6 +189,7 @@ class Subscriber:
             socket.curve_serverkey = client.server
         for kind in SUBSCRIBED:
             socket.subscribe(topic_prefix(kind, stream))
+        self._monitor = socket.get_monitor_socket(_CONNECTION_EVENTS)  # first, so that no event is missed
         try:
             socket.connect(address.text)
         except zmq.ZMQError as error:
@@ -195,18 +197,28 @@ class Subscriber:
         return socket
 
     def _run(self, socket: "zmq.Socket[bytes]") -> None:
-        monitor = socket.get_monitor_socket(_CONNECTION_EVENTS)
         poller = zmq.Poller()
         poller.register(socket, zmq.POLLIN)
-        poller.register(monitor, zmq.POLLIN)
+        poller.register(self._monitor, zmq.POLLIN)
+        refused_s: float | None = None
         while self._connection != "closed":
             ready = dict(poller.poll(POLL_MS))
-            if monitor in ready:
-                self._note_connection(int(recv_monitor_message(monitor)["event"]))
+            if self._monitor in ready:
+                self._note_connection(int(recv_monitor_message(self._monitor)["event"]))
+                refused_s = time.monotonic() if self._connection == "refused" else None
             if socket in ready:
                 self._take(socket.recv_multipart())
+            if refused_s is not None and time.monotonic() - refused_s > RECONNECT_MAX_MS / 1000:
+                refused_s = None
+                self._connect_again(socket)
         socket.disable_monitor()
         self._context.destroy(linger=0)
+
+    def _connect_again(self, socket: "zmq.Socket[bytes]") -> None:
+        """After a refusal ZeroMQ gives an address up for ever; the feed may come back with other keys, though."""
+        with suppress(zmq.ZMQError):
+            socket.disconnect(self.address)
+        socket.connect(self.address)
 
     def _note_connection(self, event: int) -> None:
         with self._changed:

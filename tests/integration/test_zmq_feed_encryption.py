@@ -57,6 +57,16 @@ def test_a_client_without_keys_is_refused_and_told_so(feed: Feed) -> None:
     feed.close()
 
 
+def test_a_refused_client_tries_again_until_the_feed_takes_it(keys: WrittenKeys, tmp_path: Path) -> None:
+    bind = f"ipc://{tmp_path}/feed"
+    with Subscriber(bind) as subscriber:
+        with publishing(bind, server_key=str(keys.server_key), allowed_clients=str(keys.allowed_clients)):
+            _until_refused(subscriber)
+        with publishing(bind) as plain:
+            plain.put(estimate_at(0.0))
+            received(subscriber, 1)
+
+
 def test_a_client_that_expects_another_publisher_gets_nothing(feed: Feed, keys: WrittenKeys, tmp_path: Path) -> None:
     other = write_keys(tmp_path / "others").client
     (keys.client / "server.key").write_bytes((other / "server.key").read_bytes())
