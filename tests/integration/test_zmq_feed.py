@@ -20,19 +20,24 @@ META = meta_of("clip", live=False)
 
 
 def test_a_late_joiner_gets_meta_health_and_the_last_value_of_each_living_track() -> None:
-    with publishing() as feed:
-        feed.put(META, estimate_at(0.0, seq=0, track=1), estimate_at(0.0, seq=1, track=2))
-        feed.put(estimate_at(0.1, seq=2, track=1), estimate_at(0.1, seq=3, track=7), health_of("clip"))
-        feed.put(Event(stream="clip", t_ns=0, event="track_lost", track=7))
-        with Subscriber(feed.address) as subscriber:
-            messages = received(subscriber, 4)
-            assert {type(message) for message in messages} == {Meta, Health, Estimate}
-            assert seqs(messages) == [1, 2]
-            assert subscriber.lost == 0
-            assert subscriber.meta() == META
-            feed.put(estimate_at(0.2, seq=4, track=1))
-            assert seqs(received(subscriber, 1)) == [4]
-            assert subscriber.lost == 0
+    said = [
+        META,
+        estimate_at(0.0, seq=0, track=1),
+        estimate_at(0.0, seq=1, track=2),
+        estimate_at(0.1, seq=2, track=1),
+        estimate_at(0.1, seq=3, track=7),
+        health_of("clip"),
+        Event(stream="clip", t_ns=0, event="track_lost", track=7),
+    ]
+    with publishing(said=said) as feed, Subscriber(feed.address) as subscriber:
+        messages = received(subscriber, 4)
+        assert {type(message) for message in messages} == {Meta, Health, Estimate}
+        assert seqs(messages) == [1, 2]
+        assert subscriber.lost == 0
+        assert subscriber.meta() == META
+        feed.put(estimate_at(0.2, seq=4, track=1))
+        assert seqs(received(subscriber, 1)) == [4]
+        assert subscriber.lost == 0
 
 
 def test_a_late_joiner_costs_the_others_no_duplicate() -> None:

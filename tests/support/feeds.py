@@ -1,6 +1,6 @@
 """Real feeds for tests: a publisher on a free loopback port behind its sink thread."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from streamaffect.client import Subscriber
@@ -16,12 +16,15 @@ WAIT_S = 20.0
 class Feed:
     """A publisher in its own thread.
 
+    said:    what it has published before anybody can subscribe
     address: the one that was really bound
     """
 
-    def __init__(self, settings: FeedSettings) -> None:
+    def __init__(self, settings: FeedSettings, *, said: Iterable[Message] = ()) -> None:
         self.publisher = ZmqPublisher(settings)
         self.address = self.publisher.address
+        for message in said:
+            self.publisher.send(message)
         self._thread = SinkThread(self.publisher, capacity=10_000, policy="wait")
 
     def put(self, *messages: Message) -> None:
@@ -36,9 +39,11 @@ class Feed:
 
 
 @contextmanager
-def publishing(bind: str = ANY_PORT, *, server_key: str = "", allowed_clients: str = "") -> Iterator[Feed]:
+def publishing(
+    bind: str = ANY_PORT, *, server_key: str = "", allowed_clients: str = "", said: Iterable[Message] = ()
+) -> Iterator[Feed]:
     """A feed for the length of a with block."""
-    feed = Feed(FeedSettings(bind=bind, server_key=server_key, allowed_clients=allowed_clients))
+    feed = Feed(FeedSettings(bind=bind, server_key=server_key, allowed_clients=allowed_clients), said=said)
     try:
         yield feed
     finally:
