@@ -12,7 +12,7 @@ from streamaffect.client import Subscriber
 from streamaffect.errors import FeedTimeoutError, WireError
 from streamaffect.feed import FeedSettings
 from streamaffect.sinks.zmq import ZmqPublisher
-from streamaffect.types import Estimate, Event, Health, Meta
+from streamaffect.types import Estimate, Event, Health, Message, Meta
 from tests.support.feeds import ANY_PORT, WAIT_S, publishing, received, seqs
 from tests.support.recordings import START_NS, estimate_at, health_of, live_estimate_at, meta_of
 
@@ -20,7 +20,7 @@ META = meta_of("clip", live=False)
 
 
 def test_a_late_joiner_gets_meta_health_and_the_last_value_of_each_living_track() -> None:
-    said = [
+    said: list[Message] = [
         META,
         estimate_at(0.0, seq=0, track=1),
         estimate_at(0.0, seq=1, track=2),
