@@ -1,0 +1,153 @@
+import threading
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import pytest
+
+from streamaffect.sources.base import Source, SourceSettings
+from streamaffect.sources.parse import make_source
+from streamaffect.sources.supervise import Backoff, SourceChange, frames
+from streamaffect.types import Frame, ImageArray
+from tests.support.rtsp_server import Credentials, RtspServer
+from tests.support.videos import picture
+
+SETTINGS = SourceSettings(open_timeout_s=20.0, read_timeout_s=1.0, backoff_min_s=0.05, backoff_max_s=0.2)
+PASSWORD = "hunter2"
+CREDENTIALS = Credentials("ann", PASSWORD)
+
+
+def small(number: int) -> ImageArray:
+    return picture(number % 32)
+
+
+def large(number: int) -> ImageArray:
+    return picture(number % 32, width=128, height=96)
+
+
+class Watched:
+    """A supervised source that is read in a thread, as the pipeline does, with what it gave and reported."""
+
+    def __init__(self, source: Source) -> None:
+        self.frames: list[Frame] = []
+        self.events: list[tuple[SourceChange, float, str]] = []
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+        self._source = source
+        self._thread = threading.Thread(target=self._run)
+        source.open()
+        self._thread.start()
+
+    def wait_for_frames(self, more: int) -> None:
+        wanted = len(self.frames) + more
+        self._wait(lambda: len(self.frames) >= wanted)
+
+    def wait_for_event(self, change: SourceChange, *, times: int = 1) -> None:
+        self._wait(lambda: [name for name, _, _ in self.events].count(change) >= times)
+
+    def end(self) -> None:
+        self._stop.set()
+        self._source.close()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+    def _wait(self, condition: Callable[[], bool]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(condition, 60)
+
+    def _run(self) -> None:
+        for frame in frames(self._source, stop=self._stop, on_event=self._tell, backoff=Backoff.of(SETTINGS)):
+            with self._changed:
+                self.frames.append(frame)
+                self._changed.notify_all()
+
+    def _tell(self, change: SourceChange, downtime_s: float, detail: str) -> None:
+        with self._changed:
+            self.events.append((change, downtime_s, detail))
+            self._changed.notify_all()
+
+
+@pytest.fixture
+def server() -> Iterator[RtspServer]:
+    with RtspServer(small, credentials=CREDENTIALS) as running:
+        yield running
+
+
+@pytest.fixture
+def watched(server: RtspServer) -> Iterator[Watched]:
+    url = server.url.replace("://", f"://ann:{PASSWORD}@")
+    running = Watched(make_source(url, settings=SETTINGS))
+    yield running
+    running.end()
+
+
+def assert_in_order(found: list[Frame]) -> None:
+    for earlier, later in pairwise(found):
+        assert later.index > earlier.index
+        assert later.time_s > earlier.time_s
+
+
+def test_a_killed_server_that_comes_back_is_read_on(server: RtspServer, watched: Watched) -> None:
+    watched.wait_for_frames(5)
+    server.kill()
+    watched.wait_for_event("source_lost")
+    with RtspServer(small, credentials=CREDENTIALS, port=server.port):
+        watched.wait_for_event("source_back")
+        watched.wait_for_frames(5)
+        watched.end()
+    assert [change for change, _, _ in watched.events] == ["source_lost", "source_back"]
+    assert watched.events[1][1] > 0.0
+    assert watched.events[1][2] == "same picture size"
+    assert_in_order(watched.frames)
+
+
+def test_a_server_that_comes_back_with_another_size_is_read_on(server: RtspServer, watched: Watched) -> None:
+    watched.wait_for_frames(5)
+    server.kill()
+    with RtspServer(large, credentials=CREDENTIALS, port=server.port):
+        watched.wait_for_event("source_back")
+        watched.wait_for_frames(5)
+        watched.end()
+    assert watched.frames[-1].image.shape == (96, 128, 3)
+    assert watched.events[-1][2] == "picture size changed from 64x48 to 128x96"
+
+
+def test_a_server_that_falls_silent_for_a_while_is_read_on(server: RtspServer, watched: Watched) -> None:
+    watched.wait_for_frames(5)
+    server.sending.clear()
+    watched.wait_for_event("source_lost")
+    server.sending.set()
+    watched.wait_for_event("source_back")
+    watched.wait_for_frames(5)
+    assert_in_order(watched.frames)
+
+
+def test_every_further_loss_is_recovered_too(server: RtspServer, watched: Watched) -> None:
+    port = server.port
+    server.kill()
+    for times in (1, 2, 3):
+        with RtspServer(small, credentials=CREDENTIALS, port=port):
+            watched.wait_for_event("source_back", times=times)
+        watched.wait_for_event("source_lost", times=times + 1)
+    assert_in_order(watched.frames)
+
+
+def test_a_server_that_comes_back_broken_is_not_given_up(server: RtspServer, watched: Watched) -> None:
+    watched.wait_for_frames(5)
+    server.kill()
+    with RtspServer(small, credentials=Credentials("ann", "changed"), port=server.port):
+        watched.wait_for_event("source_lost")
+    with RtspServer(small, credentials=CREDENTIALS, port=server.port):
+        watched.wait_for_event("source_back")
+
+
+def test_no_event_shows_the_password(server: RtspServer, watched: Watched) -> None:
+    server.kill()
+    watched.wait_for_event("source_lost")
+    assert f"rtsp://***@127.0.0.1:{server.port}/live" in watched.events[0][2]
+    assert PASSWORD not in repr(watched.events)
+
+
+def test_ending_while_the_server_is_away_does_not_wait_for_it(server: RtspServer, watched: Watched) -> None:
+    server.kill()
+    watched.wait_for_event("source_lost")
+    watched.end()
