@@ -1,0 +1,198 @@
+"""Figures of single pictures: crowd-labelled face crops, what spoils them, and pairs of one person's faces.
+
+Every estimate comes from `streamaffect.analyze_image`. A picture on which the stream abstains counts as an error where
+classes are counted, and is left out, but counted, where numbers are compared.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from agreement import Measured, ccc, mean_recall, measure
+from degradations import DEGRADATIONS
+from face_data import EMOTIONS, CrowdFaces
+
+from streamaffect import Estimate
+from streamaffect.types import ImageArray
+
+AFFECT = ("valence", "arousal")
+ABSTAINED = -1
+
+Analyse = Callable[[ImageArray], list[Estimate]]
+Advance = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A row of the table."""
+
+    name: str
+    measured: Measured
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the model says of N pictures.
+
+    affect:   (N, 2) valence and arousal, NaN where it abstains
+    interval: (N, 2, 2) low and high per output, NaN where it gives none
+    emotion:  (N,) number of the strongest emotion, ABSTAINED where there is none
+    """
+
+    affect: np.ndarray
+    interval: np.ndarray
+    emotion: np.ndarray
+
+    @property
+    def is_answered(self) -> np.ndarray:
+        """(N,) bool."""
+        return np.asarray(np.isfinite(self.affect).all(axis=1))
+
+
+def answer(pictures: list[ImageArray], analyse: Analyse, advance: Advance) -> Answers:
+    """Ask for one picture after the other."""
+    estimates = []
+    for picture in pictures:
+        found = analyse(picture)
+        estimates.append(found[0] if found else None)
+        advance()
+    return Answers(
+        affect=np.array([_affect(estimate) for estimate in estimates], np.float64),
+        interval=np.array([_interval(estimate) for estimate in estimates], np.float64),
+        emotion=np.array([_emotion(estimate) for estimate in estimates], np.int64),
+    )
+
+
+def crowd_figures(faces: CrowdFaces, answers: Answers) -> list[Figure]:
+    """Accuracy and recall on clear majorities, concordance with the projected votes, coverage of the intervals."""
+    return [*_class_figures(faces, answers), *_affect_figures(faces, answers), *_coverage_figures(faces, answers)]
+
+
+def robustness_figures(faces: CrowdFaces, clean: Answers, analyse: Analyse, advance: Advance) -> list[Figure]:
+    """Loss of concordance when all pictures are spoilt in one way, against the same pictures as they are."""
+    figures = []
+    for name, spoil in DEGRADATIONS.items():
+        spoilt = answer([spoil(picture) for picture in faces.pictures], analyse, advance)
+        rows = np.flatnonzero(clean.is_answered & spoilt.is_answered)
+        for column, output in enumerate(AFFECT):
+            truth, before, after = (values[rows, column] for values in (faces.affect, clean.affect, spoilt.affect))
+            lost = measure(
+                lambda drawn, truth=truth, before=before, after=after: (  # type: ignore[misc]
+                    ccc(before[drawn], truth[drawn]) - ccc(after[drawn], truth[drawn])
+                ),
+                _each(rows),
+            )
+            figures.append(Figure(f"{name}: loss of CCC, {output}", lost, _abstained(len(faces.pictures) - len(rows))))
+    return figures
+
+
+def pair_figures(pairs: list[tuple[str, Path, Path]], analyse: Analyse, advance: Advance) -> list[Figure]:
+    """Share of people whose smile has a higher valence than their neutral face; the face is found by the detector."""
+    is_above = []
+    unanswered = []
+    for person, *files in pairs:
+        neutral, smiling = (_valence(analyse(_read(file))) for file in files)
+        if neutral is None or smiling is None:
+            unanswered.append(person)
+        is_above.append(neutral is not None and smiling is not None and smiling > neutral)
+        advance()
+    values = np.array(is_above, np.float64)
+    note = f"{int(values.sum())} of {len(values)}"
+    if unanswered:
+        note += f"; no estimate for {', '.join(unanswered)}"
+    measured = measure(lambda rows: float(values[rows].mean()), [person for person, *_ in pairs])
+    return [Figure("pairs with the smile above neutral", measured, note)]
+
+
+def _class_figures(faces: CrowdFaces, answers: Answers) -> list[Figure]:
+    if (answers.emotion == ABSTAINED).all():
+        return []
+    truth, strongest = faces.votes.argmax(axis=1), faces.votes.max(axis=1)
+    figures = []
+    for name, of in (("all votes", faces.total), ("the emotion votes", faces.votes.sum(axis=1))):
+        rows = np.flatnonzero(strongest > of / 2)
+        guess, label = answers.emotion[rows], truth[rows]
+        right = (guess == label).astype(np.float64)
+        note = _abstained(int((guess == ABSTAINED).sum()))
+        accuracy = measure(lambda drawn, right=right: float(right[drawn].mean()), _each(rows))  # type: ignore[misc]
+        recall = measure(
+            lambda drawn, guess=guess, label=label: mean_recall(guess[drawn], label[drawn]),  # type: ignore[misc]
+            _each(rows),
+        )
+        figures += [
+            Figure(f"8-class accuracy, more than half of {name}", accuracy, note),
+            Figure(f"mean recall, more than half of {name}", recall, note),
+        ]
+    return figures
+
+
+def _affect_figures(faces: CrowdFaces, answers: Answers) -> list[Figure]:
+    rows = np.flatnonzero(answers.is_answered)
+    figures = []
+    for column, output in enumerate(AFFECT):
+        pred, truth = answers.affect[rows, column], faces.affect[rows, column]
+        measured = measure(
+            lambda drawn, pred=pred, truth=truth: ccc(pred[drawn], truth[drawn]),  # type: ignore[misc]
+            _each(rows),
+        )
+        figures.append(Figure(f"CCC to the votes, {output}", measured, _abstained(len(answers.affect) - len(rows))))
+    return figures
+
+
+def _coverage_figures(faces: CrowdFaces, answers: Answers) -> list[Figure]:
+    """On every second picture only: recipes calibrate on the others."""
+    odd = np.arange(1, len(faces.pictures), 2)
+    rows = odd[np.isfinite(answers.interval[odd]).all(axis=(1, 2))]
+    return [
+        Figure(
+            f"coverage of 90 % intervals, {output}",
+            coverage(answers.interval[rows, column], faces.affect[rows, column], _each(rows)),
+        )
+        for column, output in enumerate(AFFECT)
+        if len(rows)
+    ]
+
+
+def coverage(interval: np.ndarray, truth: np.ndarray, groups: list[str]) -> Measured:
+    """Share of rows whose truth (N,) lies in its interval (N, 2)."""
+    inside = ((interval[:, 0] <= truth) & (truth <= interval[:, 1])).astype(np.float64)
+    return measure(lambda rows: float(inside[rows].mean()), groups)
+
+
+def _affect(estimate: Estimate | None) -> tuple[float, float]:
+    if estimate is None or estimate.valence is None or estimate.arousal is None:
+        return np.nan, np.nan
+    return estimate.valence, estimate.arousal
+
+
+def _interval(estimate: Estimate | None) -> tuple[tuple[float, float], tuple[float, float]]:
+    if estimate is None or estimate.valence_interval is None or estimate.arousal_interval is None:
+        return (np.nan, np.nan), (np.nan, np.nan)
+    return estimate.valence_interval, estimate.arousal_interval
+
+
+def _emotion(estimate: Estimate | None) -> int:
+    shares = estimate.outputs.get("emotions", {}) if estimate else {}
+    if not set(EMOTIONS) <= shares.keys():
+        return ABSTAINED
+    return max(range(len(EMOTIONS)), key=lambda index: shares[EMOTIONS[index]])
+
+
+def _valence(estimates: list[Estimate]) -> float | None:
+    return estimates[0].valence if estimates else None
+
+
+def _read(file: Path) -> ImageArray:
+    return np.asarray(cv2.imread(str(file), cv2.IMREAD_COLOR), np.uint8)
+
+
+def _each(rows: np.ndarray) -> list[str]:
+    """Every picture is a group of its own."""
+    return [str(row) for row in rows]
+
+
+def _abstained(count: int) -> str:
+    return f"{count} without an estimate" if count else ""
