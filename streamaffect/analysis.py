@@ -1,6 +1,5 @@
 """Affect of a file or a picture, as a plain function call. What runs is the code that streams."""
 
-import atexit
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -83,7 +82,9 @@ class _StillAnalyser:
         self._engine = engine
         self._detector = make_detector(Config(), mode="image")
         self._lock = threading.Lock()  # engines and detectors serve one thread at a time
-        atexit.register(self._detector.close)  # MediaPipe complains on standard error if the interpreter does it
+        # MediaPipe closes on a pool's thread, and complains on standard error if no pool takes work any more: `atexit`
+        # comes after the end of all pools, this hook of theirs before.
+        threading._register_atexit(self._detector.close)  # type: ignore[attr-defined]
 
     def estimate(self, image: ImageArray, boxes: Sequence[Sequence[float]] | None) -> list[Estimate]:
         spec = self._bundle.manifest.crop
