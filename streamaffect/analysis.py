@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streamaffect.calibration import Affect, read_heads
+from streamaffect.calibration import Affect, is_finite, read_heads
 from streamaffect.config import Config, load_config
 from streamaffect.errors import ConfigError
 from streamaffect.faces.crop import crop_box, crop_face
@@ -118,7 +118,7 @@ class _StillAnalyser:
 
     def _to_estimate(self, i: int, face: Face, quality: float, rows: dict[str, FloatArray]) -> Estimate:
         manifest = self._bundle.manifest
-        is_usable = manifest.abstain is None or quality >= manifest.abstain.quality
+        is_usable = is_finite(rows) and (manifest.abstain is None or quality >= manifest.abstain.quality)
         affect = read_heads(manifest, rows) if is_usable else Affect()
         return Estimate(
             stream=STILL_STREAM,

@@ -1,9 +1,8 @@
 """From predictions to the estimates of one stream: sequence numbers, status and calibrated values."""
 
 import msgspec
-import numpy as np
 
-from streamaffect.calibration import Affect, read_heads
+from streamaffect.calibration import Affect, is_finite, read_heads
 from streamaffect.clips import TIME_EPSILON_S
 from streamaffect.estimate import Prediction, TrackKey
 from streamaffect.runtime.bundle import Bundle
@@ -24,11 +23,6 @@ class Assembler:
         # A future that has not come one clip after it was due will not come: the track has started anew.
         self._longest_wait_s = (context.future + 1) * bundle.manifest.clip.length_s + TIME_EPSILON_S
         self._provisional: dict[TrackKey, dict[float, Estimate]] = {}
-
-    @property
-    def count(self) -> int:
-        """Estimates so far."""
-        return self._next_seq
 
     def estimate(self, prediction: Prediction, sightings: Sightings, sighting: Sighting) -> Estimate:
         """The estimate of a track at the frame in which it was just seen."""
@@ -64,7 +58,7 @@ class Assembler:
     def refinement(self, prediction: Prediction) -> Estimate | None:
         """The estimate that replaces an earlier one, now that its future has come; None where there is none."""
         provisional = self._provisional.get(prediction.key, {}).pop(prediction.time_s, None)
-        if provisional is None or not _is_finite(prediction):
+        if provisional is None or not is_finite(prediction.heads):
             return None
         affect = read_heads(self._bundle.manifest, prediction.heads)
         return msgspec.structs.replace(
@@ -98,13 +92,9 @@ class Assembler:
 
     def _status(self, prediction: Prediction, sighting: Sighting) -> Status:
         is_poor = sighting.visible and sighting.crop is None
-        if is_poor or not prediction.heads or not _is_finite(prediction):
+        # Without any genuine sample in the clip there is nothing that could be held.
+        if is_poor or prediction.coverage == 0 or not is_finite(prediction.heads):
             return "abstain"
         if not sighting.visible:
             return "held"
         return "warming" if prediction.context_fill < self._full_without_future - 1e-9 else "ok"
-
-
-def _is_finite(prediction: Prediction) -> bool:
-    """False where a graph has given NaN or infinity, which never leave the process."""
-    return all(np.isfinite(row).all() for row in prediction.heads.values())

@@ -7,6 +7,8 @@ quantile of error / estimate on held-out data, so that hard faces get wide inter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from streamaffect.runtime.manifest import Calibration, HeadSpec, Manifest
 from streamaffect.types import FloatArray
 
@@ -30,6 +32,11 @@ class Affect:
     valence_interval: Interval | None = None
     arousal_interval: Interval | None = None
     outputs: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+def is_finite(rows: Mapping[str, FloatArray]) -> bool:
+    """False where a graph has given NaN or infinity, which never leave the process."""
+    return all(np.isfinite(row).all() for row in rows.values())
 
 
 def read_heads(manifest: Manifest, rows: Mapping[str, FloatArray]) -> Affect:

@@ -83,6 +83,11 @@ class Mailbox(Generic[T]):
             self._open[stream] = False
             self._changed.notify_all()
 
+    def has_ended(self, stream: str) -> bool:
+        """True once the stream is closed and all its items are taken."""
+        with self._changed:
+            return not self._open[stream] and not self._queues[stream]
+
     def take_ready(self, timeout_s: float) -> list[tuple[str, T]]:
         """The oldest item of each stream that has one; empty after the timeout; raises Closed when all have ended."""
         return self._take(timeout_s, self._pop_ready)
@@ -98,12 +103,12 @@ class Mailbox(Generic[T]):
         taken: list[tuple[str, T]] = []
 
         def is_done() -> bool:
-            taken.extend(pop())
-            return bool(taken) or self._has_ended()
+            taken.extend(pop())  # under the lock, where an item that is seen cannot be lost
+            return bool(taken) or self._all_ended()
 
         with self._changed:
             self._changed.wait_for(is_done, timeout_s)
-            if not taken and self._has_ended():
+            if not taken and self._all_ended():
                 raise Closed
             self._changed.notify_all()
         return taken
@@ -122,5 +127,5 @@ class Mailbox(Generic[T]):
             self._order.rotate(-1)
         return []
 
-    def _has_ended(self) -> bool:
+    def _all_ended(self) -> bool:
         return not any(self._open.values()) and not any(self._queues.values())

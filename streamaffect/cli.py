@@ -192,7 +192,7 @@ def _add_keys(verbs: Verbs) -> None:
     )
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--client", default="client", metavar="NAME", help="name of the client (default: %(default)s)")
-    parser.add_argument("--overwrite", action="store_true", help="replace this client's keys: the old ones stop working")
+    parser.add_argument("--overwrite", action="store_true", help="replace this client's keys; the old ones end")
     _add_log_level(parser)
     parser.set_defaults(verb=_keys)
 

@@ -133,8 +133,8 @@ class ClipBuffer:
     def __init__(self, clip: ClipSpec, context: ContextSpec, *, feature_dim: int, clip_dim: int) -> None:
         self._period_s = clip.period_s
         self._length_s = clip.length_s
-        # Half a clip at most, so that of clips of one frame none is taken for its neighbour.
-        self._clip_tolerance_s = min(clip.period_s, clip.length_s / 2)
+        # Each clip stands for the time around its end, so that low frame rates have a context too.
+        self._clip_tolerance_s = clip.length_s / 2
         self._past = context.past
         # Ages of the clip's samples and of the context's clips, oldest first; future clips have a negative age.
         self._sample_ages: TimeArray = np.arange(clip.frames - 1, -1, -1, dtype=np.float64) * clip.period_s
@@ -184,14 +184,14 @@ class ClipBuffer:
     def context(self, *, end_s: float) -> ContextView:
         """The context of the clip that ends at `end_s`, which must have been pushed.
 
-        A context clip is the cached one whose end is nearest, within one period and half a clip, and never one
-        from before the track's first feature; a missing one repeats the oldest and is marked invalid.
+        A context clip is the cached one whose end is nearest, within half a clip; one that would end before the
+        track's first feature is missing. A missing one repeats the oldest and is marked invalid.
         """
         if len(self._clips) == 0 or self._first_s is None:
             raise LookupError("no clip was pushed yet")
         wanted = end_s - self._clip_ages
         nearest = self._clips.nearest(wanted)
-        valid = np.abs(self._clips.times[nearest] - wanted) <= self._clip_tolerance_s + TIME_EPSILON_S
+        valid = np.abs(self._clips.times[nearest] - wanted) < self._clip_tolerance_s - TIME_EPSILON_S
         valid &= wanted >= self._first_s - TIME_EPSILON_S
         if not valid[self._past]:
             raise LookupError(f"the clip that ends at {end_s} s was not pushed, or is no longer kept")

@@ -15,8 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from streamaffect.errors import ConfigError
-from streamaffect.faces.settings import FaceSettings
-from streamaffect.faces.tracker import TrackerSettings
+from streamaffect.faces.settings import FaceSettings, TrackerSettings
 from streamaffect.feed import FeedSettings
 from streamaffect.sources.base import SourceSettings
 

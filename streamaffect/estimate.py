@@ -49,9 +49,16 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class StepTimes:
-    """Milliseconds that one step spent in the frame encoder, and in clips and heads."""
+class Step:
+    """What one step of the estimator gave.
 
+    predictions: one per observation, in the same order
+    refinements: of earlier predictions, whose future has now come
+    encode_ms:   milliseconds in the frame encoder; clip_ms: in clips, context and heads
+    """
+
+    predictions: list[Prediction]
+    refinements: list[Prediction]
     encode_ms: float
     clip_ms: float
 
@@ -84,24 +91,28 @@ class Estimator:
         self._clip_s = manifest.clip.length_s
         self._lookahead_s = manifest.context.future * manifest.clip.length_s
         self._tracks: dict[TrackKey, _Track] = {}
-        self.times = StepTimes(0.0, 0.0)
 
-    def step(self, observations: Sequence[Observation]) -> list[Prediction]:
-        """Take one observation per track and predict for each, in the same order; refinements follow.
+    def step(self, observations: Sequence[Observation]) -> Step:
+        """Take one observation per track, and predict for each.
 
         Raises ValueError where a track's time does not increase.
         """
         started_ns = monotonic_ns()
         self._encode_frames(observations)
         encoded_ns = monotonic_ns()
-        queries = self._encode_clips(observations)
-        predicted = iter(self._run_heads(queries))
-        by_order = [
+        # The heads run once for both kinds of rows.
+        predicted = iter(self._run_heads(self._encode_clips(observations)))
+        predictions = [
             next(predicted) if self._has_features(observation.key) else _nothing_seen(observation)
             for observation in observations
         ]
-        self.times = StepTimes((encoded_ns - started_ns) / 1e6, (monotonic_ns() - encoded_ns) / 1e6)
-        return [*by_order, *predicted]
+        refinements = list(predicted)
+        return Step(
+            predictions,
+            refinements,
+            encode_ms=(encoded_ns - started_ns) / 1e6,
+            clip_ms=(monotonic_ns() - encoded_ns) / 1e6,
+        )
 
     def forget(self, key: TrackKey) -> None:
         """Drop a track that is lost."""

@@ -1,10 +1,10 @@
 """The meta message: what a subscriber must know to read a stream."""
 
 import streamaffect
-from streamaffect.pipeline import Stream
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import EngineInfo
 from streamaffect.types import NOTICE, HeadMeta, Meta
+from streamaffect.worker import Stream
 
 
 def make_meta(stream: Stream, bundle: Bundle, engine: EngineInfo, *, t_ns: int) -> Meta:

@@ -9,10 +9,10 @@ from streamaffect.config import Config
 from streamaffect.faces.detector import FaceDetector
 from streamaffect.faces.opening import open_detector
 from streamaffect.faces.tracker import Tracker
-from streamaffect.pipeline import Stream
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.sources.parse import make_source, split_name
 from streamaffect.stages import FaceStage
+from streamaffect.worker import Stream
 
 
 def open_streams(sources: Sequence[str], config: Config, bundle: Bundle) -> list[Stream]:

@@ -8,116 +8,27 @@ offline, every queue makes its producer wait, and nothing is lost or reordered.
 import logging
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Literal
 
 from streamaffect.assemble import Assembler
-from streamaffect.channel import Channel, Closed, Mailbox
+from streamaffect.channel import Closed, Mailbox
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import SourceError
 from streamaffect.estimate import Estimator
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import Engine
-from streamaffect.sources.base import Source, SourceInfo, SourceSettings
-from streamaffect.sources.supervise import Backoff, frames
-from streamaffect.stages import AffectStage, FaceStage
+from streamaffect.sources.base import SourceSettings
+from streamaffect.sources.supervise import Backoff, SourceChange
+from streamaffect.stages import AffectStage
 from streamaffect.stats import StreamStats
-from streamaffect.types import Estimate, Event, EventName, Frame, Message, Sightings
+from streamaffect.types import Estimate, Event, Message, Sightings
+from streamaffect.worker import OFFLINE_FRAMES, Stream, Worker
 
 log = logging.getLogger(__name__)
 
-OFFLINE_FRAMES = 8
 HEALTH_PERIOD_S = 1.0
 POLL_S = 0.1
 JOIN_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """A source that has been opened, its name on the wire, and the stage that will look at its frames."""
-
-    name: str
-    source: Source
-    info: SourceInfo
-    faces: FaceStage
-
-    def close(self) -> None:
-        """Let go of the source and of the detector."""
-        self.source.close()
-        self.faces.close()
-
-
-class _Worker:
-    """The capture and face threads of one stream."""
-
-    def __init__(
-        self,
-        stream: Stream,
-        mailbox: Mailbox[Sightings],
-        stop: threading.Event,
-        on_source: Callable[[str, Literal["source_lost", "source_back"], float, str], None],
-        *,
-        backoff: Backoff,
-        max_file_s: float | None,
-    ) -> None:
-        self.stream = stream
-        self.failure: Exception | None = None
-        self._mailbox = mailbox
-        self._stop = stop
-        self._on_source = on_source
-        self._backoff = backoff
-        self._max_file_s = max_file_s
-        live = stream.info.live
-        self._frames: Channel[Frame] = Channel(1 if live else OFFLINE_FRAMES, newest_wins=live)
-        self._threads = [
-            threading.Thread(target=self._guard, args=(self._capture,), name=f"capture-{stream.name}", daemon=True),
-            threading.Thread(target=self._guard, args=(self._look,), name=f"faces-{stream.name}", daemon=True),
-        ]
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def close(self) -> None:
-        """Stop both threads; one that is stuck in native code is left behind as a daemon."""
-        self._frames.close()
-        self._mailbox.close(self.stream.name)
-        self.stream.source.close()
-        for thread in self._threads:
-            thread.join(JOIN_S)
-        if not self._threads[1].is_alive():
-            self.stream.faces.close()
-
-    def _guard(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except Closed:
-            pass
-        except Exception as error:
-            log.error("%s: %s: %s", self.stream.name, type(error).__name__, error)
-            self.failure = error
-        finally:
-            self._frames.close()
-            if work == self._look:
-                self._mailbox.close(self.stream.name)
-
-    def _capture(self) -> None:
-        first_s: float | None = None
-        for frame in frames(
-            self.stream.source,
-            stop=self._stop,
-            on_event=lambda event, downtime_s, detail: self._on_source(self.stream.name, event, downtime_s, detail),
-            backoff=self._backoff,
-        ):
-            first_s = frame.time_s if first_s is None else first_s
-            if self._max_file_s is not None and frame.time_s - first_s >= self._max_file_s:
-                return
-            self._frames.put(frame)
-
-    def _look(self) -> None:
-        while True:
-            self._mailbox.put(self.stream.name, self.stream.faces.look(self._frames.get()))
 
 
 class Pipeline:
@@ -154,12 +65,13 @@ class Pipeline:
             Estimator(bundle, engine), {stream.name: Assembler(stream.name, bundle) for stream in streams}
         )
         self._last_capture_ns = dict.fromkeys(self.stats, 0)
+        self._announced: set[str] = set()
         self._workers = [
-            _Worker(
+            Worker(
                 stream,
                 self._mailbox,
                 self._stop,
-                self._source_event,
+                on_source=self._source_event,
                 backoff=Backoff.of(settings),
                 max_file_s=None if self.is_live else max_seconds,
             )
@@ -183,6 +95,9 @@ class Pipeline:
             self._stop.set()
             for worker in self._workers:
                 worker.close()
+            deadline_ns = monotonic_ns() + round(JOIN_S * 1e9)
+            for worker in self._workers:
+                worker.join(deadline_ns)
         for worker in self._workers:
             if worker.failure is not None and not isinstance(worker.failure, SourceError):
                 raise worker.failure
@@ -198,6 +113,8 @@ class Pipeline:
             yield from self._pending_events()
             if batch:
                 yield from self._estimate(batch)
+            if self.is_live:
+                yield from self._ends(self._mailbox.has_ended)
             now_ns = monotonic_ns()
             if now_ns - health_ns >= HEALTH_PERIOD_S * 1e9:
                 health_ns = now_ns
@@ -205,10 +122,12 @@ class Pipeline:
             if self._max_live_s is not None and now_ns - started_ns >= self._max_live_s * 1e9:
                 break
         yield from self._pending_events()
-        yield from self._ended()
+        # Files end here even if one was longer: where exactly its end was noticed depends on the load.
+        yield from self._ends(lambda _: True)
+        yield from self._health(monotonic_ns())
 
     def _estimate(self, batch: list[tuple[str, Sightings]]) -> Iterator[Message]:
-        for message in self._affect.estimate(batch):
+        for message in self._affect.process(batch):
             if isinstance(message, Estimate):
                 self.stats[message.stream].take_estimate(message)
             yield message
@@ -221,17 +140,20 @@ class Pipeline:
         for stats in self.stats.values():
             yield stats.health(self._clock.utc(now_ns), dropped)
 
-    def _ended(self) -> Iterator[Message]:
+    def _ends(self, has_ended: Callable[[str], bool]) -> Iterator[Event]:
+        """Announce each stream that has ended, once."""
         for worker in self._workers:
             name = worker.stream.name
+            if name in self._announced or not has_ended(name):
+                continue
+            self._announced.add(name)
             self.stats[name].source_ended()
             # Offline the event carries the file's own time: a recording must not depend on when it was made.
             t_ns = self._clock.utc(monotonic_ns()) if worker.stream.info.live else self._last_capture_ns[name]
             detail = str(worker.failure) if worker.failure is not None else ""
             yield Event(stream=name, t_ns=t_ns, event="source_ended", detail=detail)
-        yield from self._health(monotonic_ns())
 
-    def _source_event(self, stream: str, event: EventName, downtime_s: float, detail: str) -> None:
+    def _source_event(self, stream: str, event: SourceChange, downtime_s: float, detail: str) -> None:
         """Called by capture threads."""
         if event == "source_lost":
             self.stats[stream].source_lost()

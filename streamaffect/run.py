@@ -117,7 +117,7 @@ class _Sinks:
             self._put(meta)
 
     def feed(self, messages: Iterator[Message]) -> None:
-        """Hand every message to every sink, and close them at the end."""
+        """Hand every message to every sink; at the end give them a second to deliver what is queued."""
         try:
             for message in messages:
                 self._put(message)
@@ -125,7 +125,7 @@ class _Sinks:
             deadline_s = time.monotonic() + CLOSE_S
             for thread in self._threads:
                 if not thread.close(max(0.1, deadline_s - time.monotonic())):
-                    log.warning("%s: did not finish within %.0f s", thread.name, CLOSE_S)
+                    log.warning("%s: did not deliver all of its messages within %.0f s", thread.name, CLOSE_S)
 
     def dropped(self) -> dict[str, int]:
         """Messages that each sink had to drop, where there are any."""

@@ -4,13 +4,12 @@ Both are plain objects without threads; `pipeline` decides what runs where.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 
 import msgspec
 
 from streamaffect.assemble import Assembler
 from streamaffect.clock import monotonic_ns
-from streamaffect.estimate import Estimator, Observation
+from streamaffect.estimate import Estimator, Observation, Step
 from streamaffect.faces.crop import crop_face
 from streamaffect.faces.detector import FaceDetector
 from streamaffect.faces.quality import measure
@@ -56,55 +55,50 @@ class AffectStage:
         self._estimator = estimator
         self._assemblers = assemblers
 
-    def estimate(self, batch: Sequence[tuple[str, Sightings]]) -> Iterator[Message]:
+    def process(self, batch: Sequence[tuple[str, Sightings]]) -> Iterator[Message]:
         """At most one frame of each stream, whose faces share the batches of the three graphs.
 
-        For each stream in turn: the tracks that were born, the estimates, the tracks that were lost.
+        For each stream in turn: tracks that were born, estimates, tracks that were lost.
         """
         rows = [(stream, sightings, sighting) for stream, sightings in batch for sighting in sightings.faces]
-        predictions = iter(
-            self._estimator.step(
-                [
-                    Observation((stream, sighting.track), sightings.frame.time_s, sighting.crop)
-                    for stream, sightings, sighting in rows
-                ]
-            )
+        step = self._estimator.step(
+            [
+                Observation((stream, sighting.track), sightings.frame.time_s, sighting.crop)
+                for stream, sightings, sighting in rows
+            ]
         )
         estimates: dict[str, list[Estimate]] = {stream: [] for stream, _ in batch}
-        for (stream, sightings, sighting), prediction in zip(rows, predictions, strict=False):
+        for (stream, sightings, sighting), prediction in zip(rows, step.predictions, strict=True):
             estimates[stream].append(self._assemblers[stream].estimate(prediction, sightings, sighting))
-        for prediction in predictions:
+        for prediction in step.refinements:
             stream = prediction.key[0]
             if (refined := self._assemblers[stream].refinement(prediction)) is not None:
                 estimates[stream].append(refined)
         for stream, sightings in batch:
-            timed = (self._with_latency(estimate, sightings) for estimate in estimates[stream])
-            yield from chain(
-                _track_events(stream, sightings, "track_born", sightings.born),
-                timed,
-                _track_events(stream, sightings, "track_lost", sightings.lost),
-            )
+            yield from _track_events(stream, sightings, "track_born", sightings.born)
+            yield from (_with_latency(estimate, sightings, step) for estimate in estimates[stream])
+            yield from _track_events(stream, sightings, "track_lost", sightings.lost)
             for track in sightings.lost:
                 self._estimator.forget((stream, track))
                 self._assemblers[stream].forget((stream, track))
 
-    def _with_latency(self, estimate: Estimate, sightings: Sightings) -> Estimate:
-        """Stage by stage from the grab on; a frame without a grab time (read offline) has no latency."""
-        frame = sightings.frame
-        if frame.grabbed_ns is None:
-            return estimate
-        now_ns = monotonic_ns()
-        times = self._estimator.times
-        total_ms = (now_ns - frame.grabbed_ns) / 1e6
-        latency_ms = {
-            "capture": (sightings.started_ns - frame.grabbed_ns) / 1e6,
-            "faces": (sightings.ended_ns - sightings.started_ns) / 1e6,
-            "encode": times.encode_ms,
-            "clip": times.clip_ms,
-            "total": total_ms,
-        }
-        t_publish_ns = frame.t_capture_ns + (now_ns - frame.grabbed_ns)
-        return msgspec.structs.replace(estimate, latency_ms=latency_ms, t_publish_ns=t_publish_ns)
+
+def _with_latency(estimate: Estimate, sightings: Sightings, step: Step) -> Estimate:
+    """Stage by stage from the grab on; a frame without a grab time (read offline) has no latency."""
+    frame = sightings.frame
+    if frame.grabbed_ns is None:
+        return estimate
+    now_ns = monotonic_ns()
+    total_ms = (now_ns - frame.grabbed_ns) / 1e6
+    latency_ms = {
+        "capture": (sightings.started_ns - frame.grabbed_ns) / 1e6,
+        "faces": (sightings.ended_ns - sightings.started_ns) / 1e6,
+        "encode": step.encode_ms,
+        "clip": step.clip_ms,
+        "total": total_ms,
+    }
+    t_publish_ns = frame.t_capture_ns + (now_ns - frame.grabbed_ns)
+    return msgspec.structs.replace(estimate, latency_ms=latency_ms, t_publish_ns=t_publish_ns)
 
 
 def _track_events(stream: str, sightings: Sightings, event: EventName, tracks: Sequence[int]) -> Iterator[Event]:

@@ -193,7 +193,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
     frames, skipped:  totals since the start; skipped frames were grabbed and never looked at, so that latency stays low
     dropped:          messages that each sink had to drop, by sink
     downtime_s:       seconds without a source, in total; reconnects: how often it came back
-    memory_mb:        resident memory of the process
+    memory_mb:        highest resident memory of the process so far, MiB
     progress:         share of the file that is done, [0, 1]; None for a live source
     """
 

@@ -6,39 +6,18 @@ again; hidden for too long, it is lost, and its id is never used again. Everythi
 """
 
 from dataclasses import dataclass
-from typing import Annotated
 
-import msgspec
 import numpy as np
 
 from streamaffect.faces.boxes import iou, suppress
 from streamaffect.faces.one_euro import OneEuroFilter, Vector
+from streamaffect.faces.settings import TrackerSettings
 from streamaffect.types import Box, Face, TrackedFace
 
 MAX_COVER = 0.7  # two detections of which the smaller lies this far within the other show one face
 MAX_SHIFT = 1.0  # a face moves less than its own size away from where it is expected
 MAX_GROWTH = 2.0  # and changes its size by less than this factor
 SLOWEST_FRAME_S = 2.0  # frames up to this far apart follow each other; after a longer silence all faces are new
-
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-
-
-class TrackerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the tracker believes, keeps and smooths.
-
-    confirm_hits, confirm_s: a candidate becomes a track after so many detections and so many seconds, both
-    keep_s:         a track that is hidden for longer is lost; the default is one clip
-    max_faces:      so many tracks at once: the oldest stay, and of new faces the largest come first
-    min_cutoff_hz:  smoothing at rest, lower is smoother
-    beta:           how fast smoothing gives way to motion, in Hz per face size per second
-    """
-
-    confirm_hits: Annotated[int, msgspec.Meta(ge=1)] = 3
-    confirm_s: Annotated[float, msgspec.Meta(ge=0)] = 0.12
-    keep_s: Annotated[float, msgspec.Meta(ge=0)] = 0.64
-    max_faces: Annotated[int, msgspec.Meta(ge=1)] = 8
-    min_cutoff_hz: Positive = 1.0
-    beta: Annotated[float, msgspec.Meta(ge=0)] = 8.0
 
 
 @dataclass(frozen=True, slots=True)

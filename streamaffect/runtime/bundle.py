@@ -211,8 +211,9 @@ def _check_heads(folder: Path, manifest: Manifest, head_graph: GraphSignature) -
             or spread.input != "context"
             or names != {output.name for output in spread.outputs}
             or names != set(head.calibration.quantiles)
+            or min(head.calibration.quantiles.values()) < 0
         ):
             raise BundleError(
                 f"{folder / MANIFEST}: heads.{head.name}.calibration needs the head {head.calibration.spread!r} "
-                f"with input 'context' and a quantile for each of {sorted(names)}; export the bundle again"
+                f"with input 'context' and a quantile ≥ 0 for each of {sorted(names)}; export the bundle again"
             )

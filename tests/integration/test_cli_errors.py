@@ -114,12 +114,13 @@ def test_a_taken_port_is_named_with_a_way_out(
 
 def test_an_altered_bundle_is_refused_before_anything_starts(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit_manifest(bundle, lambda manifest: manifest.update(schema=2))
-    assert main(["run", "--source", "demo", "--bundle", str(bundle)]) == 2
+    assert main(["run", "--source", "demo", "--bundle", str(bundle), "--bind", "tcp://127.0.0.1:0"]) == 2
     assert "schema is 2, this version reads 1" in capsys.readouterr().err
 
 
 def test_an_engine_that_is_not_here_is_refused_and_not_replaced(
     bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["run", "--source", str(DEMO), "--bundle", str(bundle), "--engine", "tensorrt"]) == 2
+    arguments = ["--source", str(DEMO), "--bundle", str(bundle), "--bind", "tcp://127.0.0.1:0"]
+    assert main(["run", *arguments, "--engine", "tensorrt"]) == 2
     assert "tensorrt" in capsys.readouterr().err

@@ -12,7 +12,7 @@ import pytest
 from streamaffect.config import load_config
 from streamaffect.errors import SourceOpenError, SourceStalledError
 from streamaffect.opening import open_streams
-from streamaffect.pipeline import Pipeline, Stream
+from streamaffect.pipeline import Pipeline
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.engine import Engine
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
@@ -20,6 +20,7 @@ from streamaffect.sources.base import SourceSettings
 from streamaffect.sources.demo import DEMO_CLIP
 from streamaffect.types import Estimate, Event, Face, FloatArray, Health, ImageArray, Message
 from streamaffect.wire import encode
+from streamaffect.worker import Stream
 from tests.support.bundles import write_bundle
 from tests.support.engines import CountingEngine
 from tests.support.scripted import FACE, ScriptedDetector, ScriptedSource, make_stream

@@ -74,8 +74,9 @@ def stream(scene: list[list[Seen]], bundle: Bundle, engine: Engine) -> dict[Trac
     estimator = Estimator(bundle, engine)
     made: dict[TrackKey, list[list[Prediction]]] = defaultdict(list)
     for seen in scene:
-        found = estimator.step([Observation(one.key, one.tick * TICK_S, one.crop) for one in seen])
-        assert [prediction.key for prediction in found[: len(seen)]] == [one.key for one in seen]
+        step = estimator.step([Observation(one.key, one.tick * TICK_S, one.crop) for one in seen])
+        assert [prediction.key for prediction in step.predictions] == [one.key for one in seen]
+        found = step.predictions + step.refinements
         for one in seen:
             made[one.key].append([prediction for prediction in found if prediction.key == one.key])
     return made

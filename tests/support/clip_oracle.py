@@ -88,12 +88,11 @@ def context_at(ends: Sequence[int], first: int, end: int, geometry: Geometry) ->
 
     ends: when the encoded clips end, oldest first; first: time of the track's first feature
     """
-    tolerance = min(geometry.period, geometry.length / 2)
     chosen: list[int | None] = []
     for j in range(geometry.past, -geometry.future - 1, -1):
         wanted = end - j * geometry.length
         nearest = min(range(len(ends)), key=lambda row: (abs(ends[row] - wanted), ends[row]))
-        is_valid = abs(ends[nearest] - wanted) <= tolerance and wanted >= first
+        is_valid = 2 * abs(ends[nearest] - wanted) < geometry.length and wanted >= first
         chosen.append(nearest if is_valid else None)
     oldest = min(row for row in chosen if row is not None)
     return OracleContext([oldest if row is None else row for row in chosen], [row is not None for row in chosen])

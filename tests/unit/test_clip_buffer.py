@@ -172,11 +172,11 @@ def test_missing_context_repeats_the_oldest_clip_and_is_invalid(buffer: ClipBuff
     assert context.fill == pytest.approx(2 / 3)
 
 
-def test_a_context_clip_within_one_period_counts_and_a_further_one_does_not(buffer: ClipBuffer) -> None:
-    push_clips(buffer, 0, 0.75, 1.26, 2.0)
-    assert buffer.context(end_s=2.0).clips.ravel().tolist() == [0.0, 0.75, 2.0]
+def test_a_context_clip_within_half_a_clip_counts_and_a_further_one_does_not(buffer: ClipBuffer) -> None:
+    push_clips(buffer, 0, 0.5625, 1.5, 2.0)
+    assert buffer.context(end_s=2.0).clips.ravel().tolist() == [0.0, 0.5625, 2.0]
     buffer.reset()
-    push_clips(buffer, 0, 0.74, 1.26, 2.0)
+    push_clips(buffer, 0, 0.5, 1.5, 2.0)
     assert buffer.context(end_s=2.0).valid.tolist() == [True, False, True]
 
 

@@ -48,7 +48,8 @@ def crop(red: float = 0.0, green: float = 0.0) -> ImageArray:
 
 def see(estimator: Estimator, time_s: float, red: float | None = 0.0, key: TrackKey = KEY) -> list[Prediction]:
     """One step with one track; red None is a hidden face."""
-    return estimator.step([Observation(key, time_s, None if red is None else crop(red))])
+    step = estimator.step([Observation(key, time_s, None if red is None else crop(red))])
+    return step.predictions + step.refinements
 
 
 def valence(prediction: Prediction) -> float:
@@ -56,7 +57,7 @@ def valence(prediction: Prediction) -> float:
 
 
 def test_the_first_frame_already_gives_a_prediction(estimator: Estimator) -> None:
-    [prediction] = estimator.step([Observation(KEY, 3.0, crop(red=1.0, green=0.0))])
+    [prediction] = estimator.step([Observation(KEY, 3.0, crop(red=1.0, green=0.0))]).predictions
     assert prediction.heads["affect"].tolist() == [1.0, -1.0]
     assert (prediction.key, prediction.time_s, prediction.lookahead_s) == (KEY, 3.0, 0.0)
     assert prediction.coverage == 0.25
@@ -87,7 +88,7 @@ def test_a_track_that_was_never_shown_well_has_no_heads(estimator: Estimator, en
 
 
 def test_a_step_without_any_face_asks_the_engine_for_nothing(estimator: Estimator, engine: CountingEngine) -> None:
-    assert estimator.step([]) == []
+    assert estimator.step([]).predictions == []
     assert engine.frame_batches == engine.head_batches == []
 
 
@@ -100,7 +101,7 @@ def test_predictions_come_in_the_order_of_the_observations(estimator: Estimator)
             Observation(OTHER, 0.1, None),  # hidden
             Observation(("a", 2), 9.0, crop(red=0.0)),
         ]
-    )
+    ).predictions
     assert [prediction.key for prediction in predictions] == [("b", 7), KEY, OTHER, ("a", 2)]
     assert [len(prediction.heads) for prediction in predictions] == [0, 3, 3, 3]
     assert valence(predictions[1]) == 1.0
@@ -122,7 +123,8 @@ def test_every_crop_and_every_clip_is_encoded_once(tmp_path: Path) -> None:
     predictions = [
         prediction
         for i, picture in enumerate(crops)
-        for prediction in estimator.step([Observation(KEY, i * 0.04, picture)])
+        for step in [estimator.step([Observation(KEY, i * 0.04, picture)])]
+        for prediction in step.predictions + step.refinements
     ]
     assert [picture.tobytes() for picture in engine.crops] == [picture.tobytes() for picture in crops]
     assert len(engine.clips) == 60

@@ -102,7 +102,7 @@ def test_closing_the_face_stage_closes_its_detector(bundle: Bundle) -> None:
 
 
 def test_a_track_is_born_before_and_lost_after_its_estimates(stage: AffectStage) -> None:
-    messages = list(stage.estimate([("a", sightings(0.0, 1, 2, born=(1, 2), lost=(0,)))]))
+    messages = list(stage.process([("a", sightings(0.0, 1, 2, born=(1, 2), lost=(0,)))]))
     assert [described(message) for message in messages] == [
         ("a", "track_born", 1),
         ("a", "track_born", 2),
@@ -115,40 +115,40 @@ def test_a_track_is_born_before_and_lost_after_its_estimates(stage: AffectStage)
 
 def test_streams_share_batches_and_keep_their_own_numbers(stage: AffectStage, engine: CountingEngine) -> None:
     batch = [("b", sightings(7.0, 5, 6)), ("a", sightings(0.0, 1))]
-    messages = list(stage.estimate(batch))
+    messages = list(stage.process(batch))
     assert [described(message) for message in messages] == [("b", 5, 0), ("b", 6, 1), ("a", 1, 0)]
     assert engine.frame_batches == [3]
     assert [estimate.t_capture_ns for estimate in estimates(messages)] == [7 * 10**9, 7 * 10**9, 0]
 
 
 def test_a_frame_without_faces_says_nothing(stage: AffectStage, engine: CountingEngine) -> None:
-    assert list(stage.estimate([("a", sightings(0.0))])) == []
+    assert list(stage.process([("a", sightings(0.0))])) == []
     assert engine.frame_batches == []
 
 
 def test_refinements_follow_in_the_stream_that_they_belong_to(stage: AffectStage) -> None:
-    list(stage.estimate([("a", sightings(0.0, 1)), ("b", sightings(0.0, 1))]))
-    messages = estimates(list(stage.estimate([("a", sightings(0.1, 1)), ("b", sightings(0.32, 1))])))
+    list(stage.process([("a", sightings(0.0, 1)), ("b", sightings(0.0, 1))]))
+    messages = estimates(list(stage.process([("a", sightings(0.1, 1)), ("b", sightings(0.32, 1))])))
     assert [(made.stream, made.seq, made.refines) for made in messages] == [("a", 1, None), ("b", 1, None), ("b", 2, 0)]
     assert messages[2].t_capture_ns == 0
 
 
 def test_a_lost_track_is_forgotten(stage: AffectStage) -> None:
-    list(stage.estimate([("a", sightings(0.0, 1))]))
-    list(stage.estimate([("a", sightings(0.1, lost=(1,)))]))
-    [made] = estimates(list(stage.estimate([("a", sightings(0.16, 1))])))
+    list(stage.process([("a", sightings(0.0, 1))]))
+    list(stage.process([("a", sightings(0.1, lost=(1,)))]))
+    [made] = estimates(list(stage.process([("a", sightings(0.16, 1))])))
     assert made.coverage == 0.25  # with the first frame it would be half
 
 
 def test_what_is_read_offline_has_no_latency(stage: AffectStage) -> None:
-    [made] = estimates(list(stage.estimate([("a", sightings(1.5, 1))])))
+    [made] = estimates(list(stage.process([("a", sightings(1.5, 1))])))
     assert made.latency_ms == {}
     assert made.t_publish_ns == made.t_capture_ns
 
 
 def test_what_is_live_says_how_long_each_stage_took(stage: AffectStage) -> None:
     grabbed_ns = monotonic_ns()
-    [made] = estimates(list(stage.estimate([("a", sightings(1.5, 1, grabbed_ns=grabbed_ns))])))
+    [made] = estimates(list(stage.process([("a", sightings(1.5, 1, grabbed_ns=grabbed_ns))])))
     latency_ms = made.latency_ms
     assert list(latency_ms) == ["capture", "faces", "encode", "clip", "total"]
     assert (latency_ms["capture"], latency_ms["faces"]) == (2.0, 3.0)
@@ -158,7 +158,7 @@ def test_what_is_live_says_how_long_each_stage_took(stage: AffectStage) -> None:
 
 def test_a_refinement_is_published_when_its_future_was_and_not_when_it_was_seen(stage: AffectStage) -> None:
     grabbed_ns = monotonic_ns()
-    list(stage.estimate([("a", sightings(0.0, 1, grabbed_ns=grabbed_ns))]))
-    *_, refined = estimates(list(stage.estimate([("a", sightings(0.32, 1, grabbed_ns=grabbed_ns))])))
+    list(stage.process([("a", sightings(0.0, 1, grabbed_ns=grabbed_ns))]))
+    *_, refined = estimates(list(stage.process([("a", sightings(0.32, 1, grabbed_ns=grabbed_ns))])))
     assert refined.refines == 0
     assert refined.t_publish_ns >= 320 * MS
