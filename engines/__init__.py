@@ -1,1 +1,1 @@
-"""Bundle → compiled engine. The shipped bundle lies in `default/`."""
+"""From a bundle to the fastest engine of this machine that gives the same answers: build, verify, bench, inspect."""

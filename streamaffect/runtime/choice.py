@@ -1,25 +1,169 @@
-"""Which engine runs a bundle on this machine, and why."""
+"""Which engine runs a bundle on this machine, and why.
+
+`auto` takes the fastest engine of the cache that was verified against ONNX Runtime fp32 on this very machine with the
+versions that are installed, and ONNX Runtime fp32 where there is none. A named backend is obeyed or refused.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import get_args
 
 from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import Engine
+from streamaffect.runtime.engine_cache import CachedEngine, list_engines
+from streamaffect.runtime.engine_record import Backend, EngineKey, Precision
+from streamaffect.runtime.machine import backend_version, cpu_name
 
-BACKENDS = ("onnxruntime",)
+log = logging.getLogger(__name__)
+
+AUTO = "auto"
+BACKENDS: tuple[str, ...] = get_args(Backend)
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 
-def open_engine(bundle: Bundle, backend: str = "auto", *, threads: int = 1) -> Engine:
-    """Load and warm up an engine for the bundle.
+def open_engine(bundle: Bundle, backend: str = AUTO, *, precision: str = AUTO, threads: int = 1) -> Engine:
+    """Load and warm up an engine for the bundle. Nothing is built or measured here.
 
-    backend: "auto", or the name of one; a named backend is obeyed or refused, never replaced.
-    Raises EngineError where it is not available here.
+    backend:   "auto", or the name of one, which is never replaced by another
+    precision: "auto", or the only one that may be taken
+    Raises EngineError where what was asked for is not available here.
     """
+    if backend not in (AUTO, *BACKENDS):
+        raise EngineError(f"engine {backend!r} is unknown; --engine takes {AUTO}, {', '.join(BACKENDS)}")
+    if precision not in (AUTO, *PRECISIONS):
+        raise EngineError(f"precision {precision!r} is unknown; engine.precision takes {AUTO}, {', '.join(PRECISIONS)}")
+    asked_for = [
+        engine
+        for engine in list_engines()[0]
+        if engine.record.key.bundle_sha256 == bundle.sha256
+        and backend in (AUTO, engine.record.key.backend)
+        and precision in (AUTO, engine.record.key.precision)
+    ]
+    if backend == AUTO:
+        return _open_fastest(bundle, asked_for, precision, threads)
+    return _open_named(bundle, backend, asked_for, precision, threads)
+
+
+def build_command(backend: str = AUTO, precision: str = AUTO) -> str:
+    """What to type to build an engine, as it works in this installation."""
+    installed = (Path(__file__).parents[1] / "engines").is_dir()
+    words = ["streamaffect-engines build" if installed else "python -m engines build"]
+    words += [f"--backend {backend}"] if backend != AUTO else []
+    words += [f"--precision {precision}"] if precision != AUTO else []
+    return " ".join(words)
+
+
+def current_device(key: EngineKey) -> str:
+    """This machine's name for the device that a key is for; raises EngineError where there is no such device."""
+    if key.provider == "CPU":
+        return cpu_name()
+    from streamaffect.runtime.cuda import device_name
+
+    return device_name()
+
+
+def _open_fastest(bundle: Bundle, engines: Sequence[CachedEngine], precision: str, threads: int) -> Engine:
+    """The best of those that may run; each that fails to open is reported and passed over."""
+    objections: list[str] = []
+    for engine in sorted(engines, key=_speedup, reverse=True):
+        if objection := _objection(engine) or _is_slow(engine):
+            objections.append(f"{engine.record.key.title}: {objection}")
+            continue
+        try:
+            return open_cached(bundle, engine, f"auto: {_merits(engine)}", threads)
+        except EngineError as error:
+            log.warning("%s is passed over: %s", engine.record.key.title, error)
+            objections.append(f"{engine.record.key.title} does not load")
+    if precision not in (AUTO, "fp32"):
+        raise EngineError(f"no {precision} engine of this bundle is verified here; {build_command(AUTO, precision)}")
     from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 
-    if backend == "auto":
-        reason = "auto: no compiled engine for this bundle and machine, ONNX Runtime runs everywhere"
-        return OnnxRuntimeEngine(bundle, reason=reason, threads=threads)
-    if backend not in BACKENDS:
-        raise EngineError(
-            f"engine {backend!r} is not available in this version; use --engine auto, or one of: {', '.join(BACKENDS)}"
-        )
-    return OnnxRuntimeEngine(bundle, reason=f"asked for by --engine {backend}", threads=threads)
+    why = "; ".join(objections) or f"no compiled engine of this bundle here, `{build_command()}` makes one"
+    return OnnxRuntimeEngine(bundle, reason=f"auto: ONNX Runtime runs everywhere ({why})", threads=threads)
+
+
+def _open_named(bundle: Bundle, backend: str, engines: Sequence[CachedEngine], precision: str, threads: int) -> Engine:
+    """The fastest verified engine of a backend, else the bundle's own graphs in fp32 where the backend runs those."""
+    if backend_version(backend) is None:
+        raise EngineError(f"engine {backend} is not installed; pip install 'streamaffect[{backend}]'")
+    asked = f"asked for by --engine {backend}"
+    fit = [engine for engine in engines if _objection(engine) is None]
+    if fit:
+        engine = max(fit, key=_speedup)
+        return open_cached(bundle, engine, f"{asked}: {_merits(engine)}", threads)
+    plain = _PLAIN.get(backend)
+    if plain is None or precision not in (AUTO, "fp32"):
+        wanted = backend if precision == AUTO else f"{backend} {precision}"
+        command = build_command(backend, precision)
+        raise EngineError(f"no verified {wanted} engine of {bundle.manifest.label} on this machine; {command}")
+    return plain(bundle, f"{asked}: the bundle's own graphs", threads)
+
+
+def _objection(engine: CachedEngine) -> str | None:
+    """Why an engine must not be chosen; None where it may be."""
+    if stale := engine.staleness():
+        return stale
+    if not engine.is_verified:
+        return "not verified" if engine.verify is None else "refused by verification"
+    if engine.bench is None:
+        return "not benchmarked"
+    try:
+        is_here = current_device(engine.record.key) == engine.record.key.device
+    except EngineError as error:
+        return str(error)
+    return None if is_here else f"built for {engine.record.key.device}"
+
+
+def _is_slow(engine: CachedEngine) -> str | None:
+    return "no faster than ONNX Runtime fp32" if _speedup(engine) <= 1 else None
+
+
+def _speedup(engine: CachedEngine) -> float:
+    return engine.bench.speedup if engine.bench else 0.0
+
+
+def _merits(engine: CachedEngine) -> str:
+    if engine.bench is None or engine.verify is None:
+        raise AssertionError("only engines that were verified and measured are opened")
+    return (
+        f"{engine.bench.speedup:.1f} times as fast as ONNX Runtime fp32 here ({engine.bench.frame_ms:.2f} ms a face), "
+        f"verified {engine.verify.created[:10]}"
+    )
+
+
+def open_cached(bundle: Bundle, engine: CachedEngine, reason: str, threads: int) -> Engine:
+    """Load an engine of the cache, whatever its reports say. Raises EngineError."""
+    key, graphs = engine.record.key, engine.read_graphs()
+    if key.backend == "openvino":
+        from streamaffect.runtime.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(bundle, reason=reason, threads=threads, precision=key.precision, graphs=graphs)
+    if key.backend == "tensorrt":
+        from streamaffect.runtime.tensorrt import TensorRtEngine
+
+        return TensorRtEngine(bundle, reason=reason, precision=key.precision, max_batch=key.max_batch, plans=graphs)
+    from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
+
+    return OnnxRuntimeEngine(
+        bundle, reason=reason, threads=threads, precision=key.precision, provider=key.provider, graphs=graphs
+    )
+
+
+def _open_plain_onnxruntime(bundle: Bundle, reason: str, threads: int) -> Engine:
+    from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
+
+    return OnnxRuntimeEngine(bundle, reason=reason, threads=threads)
+
+
+def _open_plain_openvino(bundle: Bundle, reason: str, threads: int) -> Engine:
+    from streamaffect.runtime.openvino import OpenVinoEngine
+
+    return OpenVinoEngine(bundle, reason=reason, threads=threads)
+
+
+_PLAIN: dict[str, Callable[[Bundle, str, int], Engine]] = {
+    "onnxruntime": _open_plain_onnxruntime,
+    "openvino": _open_plain_openvino,
+}

@@ -1,35 +1,49 @@
 """The ONNX Runtime backend: every bundle runs on it, on any CPU; the others are measured against it."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import EngineInfo
+from streamaffect.runtime.engine_record import Precision, Provider
 from streamaffect.runtime.manifest import CLIP_ENCODER, CONTEXT_HEAD, FRAME_ENCODER
+from streamaffect.runtime.warm_up import first_line, warm_up
 from streamaffect.types import BoolArray, FloatArray, ImageArray
 
 if TYPE_CHECKING:
     import onnxruntime
 
-PROVIDER = "CPUExecutionProvider"
+_PROVIDERS: dict[Provider, str] = {"CPU": "CPUExecutionProvider", "CUDA": "CUDAExecutionProvider"}
 
 
 class OnnxRuntimeEngine:
     """The three graphs as ONNX Runtime sessions, one thread each.
 
+    precision: of the graphs, for the record; graphs: compiled ones by role, which replace the bundle's own
+    provider:  "CUDA" runs on the first GPU, and is refused where onnxruntime-gpu can't
+
     More threads gain nothing at these sizes, and a spinning thread pool on a shared machine can make a call fifty
     times longer: `session.intra_op.allow_spinning` is off.
     """
 
-    def __init__(self, bundle: Bundle, *, reason: str = "requested", threads: int = 1) -> None:
-        self._info = EngineInfo("onnxruntime", "CPU", "fp32", reason)
-        self._frame_encoder = _session(bundle, FRAME_ENCODER, threads)
-        self._clip_encoder = _session(bundle, CLIP_ENCODER, threads)
-        self._head = _session(bundle, CONTEXT_HEAD, threads)
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        reason: str = "requested",
+        threads: int = 1,
+        precision: Precision = "fp32",
+        provider: Provider = "CPU",
+        graphs: Mapping[str, bytes] | None = None,
+    ) -> None:
+        self._info = EngineInfo("onnxruntime", provider, precision, reason)
+        compiled = graphs or {}
+        self._frame_encoder = _session(bundle, FRAME_ENCODER, compiled, provider, threads)
+        self._clip_encoder = _session(bundle, CLIP_ENCODER, compiled, provider, threads)
+        self._head = _session(bundle, CONTEXT_HEAD, compiled, provider, threads)
         self._head_names = [head.name for head in bundle.manifest.heads if head.input == "context"]
-        self._warm_up(bundle)
+        warm_up(self, bundle)
 
     @property
     def info(self) -> EngineInfo:
@@ -54,20 +68,17 @@ class OnnxRuntimeEngine:
     def close(self) -> None:
         """Sessions are freed with the object; nothing is held outside the process."""
 
-    def _warm_up(self, bundle: Bundle) -> None:
-        """Run everything once, so that the first real frame doesn't pay for allocation and kernel choice."""
-        manifest = bundle.manifest
-        size, frames, clips = manifest.crop.size, manifest.clip.frames, manifest.context.clips
-        try:
-            self.encode_frames(np.zeros((1, size, size, 3), np.uint8))
-            clip = self.encode_clips(np.zeros((1, frames, bundle.feature_dim), np.float32))
-            context = np.zeros((1, clips, bundle.clip_dim), np.float32)
-            self.run_heads(clip, context, np.ones((1, clips), np.bool_))
-        except Exception as error:
-            raise EngineError(f"{bundle.path}: a graph does not run in ONNX Runtime ({_first_line(error)})") from error
+
+def has_cuda_provider() -> bool:
+    """Whether the installed ONNX Runtime was made with CUDA; it may still fail to start."""
+    import onnxruntime
+
+    return _PROVIDERS["CUDA"] in onnxruntime.get_available_providers()
 
 
-def _session(bundle: Bundle, role: str, threads: int) -> "onnxruntime.InferenceSession":
+def _session(
+    bundle: Bundle, role: str, graphs: Mapping[str, bytes], provider: Provider, threads: int
+) -> "onnxruntime.InferenceSession":
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -75,14 +86,16 @@ def _session(bundle: Bundle, role: str, threads: int) -> "onnxruntime.InferenceS
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    wanted = _PROVIDERS[provider]
     path = bundle.graph_path(role)
+    if wanted not in onnxruntime.get_available_providers():
+        raise EngineError(f"this onnxruntime has no {wanted}; pip install onnxruntime-gpu in place of onnxruntime")
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=[PROVIDER])
+        session = onnxruntime.InferenceSession(graphs.get(role, str(path)), options, providers=[wanted])
     except Exception as error:
         raise EngineError(
-            f"{path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({_first_line(error)})"
+            f"{path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({first_line(error)})"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    if session.get_providers()[0] != wanted:
+        raise EngineError(f"{path}: {wanted} did not start, see the log above; check the NVIDIA driver and CUDA")
+    return session

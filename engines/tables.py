@@ -1,0 +1,71 @@
+"""What a person reads: engines, their verification and their times as tables."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from streamaffect.runtime.engine_cache import BrokenEngine, CachedEngine
+from streamaffect.runtime.engine_record import Timing, VerifyReport
+
+from .bench import REFERENCE
+
+
+def engines_table(engines: Sequence[CachedEngine], broken: Sequence[BrokenEngine] = ()) -> Table:
+    """One row per engine: whether `auto` may take it, and what it would gain."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("engine", no_wrap=True)
+    table.add_column("model", no_wrap=True)
+    for name in ("verified", "ms a face", "× fp32", "folder"):
+        table.add_column(name)
+    for engine in engines:
+        bench = engine.bench
+        verified = "not yet" if engine.verify is None else "yes" if engine.is_verified else "[red]refused[/]"
+        frame, speedup = (f"{bench.frame_ms:.2f}", f"{bench.speedup:.2f}") if bench else ("–", "–")
+        stale = engine.staleness()
+        title = engine.record.key.title + (f"\n[yellow]{stale}[/]" if stale else "")
+        table.add_row(title, engine.record.bundle, verified, frame, speedup, engine.folder.name[:12])
+    for entry in broken:
+        table.add_row("[red]unusable[/]", "", "", "", "", f"{entry.folder.name[:12]}\n{entry.reason}")
+    return table
+
+
+def verification_table(report: VerifyReport) -> Table:
+    """|Δ| against ONNX Runtime fp32: the graphs alone, then what is published."""
+    table = Table("output", "max |Δ|", "mean |Δ|", "p99 |Δ|", "CCC change", box=SIMPLE_HEAD, pad_edge=False)
+    for graph, deviation in report.graphs.items():
+        table.add_row(
+            f"[dim]{graph}[/]", f"{deviation.max:.5f}", f"{deviation.mean:.5f}", f"{deviation.p99:.5f}", "[dim]–[/]"
+        )
+    for check in report.outputs:
+        deviation = check.deviation
+        change = "hardly varies" if check.ccc_change is None else f"{check.ccc_change:.5f}"
+        name = f"{check.head}.{check.output}"
+        table.add_row(name, f"{deviation.max:.5f}", f"{deviation.mean:.5f}", f"{deviation.p99:.5f}", change)
+    return table
+
+
+def timings_table(timings: Mapping[str, Sequence[Timing]], titles: Mapping[str, str]) -> Table:
+    """Engines side by side: median (p95, p99) in milliseconds, and rows per second at the median."""
+    names = [REFERENCE, *(name for name in timings if name != REFERENCE)]
+    table = Table("graph", "batch", "threads", box=SIMPLE_HEAD, pad_edge=False)
+    for name in names:
+        table.add_column(titles.get(name, name), justify="right")
+    for row in zip(*(timings[name] for name in names), strict=True):
+        table.add_row(row[0].role, str(row[0].batch), str(row[0].threads), *map(_cell, row))
+    return table
+
+
+def cold_table(engines: Iterable[CachedEngine]) -> Table:
+    """What loading costs in a fresh process."""
+    table = Table("engine", "load ms", "first frame ms", "memory MiB", box=SIMPLE_HEAD, pad_edge=False)
+    for engine in engines:
+        if engine.bench and (cold := engine.bench.cold):
+            row = (f"{cold.load_ms:.0f}", f"{cold.first_frame_ms:.1f}", f"{cold.memory_mib:.0f}")
+            table.add_row(engine.record.key.title, *row)
+    return table
+
+
+def _cell(timing: Timing) -> str:
+    spread = f"[dim]{timing.p95_ms:.2f} {timing.p99_ms:.2f}[/]"
+    return f"{timing.p50_ms:.3f} {spread} [dim]{timing.per_second:.0f}/s[/]"
