@@ -16,9 +16,9 @@ def conformal_quantiles(pred: Tensor, spread: Tensor, truth: Tensor, *, level: f
         ValueError: so few rows that no finite interval reaches the level.
     """
     count = len(pred)
-    rank = math.ceil((count + 1) * level)
+    rank = _ceil((count + 1) * level)
     if rank > count:
-        enough = math.ceil(level / (1 - level))
+        enough = _ceil(level / (1 - level))
         raise ValueError(f"{count} held-out rows are too few for {level:.0%} intervals; {enough} are enough")
     scores = ((pred - truth).abs() / spread).sort(dim=0).values[rank - 1]
     return dict(zip(OUTPUTS, scores.tolist(), strict=True))
@@ -29,3 +29,8 @@ def coverage(pred: Tensor, spread: Tensor, truth: Tensor, quantiles: dict[str, f
     width = spread * torch.tensor([quantiles[name] for name in OUTPUTS])
     inside = ((pred - truth).abs() <= width).float().mean(dim=0)
     return dict(zip(OUTPUTS, inside.tolist(), strict=True))
+
+
+def _ceil(value: float) -> int:
+    """The next whole number, where 9.000000000000002 is meant to be 9."""
+    return math.ceil(round(value, 9))

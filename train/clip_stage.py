@@ -6,6 +6,7 @@ is hidden at random, so that the first seconds of a stream and single pictures a
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from torch.nn import functional as F
 
 from .config import LossConfig
 from .data.clips import ClipIndex
+from .frame_stage import device_of
+from .loop import Part
 from .losses import ccc_loss, relational_loss
 from .models.affect import AFFECT, AFFECT_SPREAD, EMOTIONS, AffectModel
 
@@ -38,8 +41,7 @@ class ClipSet:
     weights: np.ndarray
 
 
-@dataclass(frozen=True, slots=True)
-class ClipBatch:
+class ClipBatch(NamedTuple):
     """features (M, T, D): the clips that occur; context (B, K) rows of them; valid (B, K); labels of the query clip."""
 
     features: Tensor
@@ -77,14 +79,14 @@ class ClipTask:
         self._batches_per_epoch = batches_per_epoch
         self._seed = seed
 
-    def batch_count(self) -> int:
-        """Batches of one epoch."""
-        return self._batches_per_epoch
+    def batch_count(self, part: Part) -> int:
+        """Batches of one epoch for each process."""
+        return max(1, self._batches_per_epoch // part.world)
 
-    def batches(self, epoch: int, first: int) -> Iterator[ClipBatch]:
+    def batches(self, epoch: int, first: int, part: Part) -> Iterator[ClipBatch]:
         """Random batches, each drawn from its own seed."""
-        for number in range(first, self._batches_per_epoch):
-            generator = np.random.default_rng([self._seed, epoch, number])
+        for number in range(first, self.batch_count(part)):
+            generator = np.random.default_rng([self._seed, epoch, number, part.rank])
             drawn = zip(self._sets, self._counts, strict=True)
             yield _merge([_draw(clips, count, self.model.past, generator) for clips, count in drawn if count])
 
@@ -112,9 +114,11 @@ class ClipTask:
 def predict_clips(model: AffectModel, features: Tensor, index: ClipIndex) -> dict[str, Tensor]:
     """features (N, D) → one (M, L) per head, in the order of the index; emotions as shares."""
     model.eval()
-    clips = model.clip_encoder(features[torch.from_numpy(index.samples)])  # (M, C)
-    heads = model.heads(clips, clips[torch.from_numpy(index.context)], torch.from_numpy(index.valid))
-    return heads | {EMOTIONS: heads[EMOTIONS].softmax(dim=1)}
+    device = device_of(model)
+    clips = model.clip_encoder(features[torch.from_numpy(index.samples)].to(device))  # (M, C)
+    context, valid = torch.from_numpy(index.context).to(device), torch.from_numpy(index.valid).to(device)
+    heads = model.heads(clips, clips[context], valid)
+    return {name: rows.cpu() for name, rows in (heads | {EMOTIONS: heads[EMOTIONS].softmax(dim=1)}).items()}
 
 
 def _draw(clips: ClipSet, count: int, past: int, generator: np.random.Generator) -> ClipBatch:

@@ -38,7 +38,9 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class OptimiserConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """AdamW with linear warm-up and cosine decay to zero.
 
-    clip_norm: largest norm of the gradient; ema: decay of the moving average of the weights
+    batch:      per device
+    clip_norm:  largest norm of the gradient; ema: decay of the moving average of the weights
+    save_steps: a checkpoint is written after so many steps, and after every epoch
     """
 
     epochs: Count
@@ -48,6 +50,7 @@ class OptimiserConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     warmup_epochs: float = 1.0
     clip_norm: Positive = 1.0
     ema: Share = 0.998
+    save_steps: Count = 500
 
 
 class LossConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .data.augment import AugmentConfig, Generator, View, apply_view, draw_view, jitter
 from .data.stills import Stills
-from .frame_stage import plain_crops
+from .frame_stage import device_of, plain_crops
 from .models.frame_encoder import FrameEncoder
 
 BATCH = 256
@@ -74,7 +74,8 @@ def _moved(view: View, generator: Generator) -> View:
 @torch.inference_mode()
 def _encode(encoder: FrameEncoder, crops: Iterator[np.ndarray]) -> Tensor:
     encoder.eval()
-    return torch.cat([encoder.encode_grey(torch.from_numpy(part)).float() for part in crops])
+    device = device_of(encoder)
+    return torch.cat([encoder.encode_grey(torch.from_numpy(part).to(device)).float().cpu() for part in crops])
 
 
 def _ranges(count: int) -> list[range]:

@@ -1,8 +1,10 @@
 """Stage 1: the frame encoder learns soft emotions, valence and arousal from single pictures."""
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from .config import FrameConfig
 from .data.augment import apply_view, draw_view, place, plain
 from .data.corpus import HeldOut
 from .data.stills import EMOTIONS, Stills, epoch_order
+from .loop import Part
 from .losses import ccc_loss
 from .models.frame_encoder import FrameEncoder
 from .scores import score_stills
@@ -36,8 +39,7 @@ class FrameModel(nn.Module):
         return self.emotions(features).float(), self.affect(features).float()
 
 
-@dataclass(frozen=True, slots=True)
-class StillBatch:
+class StillBatch(NamedTuple):
     """pictures (N, S, S) uint8; emotions (N, 8) and affect (N, 2) float32."""
 
     pictures: Tensor
@@ -63,20 +65,20 @@ class FrameTask:
         self._size = size
         self._seed = seed
 
-    def batch_count(self) -> int:
-        """Whole batches of one epoch."""
-        return max(1, round(float(self._weights.sum())) // self._config.optimiser.batch)
+    def batch_count(self, part: Part) -> int:
+        """Whole batches of one epoch for each process."""
+        return max(1, round(float(self._weights.sum())) // (self._config.optimiser.batch * part.world))
 
-    def batches(self, epoch: int, first: int) -> Iterator[StillBatch]:
+    def batches(self, epoch: int, first: int, part: Part) -> Iterator[StillBatch]:
         """Augmented batches, made ahead of time by a second thread: OpenCV works outside Python's lock."""
         order = epoch_order(self._weights, seed=self._seed, epoch=epoch)
-        numbers = range(first, self.batch_count())
+        numbers = [number * part.world + part.rank for number in range(first, self.batch_count(part))]
         with ThreadPoolExecutor(1) as pool:
-            waiting = [pool.submit(self._make, order, epoch, number) for number in numbers[:AHEAD]]
-            for number in numbers:
-                batch = waiting.pop(0).result()
-                if number + AHEAD < self.batch_count():
-                    waiting.append(pool.submit(self._make, order, epoch, number + AHEAD))
+            waiting = deque(pool.submit(self._make, order, epoch, number) for number in numbers[:AHEAD])
+            later = iter(numbers[AHEAD:])
+            while waiting:
+                batch = waiting.popleft().result()
+                waiting.extend(pool.submit(self._make, order, epoch, number) for number in islice(later, 1))
                 yield batch
 
     def losses(self, model: nn.Module, batch: StillBatch) -> dict[str, Tensor]:
@@ -120,12 +122,18 @@ def predict_stills(model: nn.Module, stills: Stills, size: int, *, batch: int = 
         rows = range(first, min(first + batch, len(stills)))
         shares, values = [], []
         for mirrored in (False, True):
-            logits, value = model(torch.from_numpy(plain_crops(stills, rows, size, mirrored=mirrored)))
-            shares.append(logits.softmax(dim=1))
-            values.append(value)
+            crops = torch.from_numpy(plain_crops(stills, rows, size, mirrored=mirrored))
+            logits, value = model(crops.to(device_of(model)))
+            shares.append(logits.softmax(dim=1).cpu())
+            values.append(value.cpu())
         emotions.append(torch.stack(shares).mean(dim=0))
         affect.append(torch.stack(values).mean(dim=0))
     return torch.cat(emotions), torch.cat(affect)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model's weights are."""
+    return next(model.parameters()).device
 
 
 def plain_crops(stills: Stills, rows: range, size: int, *, mirrored: bool) -> np.ndarray:

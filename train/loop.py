@@ -3,9 +3,9 @@
 A task says what a batch is and what it costs; the loop knows nothing else about it.
 """
 
-import json
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,9 +17,18 @@ from .checkpoint import Position, latest_checkpoint, load_checkpoint, save_check
 from .config import OptimiserConfig
 from .ema import MovingAverage
 from .errors import TrainingError
+from .metrics_log import MetricsLog
 from .progress import Progress
 
 LOG_EVERY = 20  # optimiser steps
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which share of every epoch this process takes: part `rank` of `world`."""
+
+    rank: int = 0
+    world: int = 1
 
 
 class Task(Protocol):
@@ -30,11 +39,11 @@ class Task(Protocol):
         """What is trained. Calling it is the forward pass."""
         ...
 
-    def batch_count(self) -> int:
-        """Batches of one epoch."""
+    def batch_count(self, part: Part) -> int:
+        """Batches of one epoch for each process."""
         ...
 
-    def batches(self, epoch: int, first: int) -> Iterator[Any]:
+    def batches(self, epoch: int, first: int, part: Part) -> Iterator[Any]:
         """The batches of an epoch from number `first` on; they depend on nothing but the seed and these numbers."""
         ...
 
@@ -51,40 +60,9 @@ def fit(task: Task, config: OptimiserConfig, folder: Path, *, fabric: Fabric, pr
     """Train to the end, from the newest checkpoint in `folder` if there is one; returns the averaged model.
 
     Raises:
-        TrainingError: the loss is no longer finite.
+        TrainingError: the loss is no longer finite, or the checkpoint is of another recipe.
     """
-    average = MovingAverage(task.model, config.ema)
-    optimiser: Any = torch.optim.AdamW(_parameter_groups(task.model, config.weight_decay), lr=config.lr)
-    model: Any
-    model, optimiser = fabric.setup(task.model, optimiser)
-    position = Position()
-    if (checkpoint := latest_checkpoint(folder)) is not None:
-        position = load_checkpoint(checkpoint, task.model, average, optimiser.optimizer)
-    log = MetricsLog(folder / "metrics.jsonl", position.step)
-    per_epoch = task.batch_count()
-    progress.start(folder.name, config.epochs * per_epoch, position.step)
-    for epoch in range(position.epoch, config.epochs):
-        first = position.batch if epoch == position.epoch else 0
-        model.train()
-        for index, batch in enumerate(task.batches(epoch, first), start=first):
-            step = epoch * per_epoch + index
-            lr = learning_rate(config, step, per_epoch)
-            losses = _step(task, model, optimiser, batch, lr=lr, clip_norm=config.clip_norm, fabric=fabric)
-            average.update(task.model, step)
-            if step % LOG_EVERY == 0:
-                values = {name: float(value.detach()) for name, value in losses.items()}
-                _stop_if_not_finite(values, step, folder)
-                log.write({"step": step, "epoch": epoch, "lr": lr} | values)
-                progress.show(values)
-            progress.advance(step + 1)
-        with fabric.autocast():
-            scores = task.validate(average.model)
-        log.write({"step": (epoch + 1) * per_epoch, "epoch": epoch + 1} | scores)
-        progress.epoch(epoch + 1, scores)
-        save_checkpoint(
-            folder, Position(epoch + 1, 0, (epoch + 1) * per_epoch), task.model, average, optimiser.optimizer
-        )
-    return average.model
+    return _Loop(task, config, folder, fabric, progress).run()
 
 
 def learning_rate(config: OptimiserConfig, step: int, per_epoch: int) -> float:
@@ -96,43 +74,82 @@ def learning_rate(config: OptimiserConfig, step: int, per_epoch: int) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-class MetricsLog:
-    """`metrics.jsonl`: one line per logged step or epoch. After a resume, lines beyond the checkpoint are dropped."""
+class _Loop:
+    """One stage in progress."""
 
-    def __init__(self, path: Path, step: int) -> None:
-        self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        kept = [line for line in lines if is_before(line, step)]
-        path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+    def __init__(
+        self, task: Task, config: OptimiserConfig, folder: Path, fabric: Fabric, progress: Progress
+    ) -> None:  # fmt: skip
+        self._task = task
+        self._config = config
+        self._folder = folder
+        self._fabric = fabric
+        self._progress = progress
+        self._part = Part(fabric.global_rank, fabric.world_size)
+        self._per_epoch = task.batch_count(self._part)
+        self._model: Any
+        self._optimiser: Any
+        optimiser: Any = torch.optim.AdamW(_parameter_groups(task.model, config.weight_decay), lr=config.lr)
+        self._model, self._optimiser = fabric.setup(task.model, optimiser)
+        self._average = MovingAverage(task.model, config.ema)
 
-    def write(self, values: dict[str, float]) -> None:
-        """Append one line."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({name: round(value, 6) for name, value in values.items()}) + "\n")
+    def run(self) -> nn.Module:
+        position = Position()
+        if (checkpoint := latest_checkpoint(self._folder)) is not None:
+            position = load_checkpoint(checkpoint, self._task.model, self._average, self._optimiser.optimizer)
+        log = MetricsLog(self._folder, position.step) if self._fabric.is_global_zero else None
+        self._progress.start(self._folder.name, self._config.epochs * self._per_epoch, position.step)
+        for epoch in range(position.epoch, self._config.epochs):
+            self._train(epoch, position.batch if epoch == position.epoch else 0, log)
+            self._finish(epoch, log)
+        if log is not None:
+            log.close()
+        return self._average.model
 
+    def _train(self, epoch: int, first: int, log: MetricsLog | None) -> None:
+        """Batches `first` to last of an epoch."""
+        self._model.train()
+        for index, batch in enumerate(self._task.batches(epoch, first, self._part), start=first):
+            step = epoch * self._per_epoch + index
+            lr = learning_rate(self._config, step, self._per_epoch)
+            losses = self._step(self._fabric.to_device(batch), lr)
+            self._average.update(self._task.model, step)
+            if step % LOG_EVERY == 0:
+                values = {name: float(value.detach()) for name, value in losses.items()}
+                _stop_if_not_finite(values, step, self._folder)
+                self._progress.show(values)
+                if log is not None:
+                    log.step(step, epoch, lr, values)
+            self._progress.advance(step + 1)
+            if (step + 1) % self._config.save_steps == 0 and index + 1 < self._per_epoch:
+                self._save(Position(epoch, index + 1, step + 1))
 
-def is_before(line: str, step: int) -> bool:
-    """Whether a line of the log was written before the checkpoint at `step`; a line cut off by a kill was not."""
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return False
-    is_epoch_end = "lr" not in entry
-    return bool(entry["step"] <= step if is_epoch_end else entry["step"] < step)
+    def _finish(self, epoch: int, log: MetricsLog | None) -> None:
+        """Score and save after an epoch."""
+        done = (epoch + 1) * self._per_epoch
+        if log is not None:
+            with self._fabric.autocast():
+                scores = self._task.validate(self._average.model)
+            log.epoch(done, epoch + 1, scores)
+            self._progress.epoch(epoch + 1, scores)
+        self._save(Position(epoch + 1, 0, done))
 
+    def _step(self, batch: Any, lr: float) -> dict[str, Tensor]:
+        for group in self._optimiser.param_groups:
+            group["lr"] = lr
+        losses = self._task.losses(self._model, batch)
+        self._optimiser.zero_grad()
+        self._fabric.backward(torch.stack(list(losses.values())).sum())
+        self._fabric.clip_gradients(
+            self._model, self._optimiser, max_norm=self._config.clip_norm, error_if_nonfinite=False
+        )
+        self._optimiser.step()
+        return losses
 
-def _step(
-    task: Task, model: nn.Module, optimiser: Any, batch: Any, *, lr: float, clip_norm: float, fabric: Fabric
-) -> dict[str, Tensor]:
-    for group in optimiser.param_groups:
-        group["lr"] = lr
-    losses = task.losses(model, batch)
-    optimiser.zero_grad()
-    fabric.backward(torch.stack(list(losses.values())).sum())
-    fabric.clip_gradients(model, optimiser, max_norm=clip_norm, error_if_nonfinite=False)
-    optimiser.step()
-    return losses
+    def _save(self, position: Position) -> None:
+        if self._fabric.is_global_zero:
+            save_checkpoint(self._folder, position, self._task.model, self._average, self._optimiser.optimizer)
+        self._fabric.barrier()
 
 
 def _stop_if_not_finite(values: dict[str, float], step: int, folder: Path) -> None:

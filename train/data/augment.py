@@ -95,7 +95,8 @@ def apply_view(picture: ImageArray, view: View, size: int, generator: Generator)
 def place(picture: ImageArray, matrix: np.ndarray, size: int) -> ImageArray:
     """picture (H, W) → (size, size), sampled where `matrix` (2, 3, unit squares) says; the border is repeated."""
     height, width = picture.shape
-    while min(height, width) >= 2 * size:  # bilinear sampling would skip pixels
+    zoom = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    while zoom * min(height, width) >= 2 * size:  # bilinear sampling would skip pixels
         picture = np.asarray(cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
         height, width = picture.shape
     # Pixel centres lie at half-integers of the unit squares' coordinates.
@@ -145,7 +146,7 @@ def _tones(config: AugmentConfig, generator: Generator, *, is_dark: bool) -> Ima
     out = (level**gamma - 0.5) * contrast + 0.5 + brightness
     if is_dark:
         out = out * generator.uniform(0.12, 0.5)
-    return (out * 255).clip(0, 255).astype(np.uint8)
+    return np.asarray((out * 255).clip(0, 255), np.uint8)
 
 
 def _occlusion(generator: Generator) -> tuple[float, float, float, float, int]:

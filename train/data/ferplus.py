@@ -85,7 +85,7 @@ def _decode(webp: np.ndarray, offsets: np.ndarray, rows: np.ndarray) -> list[Ima
 
 
 def _normalise(shares: FloatArray) -> FloatArray:
-    return shares / shares.sum(axis=1, keepdims=True)
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float32)
 
 
 def _float(values: np.ndarray, rows: np.ndarray) -> FloatArray:
