@@ -24,6 +24,7 @@ STAGES = ("capture", "faces", "encode", "clip", "publish", "total")
 
 
 def main() -> None:
+    """Measure, show and save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", action="append", help="as for run_stream.py; repeatable (default: demo)")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long to measure (default: %(default)s)")

@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(verbs)
     _add_doctor(verbs)
     _add_keys(verbs)
+    _add_bench(verbs)
     return parser
 
 
@@ -197,6 +198,22 @@ def _add_keys(verbs: Verbs) -> None:
     parser.set_defaults(verb=_keys)
 
 
+def _add_bench(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "bench",
+        help="how fast this machine is",
+        description="Measure the pipeline on this machine: a file as fast as it goes, and how many live streams fit.",
+    )
+    parser.add_argument("--video", type=Path, metavar="FILE", help="a video file; default: the demo clip")
+    parser.add_argument("--bundle", metavar="DIR", help="the model; default: the one that is shipped")
+    parser.add_argument("--engine", default="auto", metavar="NAME", help="default: %(default)s")
+    parser.add_argument(
+        "--max-streams", type=int, default=16, metavar="N", help="0 skips this part; default: %(default)s"
+    )
+    _add_log_level(parser)
+    parser.set_defaults(verb=_bench)
+
+
 def _add_log_level(parser: argparse.ArgumentParser) -> None:
     levels = ("debug", "info", "warning", "error")
     parser.add_argument("--log-level", choices=levels, default="warning", help="default: %(default)s")
@@ -272,6 +289,12 @@ def _keys(options: argparse.Namespace) -> int:
 
     print(write_keys(options.folder, client=options.client, overwrite=options.overwrite))
     return EXIT_OK
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from streamaffect.bench import bench
+
+    return bench(bundle=options.bundle, engine=options.engine, video=options.video, max_streams=options.max_streams)
 
 
 def _set_up_logging(level: str) -> None:
