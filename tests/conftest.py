@@ -1,6 +1,11 @@
-"""What holds for all tests."""
+"""Settings for all tests: property tests have no deadline, since the machine may be busy, and Ctrl-C works."""
 
 import signal
+
+from hypothesis import settings
+
+settings.register_profile("streamaffect", deadline=None)
+settings.load_profile("streamaffect")
 
 
 def pytest_configure() -> None:
