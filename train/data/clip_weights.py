@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-
 VideoId = str | int
 
 
