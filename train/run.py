@@ -3,7 +3,7 @@
 runs/<recipe>/frame/     checkpoints and metrics of stage 1
 runs/<recipe>/features/  cached features for stage 2
 runs/<recipe>/clips/     checkpoints and metrics of stage 2
-runs/<recipe>/report.json
+runs/<recipe>/report.json, report.md
 """
 
 import json
@@ -30,15 +30,16 @@ from .data.sources import video_stills
 from .data.stills import EMOTIONS, Stills
 from .data.videos import read_people, teacher_rows
 from .errors import TrainingError
-from .evaluate import calibrated, encode_videos, final_report, held_out_scores, validation_features
+from .evaluate import calibrated, encode_videos, final_report, held_out_scores, mirror_averaged, validation_features
 from .export import Trained, export_bundle
 from .features import augmented_features, cached, plain_features
 from .frame_stage import FrameModel, FrameTask
 from .loop import fit
-from .models.affect import AffectModel
+from .models.affect import AFFECT, AffectModel
 from .models.frame_encoder import FrameEncoder
 from .prepare import prepare_videos
 from .progress import Progress
+from .report import write_report
 
 
 @dataclass(frozen=True)
@@ -88,13 +89,15 @@ class Run:
         self._fit_clips(encoder)
 
     def evaluate(self) -> dict[str, object]:
-        """Calibrate, score and write `report.json`."""
+        """Calibrate, score and write `report.json` and `report.md` with its pictures."""
         encoder, model = self._trained()
         stills, valid = validation_features(self.recipe, encoder, self.corpus)
         quantiles = calibrated(model, stills, valid)
         reported = encode_videos(self.recipe, encoder, self.corpus.report_videos)
         report = {"quantiles": quantiles, "metrics": final_report(model, stills, reported, quantiles)}
         (self.folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        truth = torch.from_numpy(self.corpus.held_out.stills.affect)
+        write_report(self.folder, report, mirror_averaged(model, stills)[AFFECT], truth)
         return report
 
     def export(self, target: Path) -> Manifest:
