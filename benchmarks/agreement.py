@@ -5,12 +5,12 @@ The definitions are those of `train.metrics`: population moments, and 0 where a 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
-Score = Callable[[npt.NDArray[np.int64]], float]
 
 LEVEL = 0.95
 RESAMPLES = 500
@@ -46,20 +46,38 @@ def mean_recall(guess: npt.NDArray[np.int64], truth: npt.NDArray[np.int64]) -> f
     return float(np.mean([np.mean(guess[truth == label] == label) for label in np.unique(truth)]))
 
 
-def measure(score: Score, groups: Sequence[str], *, seed: int = 0) -> Measured:
-    """A score of rows with the 95 % percentile interval over whole groups drawn again with replacement.
+def lost_ccc(before: Array, after: Array, truth: Array) -> float:
+    """By how much the concordance with `truth` falls from one column of estimates to another."""
+    return ccc(before, truth) - ccc(after, truth)
 
-    score:  of the rows with these numbers
+
+def mean(values: Array) -> float:
+    """The mean; of a column of 0 and 1, a share."""
+    return float(values.mean())
+
+
+def median(values: Array) -> float:
+    """The median."""
+    return float(np.median(values))
+
+
+def measure(score: Callable[..., float], groups: Sequence[str], *columns: npt.NDArray[Any], seed: int = 0) -> Measured:
+    """A score of columns with the 95 % percentile interval over whole groups drawn again with replacement.
+
+    score:  takes the columns, each (N,)
     groups: who or what each of the N rows belongs to; with fewer than two groups the interval is the value itself
     """
     names, group_of = np.unique(np.asarray(groups), return_inverse=True)
     order = np.argsort(group_of, kind="stable")
     members = np.split(order, np.cumsum(np.bincount(group_of))[:-1])
-    value = score(np.arange(len(groups)))
+    value = score(*columns)
     if len(names) < 2:
         return Measured(value, value, value, len(groups), len(names))
     generator = np.random.default_rng(seed)
     drawn = generator.integers(len(members), size=(RESAMPLES, len(members)))
-    values = [score(np.concatenate([members[index] for index in row])) for row in drawn]
+    values = []
+    for row in drawn:
+        rows = np.concatenate([members[index] for index in row])
+        values.append(score(*(column[rows] for column in columns)))
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
     return Measured(value, low, high, len(groups), len(names))

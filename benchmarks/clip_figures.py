@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from agreement import ccc, measure, pcc
+from agreement import ccc, measure, median, pcc
 from face_data import Clip, TeacherRow
 from still_figures import AFFECT, Figure, coverage
 
@@ -63,7 +63,7 @@ def match(clip: Clip, estimates: Iterable[Estimate]) -> MatchedClip:
     )
 
 
-def clip_figures(matched: list[MatchedClip], title: str) -> list[Figure]:
+def clip_figures(matched: list[MatchedClip], part: str) -> list[Figure]:
     """Concordance over all rows, median correlation inside a clip, coverage of the intervals."""
     used = [one for one in matched if len(one.truth)]
     if not used:
@@ -76,26 +76,23 @@ def clip_figures(matched: list[MatchedClip], title: str) -> list[Figure]:
     note = f"{len(used)} of {len(matched)} clips, {len(truth)} of {wanted} labelled faces"
     figures = []
     for column, output in enumerate(AFFECT):
-        agreement = measure(
-            lambda rows, column=column: ccc(pred[rows, column], truth[rows, column]),  # type: ignore[misc]
-            groups,
-        )
-        figures.append(Figure(f"{title}: CCC to the teacher, {output}", agreement, note))
-    figures += [figure for column in range(2) if (figure := _within_figure(used, column, title)) is not None]
+        agreement = measure(ccc, groups, pred[:, column], truth[:, column])
+        figures.append(Figure(part, f"CCC to the teacher, {output}", agreement, note))
+    figures += [figure for column in range(2) if (figure := _within_figure(used, column, part)) is not None]
     rows = np.flatnonzero(np.isfinite(interval).all(axis=(1, 2)))
     for column, output in enumerate(AFFECT) if len(rows) else ():
         covered = coverage(interval[rows, column], truth[rows, column], [groups[row] for row in rows])
-        figures.append(Figure(f"{title}: coverage of 90 % intervals, {output}", covered))
+        figures.append(Figure(part, f"coverage of 90 % intervals, {output}", covered))
     return figures
 
 
-def _within_figure(matched: list[MatchedClip], column: int, title: str) -> Figure | None:
+def _within_figure(matched: list[MatchedClip], column: int, part: str) -> Figure | None:
     moving = [one for one in matched if len(one.truth) >= LEAST_ROWS and one.truth[:, column].std() > MOVING]
     if not moving:
         return None
     values = np.array([pcc(one.pred[:, column], one.truth[:, column]) for one in moving])
-    measured = measure(lambda rows: float(np.median(values[rows])), [str(one.clip.file) for one in moving])
-    return Figure(f"{title}: median correlation inside a clip, {AFFECT[column]}", measured, "clips that move")
+    measured = measure(median, [str(one.clip.file) for one in moving], values)
+    return Figure(part, f"median correlation inside a clip, {AFFECT[column]}", measured, "clips that move")
 
 
 def _same_face(row: TeacherRow, estimates: list[Estimate], times: np.ndarray) -> Estimate | None:

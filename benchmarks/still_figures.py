@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from agreement import Measured, ccc, mean_recall, measure
+from agreement import Measured, ccc, lost_ccc, mean, mean_recall, measure, median
 from degradations import DEGRADATIONS
 from face_data import EMOTIONS, CrowdFaces
 
@@ -18,7 +18,8 @@ from streamaffect import Estimate
 from streamaffect.types import ImageArray
 
 AFFECT = ("valence", "arousal")
-ABSTAINED = -1
+NO_EMOTION = -1
+CROWD, PAIRS = "FER+", "London pairs"
 
 Analyse = Callable[[ImageArray], list[Estimate]]
 Advance = Callable[[], None]
@@ -26,8 +27,9 @@ Advance = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A row of the table."""
+    """A row of the table. part: the data that it was measured on."""
 
+    part: str
     name: str
     measured: Measured
     note: str = ""
@@ -39,7 +41,7 @@ class Answers:
 
     affect:   (N, 2) valence and arousal, NaN where it abstains
     interval: (N, 2, 2) low and high per output, NaN where it gives none
-    emotion:  (N,) number of the strongest emotion, ABSTAINED where there is none
+    emotion:  (N,) number of the strongest emotion, NO_EMOTION where there is none
     """
 
     affect: np.ndarray
@@ -77,69 +79,82 @@ def robustness_figures(faces: CrowdFaces, clean: Answers, analyse: Analyse, adva
     for name, spoil in DEGRADATIONS.items():
         spoilt = answer([spoil(picture) for picture in faces.pictures], analyse, advance)
         rows = np.flatnonzero(clean.is_answered & spoilt.is_answered)
-        for column, output in enumerate(AFFECT):
-            truth, before, after = (values[rows, column] for values in (faces.affect, clean.affect, spoilt.affect))
-            lost = measure(
-                lambda drawn, truth=truth, before=before, after=after: (  # type: ignore[misc]
-                    ccc(before[drawn], truth[drawn]) - ccc(after[drawn], truth[drawn])
-                ),
-                _each(rows),
-            )
-            figures.append(Figure(f"{name}: loss of CCC, {output}", lost, _abstained(len(faces.pictures) - len(rows))))
+        note = _unanswered(len(faces.pictures) - len(rows))
+        for column, output in enumerate(AFFECT if len(rows) else ()):
+            before, after, truth = (values[rows, column] for values in (clean.affect, spoilt.affect, faces.affect))
+            lost = measure(lost_ccc, _each(rows), before, after, truth)
+            figures.append(Figure(CROWD, f"{name}: loss of CCC, {output}", lost, note))
     return figures
 
 
 def pair_figures(pairs: list[tuple[str, Path, Path]], analyse: Analyse, advance: Advance) -> list[Figure]:
     """Share of people whose smile has a higher valence than their neutral face; the face is found by the detector."""
-    is_above = []
-    unanswered = []
+    gains, unanswered = [], []
     for person, *files in pairs:
         neutral, smiling = (_valence(analyse(_read(file))) for file in files)
         if neutral is None or smiling is None:
             unanswered.append(person)
-        is_above.append(neutral is not None and smiling is not None and smiling > neutral)
+        gains.append(np.nan if neutral is None or smiling is None else smiling - neutral)
         advance()
-    values = np.array(is_above, np.float64)
-    note = f"{int(values.sum())} of {len(values)}"
+    gain = np.array(gains, np.float64)
+    is_above = (gain > 0).astype(np.float64)  # False where there is no estimate
+    people = [person for person, *_ in pairs]
+    note = f"{int(is_above.sum())} of {len(gain)}"
     if unanswered:
         note += f"; no estimate for {', '.join(unanswered)}"
-    measured = measure(lambda rows: float(values[rows].mean()), [person for person, *_ in pairs])
-    return [Figure("pairs with the smile above neutral", measured, note)]
+    figures = [Figure(PAIRS, "smile above neutral", measure(mean, people, is_above), note)]
+    rows = np.flatnonzero(np.isfinite(gain))
+    if len(rows):
+        figures.append(
+            Figure(PAIRS, "median gain of valence", measure(median, [people[row] for row in rows], gain[rows]))
+        )
+    return figures
+
+
+def coverage(interval: np.ndarray, truth: np.ndarray, groups: list[str]) -> Measured:
+    """Share of rows whose truth (N,) lies in its interval (N, 2)."""
+    inside = (interval[:, 0] <= truth) & (truth <= interval[:, 1])
+    return measure(mean, groups, inside)
 
 
 def _class_figures(faces: CrowdFaces, answers: Answers) -> list[Figure]:
-    if (answers.emotion == ABSTAINED).all():
+    if (answers.emotion == NO_EMOTION).all():
         return []
     truth, strongest = faces.votes.argmax(axis=1), faces.votes.max(axis=1)
     figures = []
-    for name, of in (("all votes", faces.total), ("the emotion votes", faces.votes.sum(axis=1))):
-        rows = np.flatnonzero(strongest > of / 2)
-        guess, label = answers.emotion[rows], truth[rows]
-        right = (guess == label).astype(np.float64)
-        note = _abstained(int((guess == ABSTAINED).sum()))
-        accuracy = measure(lambda drawn, right=right: float(right[drawn].mean()), _each(rows))  # type: ignore[misc]
-        recall = measure(
-            lambda drawn, guess=guess, label=label: mean_recall(guess[drawn], label[drawn]),  # type: ignore[misc]
-            _each(rows),
-        )
+    for name, count in (("all votes", faces.total), ("the emotion votes", faces.votes.sum(axis=1))):
+        rows = np.flatnonzero(strongest > count / 2)
+        guess, label, each = answers.emotion[rows], truth[rows], _each(rows)
+        note = _unanswered(int((guess == NO_EMOTION).sum()))
         figures += [
-            Figure(f"8-class accuracy, more than half of {name}", accuracy, note),
-            Figure(f"mean recall, more than half of {name}", recall, note),
+            Figure(CROWD, f"8-class accuracy, more than half of {name}", measure(mean, each, guess == label), note),
+            Figure(CROWD, f"mean recall, more than half of {name}", measure(mean_recall, each, guess, label), note),
         ]
-    return figures
+    return figures + _recall_figures(answers.emotion, truth, strongest > faces.total / 2)
+
+
+def _recall_figures(guess: np.ndarray, truth: np.ndarray, is_clear: np.ndarray) -> list[Figure]:
+    """Of each emotion, the share that is recognised, where it has more than half of all votes."""
+    rows_of = {emotion: np.flatnonzero(is_clear & (truth == number)) for number, emotion in enumerate(EMOTIONS)}
+    return [
+        Figure(CROWD, f"recall of {emotion}", measure(mean, _each(rows), guess[rows] == truth[rows]))
+        for emotion, rows in rows_of.items()
+        if len(rows)
+    ]
 
 
 def _affect_figures(faces: CrowdFaces, answers: Answers) -> list[Figure]:
     rows = np.flatnonzero(answers.is_answered)
-    figures = []
-    for column, output in enumerate(AFFECT):
-        pred, truth = answers.affect[rows, column], faces.affect[rows, column]
-        measured = measure(
-            lambda drawn, pred=pred, truth=truth: ccc(pred[drawn], truth[drawn]),  # type: ignore[misc]
-            _each(rows),
+    note = _unanswered(len(answers.affect) - len(rows))
+    return [
+        Figure(
+            CROWD,
+            f"CCC to the votes, {output}",
+            measure(ccc, _each(rows), answers.affect[rows, column], faces.affect[rows, column]),
+            note,
         )
-        figures.append(Figure(f"CCC to the votes, {output}", measured, _abstained(len(answers.affect) - len(rows))))
-    return figures
+        for column, output in enumerate(AFFECT if len(rows) else ())
+    ]
 
 
 def _coverage_figures(faces: CrowdFaces, answers: Answers) -> list[Figure]:
@@ -148,18 +163,12 @@ def _coverage_figures(faces: CrowdFaces, answers: Answers) -> list[Figure]:
     rows = odd[np.isfinite(answers.interval[odd]).all(axis=(1, 2))]
     return [
         Figure(
+            CROWD,
             f"coverage of 90 % intervals, {output}",
             coverage(answers.interval[rows, column], faces.affect[rows, column], _each(rows)),
         )
-        for column, output in enumerate(AFFECT)
-        if len(rows)
+        for column, output in enumerate(AFFECT if len(rows) else ())
     ]
-
-
-def coverage(interval: np.ndarray, truth: np.ndarray, groups: list[str]) -> Measured:
-    """Share of rows whose truth (N,) lies in its interval (N, 2)."""
-    inside = ((interval[:, 0] <= truth) & (truth <= interval[:, 1])).astype(np.float64)
-    return measure(lambda rows: float(inside[rows].mean()), groups)
 
 
 def _affect(estimate: Estimate | None) -> tuple[float, float]:
@@ -177,7 +186,7 @@ def _interval(estimate: Estimate | None) -> tuple[tuple[float, float], tuple[flo
 def _emotion(estimate: Estimate | None) -> int:
     shares = estimate.outputs.get("emotions", {}) if estimate else {}
     if not set(EMOTIONS) <= shares.keys():
-        return ABSTAINED
+        return NO_EMOTION
     return max(range(len(EMOTIONS)), key=lambda index: shares[EMOTIONS[index]])
 
 
@@ -194,5 +203,5 @@ def _each(rows: np.ndarray) -> list[str]:
     return [str(row) for row in rows]
 
 
-def _abstained(count: int) -> str:
+def _unanswered(count: int) -> str:
     return f"{count} without an estimate" if count else ""
