@@ -195,7 +195,7 @@ def _compile(bundle: Bundle, plan: Plan, clips: ClipSet, workspace: Path, store:
     if plan.backend == "tensorrt":
         from .tensorrt_build import write_plans
 
-        return write_plans(bundle, plan.precision, plan.max_batch, clips, workspace, store.root)
+        return write_plans(bundle, plan.precision, plan.max_batch, clips, workspace, cache=store.root)
     if plan.precision != "int8":
         return {}  # fp32 and bf16 run the bundle's own graphs, which the backend compiles as it loads them
     target = workspace / f"{FRAME_ENCODER}.onnx"

@@ -4,7 +4,6 @@ Only a fresh process shows the cost of importing a backend, of its first allocat
 """
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from streamaffect.runtime.engine_record import ColdStart
 
-MAXRSS_PER_MIB = 1024 if sys.platform == "linux" else 1024 * 1024
+STATUS = Path("/proc/self/status")
 
 
 def measure_cold_start(bundle: Path, engine: Path | None) -> ColdStart | None:
@@ -32,7 +31,7 @@ def main(words: list[str]) -> None:
     from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 
     bundle = load_bundle(Path(words[0]))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before_mib = _resident_mib()
     started = time.perf_counter()
     if len(words) > 1:
         engine = open_cached(bundle, load_entry(Path(words[1])), "cold start", 1)
@@ -42,13 +41,19 @@ def main(words: list[str]) -> None:
     size = bundle.manifest.crop.size
     engine.encode_frames(np.full((1, size, size, 3), 128, np.uint8))
     ended = time.perf_counter()
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     result = {
         "load_ms": (loaded - started) * 1e3,
         "first_frame_ms": (ended - loaded) * 1e3,
-        "memory_mib": (after - before) / MAXRSS_PER_MIB,
+        "memory_mib": _resident_mib() - before_mib,
     }
     sys.stdout.write(json.dumps(result))
+
+
+def _resident_mib() -> float:
+    """Memory that this process holds; 0 where the system doesn't say."""
+    lines = STATUS.read_text().splitlines() if STATUS.exists() else []
+    kibibytes = next((line.split()[1] for line in lines if line.startswith("VmRSS:")), "0")
+    return int(kibibytes) / 1024
 
 
 if __name__ == "__main__":

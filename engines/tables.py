@@ -46,13 +46,17 @@ def verification_table(report: VerifyReport) -> Table:
 
 
 def timings_table(timings: Mapping[str, Sequence[Timing]], titles: Mapping[str, str]) -> Table:
-    """Engines side by side: median (p95, p99) in milliseconds, and rows per second at the median."""
+    """Engines under each other for each graph, batch size and thread count: milliseconds a call, rows a second."""
     names = [REFERENCE, *(name for name in timings if name != REFERENCE)]
-    table = Table("graph", "batch", "threads", box=SIMPLE_HEAD, pad_edge=False)
-    for name in names:
-        table.add_column(titles.get(name, name), justify="right")
+    table = Table("graph", "batch", "threads", "engine", box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("p50 ms", "p95 ms", "p99 ms", "rows/s"):
+        table.add_column(column, justify="right", no_wrap=True)
     for row in zip(*(timings[name] for name in names), strict=True):
-        table.add_row(row[0].role, str(row[0].batch), str(row[0].threads), *map(_cell, row))
+        for place, (name, timing) in enumerate(zip(names, row, strict=True)):
+            where = (timing.role, str(timing.batch), str(timing.threads)) if place == 0 else ("", "", "")
+            times = (f"{value:.3f}" for value in (timing.p50_ms, timing.p95_ms, timing.p99_ms))
+            table.add_row(*where, titles.get(name, name), *times, f"{timing.per_second:.0f}")
+        table.add_section()
     return table
 
 
@@ -64,8 +68,3 @@ def cold_table(engines: Iterable[CachedEngine]) -> Table:
             row = (f"{cold.load_ms:.0f}", f"{cold.first_frame_ms:.1f}", f"{cold.memory_mib:.0f}")
             table.add_row(engine.record.key.title, *row)
     return table
-
-
-def _cell(timing: Timing) -> str:
-    spread = f"[dim]{timing.p95_ms:.2f} {timing.p99_ms:.2f}[/]"
-    return f"{timing.p50_ms:.3f} {spread} [dim]{timing.per_second:.0f}/s[/]"

@@ -91,7 +91,6 @@ def bench(options: argparse.Namespace) -> int:
         return 0
     console = Console()
     console.print(f"{bundle.manifest.label} on {next(iter(reports.values())).machine}", highlight=False)
-    console.print("median [dim]p95 p99[/] in milliseconds a call, [dim]rows a second[/]", highlight=False)
     console.print(timings_table(timings, titles))
     console.print(cold_table(measured))
     console.print(engines_table(measured))

@@ -68,7 +68,7 @@ class CachedEngine:
         file = self.folder / name
         if Path(name).name != name:
             raise EngineError(f"{self.folder / ENGINE_FILE}: {name!r} is not a name in the same folder; {_REBUILD}")
-        data = _read_private(file)
+        data = read_private(file)
         found = hashlib.sha256(data).hexdigest()
         if found != expected:
             raise EngineError(f"{file}: sha256 is {found[:12]}…, it was built as {expected[:12]}…; {_REBUILD}")
@@ -121,7 +121,7 @@ def load_entry(folder: Path) -> CachedEngine:
     """Check one engine's folder and read its record and reports; raises EngineError where it must not be used."""
     _check_entry_folder(folder)
     file = folder / ENGINE_FILE
-    raw = _read_private(file)
+    raw = read_private(file)
     try:
         record = msgspec.json.decode(raw, type=EngineRecord)
     except msgspec.MsgspecError as error:
@@ -161,7 +161,8 @@ def _check_entry_folder(folder: Path) -> None:
         raise EngineError(f"{folder}: mode is {mode:04o}, so others can reach it; {_REBUILD}")
 
 
-def _read_private(file: Path) -> bytes:
+def read_private(file: Path) -> bytes:
+    """The bytes of a file that is this user's own and that nobody else can write to; raises EngineError."""
     info = _lstat(file)
     if not stat.S_ISREG(info.st_mode):
         raise EngineError(f"{file}: is not a regular file; {_REBUILD}")
@@ -191,7 +192,7 @@ def _read_report(file: Path, kind: type[Report], engine_sha256: str) -> Report |
     if not file.exists():
         return None
     try:
-        report = msgspec.json.decode(_read_private(file), type=kind)
+        report = msgspec.json.decode(read_private(file), type=kind)
     except (msgspec.MsgspecError, EngineError):
         return None
     return report if report.schema == SCHEMA and report.engine_sha256 == engine_sha256 else None

@@ -24,12 +24,12 @@ _DISTRIBUTIONS = {
 
 @lru_cache(maxsize=1)
 def cpu_name() -> str:
-    """The processor and the instruction sets that matter, e.g. "Intel(R) Xeon(R) 6975P-C [avx2 avx512f]"."""
+    """The processor and the instruction sets that matter, e.g. "Intel(R) Xeon(R) 6975P-C (avx2 avx512f)"."""
     facts = _cpuinfo() if sys.platform == "linux" else {}
     name = facts.get("model name") or platform.processor() or platform.machine()
     flags = set((facts.get("flags") or facts.get("Features") or "").split())
     telling = [flag for flag in (*_TELLING_X86, *_TELLING_ARM) if flag in flags]
-    return f"{name} [{' '.join(telling)}]" if telling else name
+    return f"{name} ({' '.join(telling)})" if telling else name
 
 
 def backend_version(backend: str) -> str | None:
