@@ -1,15 +1,11 @@
-"""The parameter names of the published relational-regression code, and their places in our modules.
-
-Only names are translated, so weights of any size fit a module that was built with the same sizes.
-"""
+"""The parameter names of the published relational-regression code, and their places in our modules."""
 
 from collections.abc import Mapping
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-# The data-parallel wrapper of the authors' training script; the prefix of weights in our numeric fixtures.
-_WRAPPERS = ("module.", "param.")
+from .published import load_renamed
+
 _RENAMED = (
     ("pos_emb.weight", "positions"),
     ("transformer.layers.", "layers."),
@@ -41,31 +37,4 @@ def load_reference(module: nn.Module, state: Mapping[str, object]) -> None:
 
     Raises ValueError that names the missing, unknown or misshapen parameters; the module is then unchanged.
     """
-    renamed = {_our_name(name): torch.as_tensor(value) for name, value in state.items()}
-    ours = module.state_dict()
-    missing, unknown = sorted(ours.keys() - renamed.keys()), sorted(renamed.keys() - ours.keys())
-    if missing or unknown:
-        raise ValueError(f"weights do not belong to {type(module).__name__}: missing {missing}, unknown {unknown}")
-    loaded = {name: _like_ours(name, value, ours[name]) for name, value in renamed.items()}
-    if "positions" in loaded:
-        module.positions = nn.Parameter(loaded["positions"])
-    module.load_state_dict(loaded)
-
-
-def _our_name(name: str) -> str:
-    for wrapper in _WRAPPERS:
-        name = name.removeprefix(wrapper)
-    for theirs, ours in _RENAMED:
-        name = name.replace(theirs, ours)
-    return name
-
-
-def _like_ours(name: str, value: Tensor, ours: Tensor) -> Tensor:
-    """The value with our type, device and, but for the length of the positional table, shape."""
-    if value.ndim == 3 and value.shape[2] == 1:
-        value = value.squeeze(2)
-    found, expected = tuple(value.shape), tuple(ours.shape)
-    fits = found[1:] == expected[1:] if name == "positions" else found == expected
-    if not fits:
-        raise ValueError(f"{name}: the weights have shape {found}, the module expects {expected}")
-    return value.to(dtype=ours.dtype, device=ours.device, copy=True)
+    load_renamed(module, state, _RENAMED, free_length="positions")
