@@ -70,6 +70,8 @@ def _run_verb(verb: str, run: "Run", target: Path) -> None:
         run.prepare()
     if verb == "fit":
         run.fit()
+        if not run.fabric.is_global_zero:
+            return
     if verb in ("fit", "evaluate"):
         run.progress.console.print_json(json.dumps(run.evaluate()))
     if verb in ("fit", "export"):

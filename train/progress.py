@@ -45,12 +45,14 @@ class Progress:
     def epoch(self, number: int, scores: dict[str, float]) -> None:
         """An epoch is over."""
         now_s = time.monotonic()
-        self.console.print(f"epoch {number}  {_line(scores)}  {now_s - self._epoch_began_s:.0f} s", highlight=False)
+        self.console.print(
+            f"epoch {number}  {_line(scores)}  {now_s - self._epoch_began_s:.0f} s", highlight=False, soft_wrap=True
+        )
         self._epoch_began_s = now_s
 
     def note(self, subject: str, what: str) -> None:
         """Something else is done."""
-        self.console.print(f"{subject}: {what}", highlight=False)
+        self.console.print(f"{subject}: {what}", highlight=False, soft_wrap=True)
 
 
 def _line(values: dict[str, float]) -> str:

@@ -7,6 +7,7 @@ runs/<recipe>/report.json, report.md
 """
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -66,8 +67,10 @@ class Run:
 
     @cached_property
     def fabric(self) -> Fabric:
-        """Devices and precision; the ranks that `torchrun` announces are joined."""
-        fabric = Fabric(precision=self.recipe.precision)
+        """Devices and precision; started by `torchrun`, this process is one of many."""
+        local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        nodes = int(os.environ.get("WORLD_SIZE", "1")) // local
+        fabric = Fabric(devices=local, num_nodes=nodes, precision=self.recipe.precision)
         fabric.launch()
         return fabric
 
@@ -168,7 +171,7 @@ class Run:
         folder = self.folder / "features"
         views = []
         for number, make in enumerate(makers):
-            with self.fabric.autocast():
+            with self.fabric.rank_zero_first(), self.fabric.autocast():
                 views.append(cached(folder / f"{name}-{number}.npy", make))
             self.progress.note(f"features of {name}", f"{number + 1} of {len(makers)}")
         return views
