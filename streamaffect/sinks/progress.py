@@ -11,7 +11,7 @@ from streamaffect.sinks.dashboard_info import duration, latency_words, remaining
 from streamaffect.sinks.dashboard_lines import clean
 from streamaffect.sinks.display_state import DisplayState, FaceState, RunInfo, StreamState
 from streamaffect.sinks.terminal_log import LogDiversion
-from streamaffect.types import Health, Message
+from streamaffect.types import Health, Message, Meta
 
 LINE_PERIOD_NS = 5_000_000_000
 LINES_PER_FILE = 10
@@ -27,10 +27,14 @@ class PlainProgress:
         self._clock = clock
         self._state = DisplayState(run)
         self._printed: dict[str, tuple[int, int]] = {}
+        self._noticed = False
 
     def send(self, message: Message) -> None:
-        """Take one message; a health message may be followed by a line."""
+        """Take one message: the first meta message is answered by the notice, a health message perhaps by a line."""
         now_ns = self._clock()
+        if isinstance(message, Meta) and not self._noticed:
+            self._noticed = True
+            _write(self._console, message.notice)
         self._state.update(message, now_ns)
         if isinstance(message, Health) and message.state != "starting":
             self._print_when_due(message, now_ns)

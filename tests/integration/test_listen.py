@@ -72,9 +72,10 @@ def test_without_a_terminal_it_prints_plain_lines() -> None:
     with publishing() as feed, start(feed.address) as process:
         feed.put(meta_of("clip", live=True), health_of("clip"), estimate_at(0.0))
         assert process.stderr is not None
-        line = process.stderr.readline()
+        notice, line = process.stderr.readline(), process.stderr.readline()
+        assert "emotion-estimation system is running" in notice
         assert "clip" in line
-        assert "\x1b" not in line
+        assert "\x1b" not in notice + line
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=WAIT_S)
     assert process.returncode == 0

@@ -62,7 +62,7 @@ def test_set_wins_over_the_file_and_flags_win_over_both(tmp_path: Path) -> None:
         ("run.realtime=false", False),
         ("engine.backend=onnxruntime", "onnxruntime"),
         ('engine.backend="onnxruntime"', "onnxruntime"),
-        ("run.record=/tmp/a=b.jsonl", "/tmp/a=b.jsonl"),
+        ("run.record=/data/a=b.jsonl", "/data/a=b.jsonl"),
         ("run.record=my talk.jsonl", "my talk.jsonl"),
         ("run.record='it''s'", "'it''s'"),
         ("run.record=", ""),

@@ -5,6 +5,7 @@ from rich.console import Console
 from streamaffect.sinks.display import RunInfo, make_display
 from streamaffect.sinks.display_state import DisplayState
 from streamaffect.sinks.progress import PlainProgress, summary
+from streamaffect.types import NOTICE
 from tests.support.feeder import Feeder
 
 
@@ -26,7 +27,7 @@ def test_a_file_has_a_plain_line_at_each_tenth_and_a_summary() -> None:
 
 
 def test_a_plain_line_tells_frames_rate_faces_and_the_present_estimate_in_ascii() -> None:
-    line = plain_output(Feeder(faces=2, length_s=60.0), 7.0)[1]
+    line = plain_output(Feeder(faces=2, length_s=60.0), 7.0)[2]
     assert line.isascii()
     for piece in ("180 frames", "29.8 fps", "2 faces", "valence -0.77 arousal -0.20", "p95 19 ms", "ETA 54 s"):
         assert piece in line
@@ -38,8 +39,13 @@ def test_a_live_source_gets_a_line_every_five_seconds() -> None:
     sink = PlainProgress(Console(file=file), run=RunInfo(), clock=lambda: round(now_s * 1e9))
     for now_s, message in Feeder(faces=1).messages(16.5):  # noqa: B007  (the clock reads it)
         sink.send(message)
-    frames = [line.split()[1] for line in file.getvalue().splitlines()]
+    frames = [line.split()[1] for line in file.getvalue().splitlines()[1:]]
     assert frames == ["30", "180", "330", "480"]
+
+
+def test_the_notice_comes_first_and_once() -> None:
+    lines = plain_output(Feeder(faces=1, length_s=60.0), 30.0)
+    assert [i for i, line in enumerate(lines) if line == NOTICE] == [0]
 
 
 def test_a_lost_source_is_said_in_the_plain_line() -> None:

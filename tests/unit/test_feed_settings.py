@@ -11,7 +11,7 @@ from streamaffect.feed import FeedSettings, check_protection, parse_address
         "tcp://127.9.9.9:1",
         "tcp://localhost:0",
         "tcp://[::1]:*",
-        "ipc:///tmp/feed",
+        "ipc:///run/feed",
         "ipc://feed",
     ],
 )
