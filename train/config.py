@@ -18,7 +18,8 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which data, and how much of it in an epoch.
 
-    kind:          "faces" reads FER+, LFW and the labelled videos below `--data`; "generated" draws simple faces
+    kind:          "faces" reads FER+, LFW and the labelled videos below `--data`; "clips" reads `clips.csv` there;
+                   "generated" draws simple faces
     people:        CSV of file, person, split for the videos, beside the recipe
     votes_share:   weight of the crowd's votes against the teacher's labels
     balance:       see `stills.balance_weights`
@@ -26,7 +27,7 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     generated:     number of drawn faces
     """
 
-    kind: Literal["faces", "generated"] = "faces"
+    kind: Literal["faces", "clips", "generated"] = "faces"
     people: str = ""
     votes_share: Share = 0.7
     balance: Share = 0.0
@@ -64,7 +65,10 @@ class LossConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FrameConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The frame encoder and its training on stills."""
+    """The frame encoder and its training on stills.
+
+    start_from: folder of a finished run whose frame encoder this one continues; of the same dim, widths and depths
+    """
 
     dim: Count
     widths: tuple[int, ...]
@@ -73,6 +77,7 @@ class FrameConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimiser: OptimiserConfig
     loss: LossConfig = LossConfig()
     augment: AugmentConfig = AugmentConfig()
+    start_from: str = ""
 
 
 class ClipConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -129,6 +129,8 @@ def validation_features(recipe: Recipe, encoder: FrameEncoder, corpus: Corpus) -
 
 
 def _interval(pred: Tensor, truth: Tensor, groups: list[str]) -> dict[str, list[float]]:
+    if len(set(groups)) < 2:  # nothing to draw from
+        return {}
     found = bootstrap_interval(ccc, pred, truth, groups, resamples=300)
     pairs = zip(found.low.tolist(), found.high.tolist(), strict=True)
     return {

@@ -113,11 +113,12 @@ def _graphs(trained: Trained) -> dict[str, _Graph]:
     context = torch.randn(2, clips, dim, generator=generator)
     valid = torch.ones(2, clips, dtype=torch.bool)
     valid[1, : recipe.context.past] = False
+    names = [AFFECT, AFFECT_SPREAD, *([EMOTIONS] if _learned_emotions(recipe) else [])]
     heads = {"clip": context[:, recipe.context.past].contiguous(), "context": context, "valid": valid}
     return {
         FRAME_ENCODER: _Graph(trained.encoder, {"crops": crops}, ["features"]),
         CLIP_ENCODER: _Graph(trained.model.clip_encoder, {"features": features}, ["clip"]),
-        CONTEXT_HEAD: _Graph(ExportedHeads(trained.model), heads, [AFFECT, AFFECT_SPREAD, EMOTIONS]),
+        CONTEXT_HEAD: _Graph(ExportedHeads(trained.model, names), heads, names),
     }
 
 
@@ -175,13 +176,18 @@ def _manifest(trained: Trained, graphs: dict[str, GraphSpec], recipe_name: str) 
         heads=[
             HeadSpec(AFFECT, "regression", affect, calibration=calibration),
             HeadSpec(AFFECT_SPREAD, "regression", spread),
-            HeadSpec(EMOTIONS, "classification", emotions),
+            *([HeadSpec(EMOTIONS, "classification", emotions)] if _learned_emotions(recipe) else []),
         ],
         graphs=graphs,
         training=TrainingSpec(recipe_name, trained.data, current_commit(Path(__file__).parent), recipe.seed),
         metrics=trained.metrics,
         abstain=AbstainSpec(recipe.abstain_below),
     )
+
+
+def _learned_emotions(recipe: Recipe) -> bool:
+    """Without its part of the loss the head is noise, and stays out of the bundle."""
+    return recipe.temporal.loss.cross_entropy > 0
 
 
 def _replace(target: Path, partial: Path) -> None:

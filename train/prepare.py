@@ -42,14 +42,16 @@ def shard_path(folder: Path, video: str) -> Path:
     return folder / f"{video.replace('/', '__')}.npz"
 
 
-def prepare_video(video: Path, shard: Path, frames: Collection[int] | None = None) -> int:
-    """Cut the faces of one video into a shard and return their number; only of these frames, if given.
+def prepare_video(video: Path, shard: Path, *, frames: Collection[int] | None = None, gap_s: float = 0.0) -> int:
+    """Cut the faces of one video into a shard and return their number.
+
+    frames: only these, if given; gap_s: least time between two frames
 
     Raises:
         SourceError: the video cannot be read.
     """
     with MediaPipeDetector() as detector:
-        found = list(_faces(video, detector, frames))
+        found = list(_faces(video, detector, frames, gap_s))
     size = SHARD_CROP.size
     shard.parent.mkdir(parents=True, exist_ok=True)
     partial = shard.with_suffix(".partial.npz")
@@ -74,7 +76,9 @@ def read_shard(shard: Path) -> FaceShard:
 def prepare_videos(
     videos: Mapping[str, Path],
     folder: Path,
+    *,
     frames: Mapping[str, Collection[int]],
+    gap_s: float,
     on_done: Callable[[str, str], None],
 ) -> int:
     """Make the missing shards; returns how many videos were skipped. on_done: gets each one's name and its fate."""
@@ -85,7 +89,7 @@ def prepare_videos(
             on_done(name, "already there")
             continue
         try:
-            count = prepare_video(path, shard, frames.get(name))
+            count = prepare_video(path, shard, frames=frames.get(name), gap_s=gap_s)
         except SourceError as error:
             skipped += 1
             on_done(name, f"skipped: {error}")
@@ -95,19 +99,20 @@ def prepare_videos(
 
 
 def _faces(
-    video: Path, detector: FaceDetector, frames: Collection[int] | None
+    video: Path, detector: FaceDetector, frames: Collection[int] | None, gap_s: float
 ) -> Iterator[tuple[int, float, int, tuple[float, ...], ImageArray]]:
     """Frame number, time, track, box and crop of each visible face. Every frame is tracked, as in the stream."""
     reader = VideoReader(video)
     tracker = Tracker()
     try:
-        number = -1
+        number, last_s = -1, -np.inf
         while (item := reader.next()) is not None:
             number += 1
             time_s, image = item
             tracks = tracker.update(detector.detect(image, time_s), time_s).tracks
-            if frames is not None and number not in frames:
+            if (frames is not None and number not in frames) or time_s - last_s < gap_s:
                 continue
+            last_s = time_s
             for tracked in tracks:
                 if tracked.visible:
                     crop = crop_face(image, tracked.face, SHARD_CROP)

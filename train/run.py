@@ -1,5 +1,6 @@
 """A whole run: prepare, both stages, calibration, figures and export. Every finished step is kept and not repeated.
 
+runs/<recipe>/prepared/  faces of the videos
 runs/<recipe>/frame/     checkpoints and metrics of stage 1
 runs/<recipe>/features/  cached features for stage 2
 runs/<recipe>/clips/     checkpoints and metrics of stage 2
@@ -26,10 +27,9 @@ from .checkpoint import latest_checkpoint, load_average
 from .clip_stage import ClipSet, ClipTask
 from .config import Recipe, load_recipe
 from .data.clips import ClipIndex, index_sequence, index_stills, join
-from .data.corpus import Corpus, load_corpus, with_video_frames
+from .data.corpus import Corpus, load_corpus, to_prepare, with_video_frames
 from .data.sources import video_stills
 from .data.stills import EMOTIONS, Stills
-from .data.videos import read_people, teacher_rows
 from .errors import TrainingError
 from .evaluate import calibrated, encode_videos, final_report, held_out_scores, mirror_averaged, validation_features
 from .export import Trained, export_bundle
@@ -76,12 +76,10 @@ class Run:
 
     def prepare(self) -> None:
         """Cut the faces of the recipe's videos, where that was not done before."""
-        if self.recipe.data.kind == "generated" or self.data is None:
-            return
-        rows = teacher_rows(self.data)
-        videos = {name: self.data / "videos" / name for name in read_people(self._people) if name in rows}
-        frames = {name: set(numbers) for name, numbers in rows.items()}
-        skipped = prepare_videos(videos, self._shards, frames, self.progress.note)
+        plan = to_prepare(self.recipe, self._people, self.data)
+        skipped = prepare_videos(
+            plan.videos, self._shards, frames=plan.frames, gap_s=plan.gap_s, on_done=self.progress.note
+        )
         if skipped:
             self.progress.note("videos", f"{skipped} skipped")
 
@@ -120,13 +118,15 @@ class Run:
 
     @property
     def _shards(self) -> Path:
-        return self.folder.parent / "prepared"
+        return self.folder / "prepared"
 
     def _fit_frames(self) -> FrameEncoder:
         recipe = self.recipe
         torch.manual_seed(recipe.seed)
         stills, weights = with_video_frames(self.corpus, recipe)
         task = FrameTask(recipe.frame, stills, weights, self.corpus.held_out, size=recipe.crop.size, seed=recipe.seed)
+        if recipe.frame.start_from:
+            load_average(_newest(Path(recipe.frame.start_from) / "frame"), task.model)
         # Convolutions in bfloat16 run on matrix units only in this layout.
         task.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         model = fit(task, recipe.frame.optimiser, self.folder / "frame", fabric=self.fabric, progress=self.progress)
@@ -187,12 +187,16 @@ class Run:
         frame, model = FrameModel(self.recipe.frame), self._affect_model()
         stages: list[tuple[str, nn.Module]] = [("frame", frame), ("clips", model)]
         for stage, module in stages:
-            checkpoint = latest_checkpoint(self.folder / stage)
-            if checkpoint is None:
-                raise TrainingError(f"{self.folder / stage}: has no checkpoint; run `python -m train fit` first")
-            load_average(checkpoint, module)
+            load_average(_newest(self.folder / stage), module)
             module.eval()
         return frame.encoder, model
+
+
+def _newest(folder: Path) -> Path:
+    checkpoint = latest_checkpoint(folder)
+    if checkpoint is None:
+        raise TrainingError(f"{folder}: has no checkpoint; run `python -m train fit` first")
+    return checkpoint
 
 
 def _clip_set(views: list[torch.Tensor], index: ClipIndex, stills: Stills, weights: np.ndarray) -> ClipSet:

@@ -8,17 +8,16 @@ from .metrics import ccc
 
 
 def score_stills(held_out: HeldOut, emotions: Tensor, affect: Tensor) -> dict[str, float]:
-    """emotions (N, 8) shares, affect (N, 2) → accuracy and mean recall on clear majorities, CCC of both outputs."""
+    """emotions (N, 8) shares, affect (N, 2) → CCC; accuracy and mean recall where any majority is clear."""
+    valence, arousal = ccc(affect, torch.from_numpy(held_out.stills.affect)).tolist()
+    scores = {"ccc_valence": valence, "ccc_arousal": arousal}
+    if not held_out.is_clear.any():
+        return scores
     clear = torch.from_numpy(held_out.is_clear)
     truth = torch.from_numpy(held_out.stills.emotions).argmax(dim=1)[clear]
     guess = emotions.argmax(dim=1)[clear]
-    valence, arousal = ccc(affect, torch.from_numpy(held_out.stills.affect)).tolist()
-    return {
-        "accuracy": float((guess == truth).float().mean()),
-        "mean_recall": mean_recall(guess, truth),
-        "ccc_valence": valence,
-        "ccc_arousal": arousal,
-    }
+    accuracy = float((guess == truth).float().mean())
+    return {"accuracy": accuracy, "mean_recall": mean_recall(guess, truth)} | scores
 
 
 def mean_recall(guess: Tensor, truth: Tensor) -> float:

@@ -9,11 +9,15 @@ from streamaffect.errors import ConfigError
 from streamaffect.types import BoolArray, FloatArray
 
 from ..config import Recipe
+from ..errors import DataError
 from .ferplus import PUBLIC_TEST, TRAINING, load_ferplus
 from .generated import generated_stills, generated_videos
+from .labelled_clips import TABLE, clip_records, clip_videos, has_emotions, load_labelled_clips
 from .sources import training_stills, video_stills
 from .stills import Stills, concatenate
-from .videos import LabelledVideo, load_videos, read_people
+from .videos import LabelledVideo, load_videos, read_people, teacher_rows
+
+LEAST_GAP = 0.6  # of a clip's period, between the frames of one's own clips that are cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,9 @@ def load_corpus(recipe: Recipe, people: Path, root: Path | None, shards: Path) -
     """What `recipe.data` asks for. root: folder of the data; shards: of the prepared videos."""
     if recipe.data.kind == "generated":
         return _generated(recipe)
-    if root is None:
-        raise ConfigError(
-            "this recipe reads data: --data must name the folder that holds ferplus/, lfw_faces/ and videos/"
-        )
+    if recipe.data.kind == "clips":
+        return _own_clips(recipe, data_folder(root), shards)
+    root = data_folder(root)
     split = read_people(people)
     parts = {name: load_videos(root, shards, split, name) for name in ("train", "valid", "report")}
     ferplus, held_out = load_ferplus(root, TRAINING), load_ferplus(root, PUBLIC_TEST)
@@ -70,11 +73,70 @@ def load_corpus(recipe: Recipe, people: Path, root: Path | None, shards: Path) -
     )
 
 
+def data_folder(root: Path | None) -> Path:
+    """The folder that --data names; raises ConfigError where it names none."""
+    if root is None:
+        raise ConfigError(
+            "this recipe reads data: --data must name the folder that holds ferplus/, lfw_faces/ and videos/, "
+            f"or {TABLE}"
+        )
+    return root
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """Which videos are cut before training.
+
+    frames: of these videos only these; gap_s: least time between two frames
+    """
+
+    videos: dict[str, Path]
+    frames: dict[str, set[int]]
+    gap_s: float
+
+
+def to_prepare(recipe: Recipe, people: Path, root: Path | None) -> Preparation:
+    """What `prepare` has to cut for this recipe."""
+    if recipe.data.kind == "generated":
+        return Preparation({}, {}, 0.0)
+    root = data_folder(root)
+    if recipe.data.kind == "clips":
+        return Preparation(clip_videos(clip_records(root), root), {}, LEAST_GAP * recipe.clip.period_s)
+    frames = {name: set(rows) for name, rows in teacher_rows(root).items()}
+    names = [name for name in read_people(people) if name in frames]
+    return Preparation({name: root / "videos" / name for name in names}, frames, 0.0)
+
+
 def with_video_frames(corpus: Corpus, recipe: Recipe) -> tuple[Stills, FloatArray]:
     """The stills of stage 1: those of the corpus and the single frames of its videos."""
+    if recipe.data.videos == 0:
+        return corpus.stills, corpus.weights
     frames = video_stills(corpus.videos, recipe.crop)
     weights = np.full(len(frames), recipe.data.videos, np.float32)
     return concatenate([corpus.stills, frames]), np.concatenate([corpus.weights, weights])
+
+
+def _own_clips(recipe: Recipe, root: Path, shards: Path) -> Corpus:
+    """The clips of `clips.csv`; its test split is reported, or valid where there is none."""
+    records = clip_records(root)
+    if recipe.temporal.loss.cross_entropy > 0 and not has_emotions(records):
+        raise ConfigError(f"{root / TABLE}: has no column for every emotion; set frame.loss.cross_entropy and "
+                          "temporal.loss.cross_entropy to 0, or add the columns")  # fmt: skip
+    train, valid, test = (load_labelled_clips(records, shards, split) for split in ("train", "valid", "test"))
+    for name, part in (("train", train), ("valid", valid)):
+        if not part:
+            raise DataError(f"{root / TABLE}: no clip of the split {name} shows a face; training needs some")
+    stills, held_out = video_stills(train, recipe.crop), video_stills(valid, recipe.crop)
+    is_clear = held_out.emotions.max(axis=1) > 0.5
+    return Corpus(
+        stills=stills,
+        weights=np.ones(len(stills), np.float32),
+        held_out=HeldOut(held_out, np.asarray(is_clear)),
+        videos=train,
+        valid_videos=valid,
+        report_videos=test or valid,
+        names=[f"{len(train)} clips of {TABLE}"],
+    )
 
 
 def _generated(recipe: Recipe) -> Corpus:

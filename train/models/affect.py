@@ -46,13 +46,15 @@ class AffectModel(nn.Module):
 
 
 class ExportedHeads(nn.Module):
-    """The heads as a graph: a tuple in the order of the manifest, with probabilities in place of logits."""
+    """The heads of these names as a graph: a tuple in their order, with probabilities in place of logits."""
 
-    def __init__(self, model: AffectModel) -> None:
+    def __init__(self, model: AffectModel, names: list[str]) -> None:
         super().__init__()
         self.model = model
+        self.names = names
 
-    def forward(self, clip: Tensor, context: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """clip (N, C), context (N, K, C), valid (N, K) bool → affect (N, 2), its spread (N, 2), shares (N, 8)."""
+    def forward(self, clip: Tensor, context: Tensor, valid: Tensor) -> tuple[Tensor, ...]:
+        """clip (N, C), context (N, K, C), valid (N, K) bool → one (N, L) per name."""
         heads = self.model.heads(clip, context, valid)
-        return heads[AFFECT], heads[AFFECT_SPREAD], torch.softmax(heads[EMOTIONS], dim=1)
+        heads[EMOTIONS] = torch.softmax(heads[EMOTIONS], dim=1)
+        return tuple(heads[name] for name in self.names)
