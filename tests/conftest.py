@@ -1,7 +1,11 @@
-"""Settings for all tests: property tests have no deadline, since the machine may be busy, and Ctrl-C works."""
+"""What holds for all tests: no deadline for property tests, since the machine may be busy; Ctrl-C works; no engine that
+the developer has built is taken.
+"""
 
 import signal
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("streamaffect", deadline=None)
@@ -15,3 +19,11 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def private_engine_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An engine cache of the test's own, for the programs that it starts too."""
+    folder = tmp_path_factory.mktemp("engine-cache")
+    monkeypatch.setenv("STREAMAFFECT_CACHE", str(folder))
+    return folder
