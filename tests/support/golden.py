@@ -17,10 +17,11 @@ RTOL, ATOL = 1e-6, 1e-8
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """One fixture: `values` by key, and the published weights by published name."""
+    """One fixture: `values` by key, the published weights by published name, and what is text."""
 
     values: dict[str, Tensor]
     weights: dict[str, Tensor]
+    texts: dict[str, list[str]]
 
     def __getitem__(self, key: str) -> Tensor:
         return self.values[key]
@@ -32,16 +33,19 @@ class Golden:
 
 def load_golden(name: str) -> Golden:
     """Read the fixture `name`."""
-    values, weights = {}, {}
+    values, weights, texts = {}, {}, {}
     with np.load(FOLDER / f"{name}.npz") as arrays:
         for key in arrays.files:
+            if arrays[key].dtype.kind == "U":
+                texts[key] = arrays[key].ravel().tolist()
+                continue
             value = torch.from_numpy(arrays[key])
             value = value.double() if value.is_floating_point() else value
             if key.startswith("param."):
                 weights[key.removeprefix("param.")] = value
             else:
                 values[key] = value
-    return Golden(values, weights)
+    return Golden(values, weights, texts)
 
 
 def assert_matches(actual: Tensor, expected: Tensor) -> None:

@@ -1,8 +1,17 @@
 """The training losses, one concept a file."""
 
+from .au_alignment import au_alignment_loss
 from .ccc import ccc_loss
 from .contrastive import clip_contrastive_loss
 from .correlation import concordance, pearson
 from .relational import pairwise_similarity, relational_loss
 
-__all__ = ["ccc_loss", "clip_contrastive_loss", "concordance", "pairwise_similarity", "pearson", "relational_loss"]
+__all__ = [
+    "au_alignment_loss",
+    "ccc_loss",
+    "clip_contrastive_loss",
+    "concordance",
+    "pairwise_similarity",
+    "pearson",
+    "relational_loss",
+]
