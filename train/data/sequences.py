@@ -1,8 +1,8 @@
 """Which frames of a recording a model sees in training and in evaluation, by the published protocol.
 
-Foteinopoulou & Patras 2022: every 8th frame, clips of T = 16, and a context of w = 2 clips on either side. Training
-draws one window of T · (2w + 1) frames around a query clip; evaluation cuts the whole recording into clips and averages
-their predictions.
+Foteinopoulou & Patras 2022: of 25 frames a second every 8th is kept; clips have T = 16 of these, and a context of w = 2
+clips on either side. Training draws one window of T · (2w + 1) frames around a query clip; evaluation cuts the whole
+recording into clips and averages their predictions.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,6 @@ from .sampling import (
     BoolArray,
     IndexArray,
     context_clips,
-    down_sample,
     evaluation_clips,
     evaluation_context,
     random_window,
@@ -22,7 +21,7 @@ from .sampling import (
 
 
 class SequenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """frames: T; window: w; every: keep each so many frames; reference: evaluate with the published wrap-around."""
+    """frames: T; window: w; every: keep one of so many frames; reference: evaluate with the published wrap-around."""
 
     frames: int = 16
     window: int = 2
@@ -39,7 +38,7 @@ class SequenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Evaluation:
     """A recording cut into M clips.
 
-    frames:  (M, T) frame numbers of the recording, oldest first
+    frames:  (M, T) numbers of the kept frames, oldest first
     genuine: (M, T) bool, False where the last frame is repeated to fill the last clip
     context: (M, K) clip numbers
     """
@@ -50,15 +49,12 @@ class Evaluation:
 
 
 def training_sequence(count: int, config: SequenceConfig, generator: np.random.Generator) -> IndexArray:
-    """(K, T) frame numbers of one random window of a recording of `count` frames; clip K // 2 is the query."""
-    kept = down_sample(count, config.every)
-    window = random_window(len(kept), config.frames * config.clips, generator)
-    return context_clips(kept[window], config.frames)
+    """(K, T) frame numbers of one random window over `count` kept frames; clip K // 2 is the query."""
+    return context_clips(random_window(count, config.frames * config.clips, generator), config.frames)
 
 
 def evaluation_sequence(count: int, config: SequenceConfig) -> Evaluation:
-    """All clips of a recording of `count` frames, each with its context."""
-    kept = down_sample(count, config.every)
-    clips = evaluation_clips(len(kept), config.frames)
+    """All clips of a recording of `count` kept frames, each with its context."""
+    clips = evaluation_clips(count, config.frames)
     context = evaluation_context(len(clips.frames), config.window, reference=config.reference)
-    return Evaluation(kept[clips.frames], clips.genuine, context)
+    return Evaluation(clips.frames, clips.genuine, context)
