@@ -77,7 +77,7 @@ def test_an_engine_that_gives_the_same_numbers_passes(bundle: Bundle, clips: lis
         "context_head.affect_spread",
         "context_head.emotions",
     }
-    assert all(deviation.max < 1e-6 for deviation in report.graphs.values())  # batches round differently
+    assert max(deviation.max for deviation in report.graphs.values()) < 1e-4  # sums round differently in a batch
     valence = next(check for check in report.outputs if check.output == "valence")
     assert valence.deviation.max == 0
     assert valence.ccc_change == pytest.approx(0, abs=1e-12)
