@@ -5,8 +5,8 @@ Reading, and the checks that make loading safe, are in `streamaffect.runtime.eng
 
 import fcntl
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,9 +58,11 @@ class EngineStore:
     @contextmanager
     def workspace(self) -> Iterator[Path]:
         """A private folder to build in, on the cache's file system; whatever is left in it is removed."""
-        with self._writing():
-            folder = Path(tempfile.mkdtemp(dir=self.root, prefix=".", suffix=UNFINISHED))  # mode 0700
+        # The name comes first, so that an interrupt between creating the folder and using it finds it too.
+        folder = self.root / f".{secrets.token_hex(8)}{UNFINISHED}"
         try:
+            with self._writing():
+                folder.mkdir(mode=0o700)
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -73,10 +75,12 @@ class EngineStore:
                 _make_private(workspace / graph.file)
             _write(workspace / ENGINE_FILE, msgspec.json.format(msgspec.json.encode(record)))
             outdated = workspace.with_name(f".{target.name}.old{UNFINISHED}")
-            if target.exists():
-                target.rename(outdated)
-            workspace.rename(target)
-            shutil.rmtree(outdated, ignore_errors=True)
+            try:
+                if target.exists():
+                    target.rename(outdated)
+                workspace.rename(target)
+            finally:
+                shutil.rmtree(outdated, ignore_errors=True)
         return load_entry(target)
 
     def attach(self, engine: CachedEngine, name: str, report: VerifyReport | BenchReport) -> CachedEngine:
