@@ -4,7 +4,9 @@ from .au_alignment import au_alignment_loss
 from .ccc import ccc_loss
 from .contrastive import clip_contrastive_loss
 from .correlation import concordance, pearson
+from .pkdot import pkdot_loss
 from .relational import pairwise_similarity, relational_loss
+from .sinkhorn import sinkhorn_divergence
 
 __all__ = [
     "au_alignment_loss",
@@ -13,5 +15,7 @@ __all__ = [
     "concordance",
     "pairwise_similarity",
     "pearson",
+    "pkdot_loss",
     "relational_loss",
+    "sinkhorn_divergence",
 ]
