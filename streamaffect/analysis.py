@@ -39,7 +39,7 @@ def analyze(
     """
     loaded = _loaded(bundle)
     config = load_config(flags=_sections(settings))
-    running = open_engine(loaded, engine, threads=config.engine.threads)
+    running = open_engine(loaded, engine, precision=config.engine.precision, threads=config.engine.threads)
     streams = open_streams([str(source)], config, loaded)
     pipeline = Pipeline(streams, loaded, running, settings=config.source, max_seconds=config.run.max_seconds or None)
     if pipeline.is_live:

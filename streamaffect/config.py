@@ -20,13 +20,18 @@ from streamaffect.feed import FeedSettings
 from streamaffect.sources.base import SourceSettings
 
 EngineName = Literal["auto", "tensorrt", "openvino", "onnxruntime"]
+EnginePrecision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Settings = dict[str, Any]
 
 
 class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """[engine]: which backend, and how many threads a call may use."""
+    """[engine]: which backend, in which precision, and how many threads a call may use.
+
+    precision: "auto" is the fastest that is verified here; fp32 gives the same numbers on every machine
+    """
 
     backend: EngineName = "auto"
+    precision: EnginePrecision = "auto"
     threads: Annotated[int, Meta(ge=1, le=64)] = 1
 
 

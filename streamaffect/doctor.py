@@ -49,8 +49,7 @@ def examine() -> Iterator[Finding]:
     yield _guarded("face detector", _face_detector)
     yield _guarded("mediapipe reports", _mediapipe)
     yield _guarded("model", _model)
-    yield _optional("OpenVINO", "openvino", "pip install 'streamaffect[openvino]' makes CPUs with bf16 faster")
-    yield _optional("TensorRT", "tensorrt", "pip install 'streamaffect[tensorrt]' on a machine with an NVIDIA GPU")
+    yield from _engines()
     yield _guarded("feed", _feed)
     yield _guarded("encryption", _encryption)
     yield _cameras()
@@ -112,6 +111,12 @@ def _model() -> Finding:
         engine.encode_frames(crop)
     milliseconds = (monotonic_ns() - started_ns) / 1e6 / TIMED_CALLS
     return Finding("model", "ok", f"{bundle.manifest.label} on {engine.info}, {milliseconds:.1f} ms a face")
+
+
+def _engines() -> Iterator[Finding]:
+    from streamaffect.doctor_engines import engine_findings
+
+    yield from engine_findings()
 
 
 def _optional(name: str, distribution: str, remedy: str) -> Finding:

@@ -50,7 +50,8 @@ def run(config: Config, *, display: bool | None = None) -> int:
         streams = open_streams(config.run.sources, config, bundle)
         for stream in streams:
             stack.callback(stream.close)
-        engine = open_engine(bundle, config.engine.backend, threads=config.engine.threads)
+        wanted = config.engine
+        engine = open_engine(bundle, wanted.backend, precision=wanted.precision, threads=wanted.threads)
         stack.callback(engine.close)
         log.info("engine: %s (%s)", engine.info, engine.info.reason)
         pipeline = Pipeline(

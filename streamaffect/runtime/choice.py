@@ -68,8 +68,8 @@ def _open_fastest(bundle: Bundle, engines: Sequence[CachedEngine], precision: st
     """The best of those that may run; each that fails to open is reported and passed over."""
     objections: list[str] = []
     for engine in sorted(engines, key=_speedup, reverse=True):
-        if objection := _objection(engine) or _is_slow(engine):
-            objections.append(f"{engine.record.key.title}: {objection}")
+        if reason := objection(engine) or _is_slow(engine):
+            objections.append(f"{engine.record.key.title}: {reason}")
             continue
         try:
             return open_cached(bundle, engine, f"auto: {_merits(engine)}", threads)
@@ -89,7 +89,7 @@ def _open_named(bundle: Bundle, backend: str, engines: Sequence[CachedEngine], p
     if backend_version(backend) is None:
         raise EngineError(f"engine {backend} is not installed; pip install 'streamaffect[{backend}]'")
     asked = f"asked for by --engine {backend}"
-    fit = [engine for engine in engines if _objection(engine) is None]
+    fit = [engine for engine in engines if objection(engine) is None]
     if fit:
         engine = max(fit, key=_speedup)
         return open_cached(bundle, engine, f"{asked}: {_merits(engine)}", threads)
@@ -101,8 +101,8 @@ def _open_named(bundle: Bundle, backend: str, engines: Sequence[CachedEngine], p
     return plain(bundle, f"{asked}: the bundle's own graphs", threads)
 
 
-def _objection(engine: CachedEngine) -> str | None:
-    """Why an engine must not be chosen; None where it may be."""
+def objection(engine: CachedEngine) -> str | None:
+    """Why an engine of the cache must not be chosen here; None where it may be."""
     if stale := engine.staleness():
         return stale
     if not engine.is_verified:
