@@ -2,7 +2,7 @@
 
 Feydy et al., "Interpolating between Optimal Transport and MMD using Sinkhorn Divergences", AISTATS 2019: entropic
 optimal transport with the cost |x - y|² / 2, less what each cloud costs against itself. Solved in the logarithmic
-domain while the temperature falls from the square of the clouds' diameter to blur². The whole schedule and its averaged,
+domain while the temperature falls from the square of the clouds' diameter to blur². The schedule and its averaged,
 symmetric updates are those of the library that the authors of PKDOT call, so the values agree to rounding.
 """
 
