@@ -7,25 +7,29 @@ The folder holds any of `ferplus/*.npz` (face crops with crowd votes), `london/`
     python benchmarks/accuracy.py --data faces --bundle runs/mine/bundle --limit 500 --seed 1
 """
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough, wherever it is started from
+
 import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from agreement import Measured
-from clip_figures import clip_figures, match_clips
-from degradations import DEGRADATIONS
-from face_data import EMOTIONS, Clip, read_clips, read_crowd_faces, read_pairs, read_people
-from report import Row, show, write
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from still_figures import Figure, answer, crowd_figures, pair_figures, robustness_figures
 
 import streamaffect
+from benchmarks.agreement import Measured
+from benchmarks.clip_figures import clip_figures, match_clips
+from benchmarks.degradations import DEGRADATIONS
+from benchmarks.face_data import EMOTIONS, Clip, read_clips, read_crowd_faces, read_pairs, read_people
+from benchmarks.report import Row, show, write
+from benchmarks.still_figures import Figure, answer, crowd_figures, pair_figures, robustness_figures
 from streamaffect.errors import ConfigError, StreamAffectError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from agreement import ccc, measure, median, pcc
-from face_data import Clip, TeacherRow
-from still_figures import AFFECT, Figure, coverage
 
+from benchmarks.agreement import ccc, measure, median, pcc
+from benchmarks.face_data import Clip, TeacherRow
+from benchmarks.still_figures import AFFECT, Figure, coverage
 from streamaffect import Estimate
 from streamaffect.errors import SourceError
 from streamaffect.faces.boxes import iou

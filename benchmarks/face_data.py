@@ -73,7 +73,7 @@ def read_crowd_faces(root: Path, *, held_out: bool, limit: int | None, seed: int
     parts = [part for file in sorted((root / "ferplus").glob("*.npz")) if (part := _read_votes(file, held_out))]
     if not parts:
         return None
-    packed = [data for datas, _ in parts for data in datas]
+    packed = [data for arrays, _ in parts for data in arrays]
     votes = np.concatenate([votes for _, votes in parts]).astype(np.float64)
     emotion_votes, total = votes[:, : len(EMOTIONS)], votes.sum(axis=1)
     rows = np.flatnonzero(emotion_votes.sum(axis=1) > total / 2)

@@ -6,16 +6,18 @@ clock. Also measured: the stages, the cold start, lost messages, skipped frames 
     python benchmarks/latency.py --source demo --seconds 30
 """
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough, wherever it is started from
+
 import argparse
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from report import percentiles, show, write
-
+from benchmarks.report import percentiles, show, write
 from streamaffect import Estimate, Health, Subscriber
 
 ROOT = Path(__file__).parent.parent

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from agreement import Measured, ccc, lost_ccc, mean, mean_recall, measure, median
-from degradations import DEGRADATIONS
-from face_data import EMOTIONS, CrowdFaces
 
+from benchmarks.agreement import Measured, ccc, lost_ccc, mean, mean_recall, measure, median
+from benchmarks.degradations import DEGRADATIONS
+from benchmarks.face_data import EMOTIONS, CrowdFaces
 from streamaffect import Estimate
 from streamaffect.types import ImageArray
 

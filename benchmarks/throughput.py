@@ -4,11 +4,14 @@ python benchmarks/throughput.py
 python benchmarks/throughput.py --video interview.mp4 --max-streams 0
 """
 
-import argparse
+import sys
 from pathlib import Path
 
-from report import Row, show, write
+sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough, wherever it is started from
 
+import argparse
+
+from benchmarks.report import Row, show, write
 from streamaffect.bench import live_streams, offline_cost
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.runtime.choice import open_engine
