@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamaffect.errors import StreamAffectError
+from streamaffect.errors import ConfigError, StreamAffectError
 
 if TYPE_CHECKING:
+    from .progress import Progress
     from .run import Run
 
 VERBS = {
@@ -16,6 +17,7 @@ VERBS = {
     "prepare": "only cut the faces of the videos",
     "evaluate": "only calibrate and score a finished run",
     "export": "only write the bundle of an evaluated run",
+    "protocol": "train and score every fold of a published protocol, e.g. configs/train/amigos.toml",
     "card": "print the model card of a bundle, made again from its manifest",
 }
 
@@ -61,6 +63,9 @@ def _dispatch(options: argparse.Namespace) -> None:
 
     limit_threads()
     with Progress(Console()) as progress:
+        if options.verb == "protocol":
+            _run_protocol(options.config, options.data, folder, progress)
+            return
         run = Run(options.config, folder, options.data, progress)
         _run_verb(options.verb, run, target)
 
@@ -77,6 +82,16 @@ def _run_verb(verb: str, run: "Run", target: Path) -> None:
     if verb in ("fit", "export"):
         manifest = run.export(target)
         run.progress.note(manifest.label, f"written to {target}")
+
+
+def _run_protocol(path: Path, data: Path | None, folder: Path, progress: "Progress") -> None:
+    from .protocol_run import run_protocol
+
+    if data is None:
+        raise ConfigError("protocol: --data must name the folder of the data set that the protocol is for")
+    for score in run_protocol(path, data, folder, progress).pooled:
+        bounds = "" if score.low is None else f"  95 % interval {score.low:.3f} to {score.high:.3f}"
+        progress.note(f"{score.metric} {score.output}", f"{score.value:.3f}{bounds}")
 
 
 def _print_card(recipe: Path, bundle: Path) -> None:

@@ -22,13 +22,13 @@ FitAndPredict = Callable[[Fold], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A metric of one output; low and high bound its bootstrap interval, NaN with a single recording."""
+    """A metric of one output; low and high bound its bootstrap interval, None with a single recording."""
 
     output: str
     metric: str
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +108,9 @@ def _pooled(
     pred: Tensor, truth: Tensor, outputs: Sequence[str], recordings: Sequence[str], seed: int
 ) -> tuple[Score, ...]:
     found = []
-    unknown = [float("nan")] * len(outputs)
     for name, metric in METRICS.items():
-        low, high = unknown, unknown
+        low: list[float | None] = [None] * len(outputs)
+        high = low
         if len(set(recordings)) > 1:
             interval = bootstrap_interval(metric, pred, truth, recordings, seed=seed)
             low, high = interval.low.tolist(), interval.high.tolist()

@@ -1,0 +1,239 @@
+"""A published protocol from start to end: every fold is trained and predicts its test part; then all are scored.
+
+runs/<protocol>/prepared/   faces of video files
+runs/<protocol>/folds/      predictions of finished folds; an interrupted run continues with the next one
+runs/<protocol>/report.json
+"""
+
+import copy
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from .checkpoint import latest_checkpoint, load_average
+from .config import Recipe, load_recipe
+from .data.clip_faces import ClipFaces
+from .data.records import ClipRecord
+from .data.sequences import evaluation_sequence, training_sequence
+from .data.splits import Fold
+from .errors import TrainingError
+from .frame_stage import FrameModel
+from .losses import ccc_loss, relational_loss
+from .metrics import rmse
+from .models.clip_regressor import ClipRegressor
+from .models.frame_encoder import FrameEncoder
+from .models.relational import ClinicalContextHead, ClipEncoder, ContextHead
+from .progress import Progress
+from .protocol_recipe import ObjectiveConfig, ProtocolRecipe, SgdConfig, divide, load_clips, load_protocol
+from .protocols import ProtocolReport, evaluate, labels
+
+JITTER = 0.2  # largest relative change of brightness and contrast, one draw per sequence
+
+
+def run_protocol(path: Path, data: Path, folder: Path, progress: Progress) -> ProtocolReport:
+    """Train and score all folds, and write `report.json`.
+
+    Raises:
+        ConfigError, DataError: the protocol or the data are not as described.
+        TrainingError: a loss is no longer finite, or a fold has too few clips.
+    """
+    recipe = load_protocol(path)
+    frame = load_recipe(path.parent / recipe.encoder.recipe)
+    clips = load_clips(recipe.data, data)
+    progress.note(recipe.name, clips.summary())
+    faces = ClipFaces(data, folder / "prepared", frame.crop, every=recipe.sequence.every)
+    records = tuple(faces.prepare(clips.records, progress.note))
+    progress.note(recipe.name, f"{len(records)} clips with faces")
+    folds = divide(recipe.data, type(clips)(records, clips.skipped), recipe.seed)
+    run = _Run(recipe, frame, records, faces, Fabric(devices=1, precision=recipe.precision), progress)
+
+    def fit_and_predict(fold: Fold) -> Tensor:
+        about = {"protocol": msgspec.to_builtins(recipe), "clips": [records[row].key for row in fold.test]}
+        file = folder / "folds" / f"{folds.index(fold):03d}.json"
+        return _kept(file, about, lambda: run.fit_and_predict(fold))
+
+    report = evaluate(records, folds, recipe.outputs, fit_and_predict, seed=recipe.seed)
+    (folder / "report.json").write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def learning_rates(config: SgdConfig, epoch: int) -> tuple[float, float]:
+    """Of the encoder, and of clip encoder and head, in this epoch. All are equal until the first step."""
+    steps = epoch // config.decay_every
+    rate = config.lr * config.decay**steps
+    return (rate / config.encoder_divisor if steps else rate), rate
+
+
+def objective(config: ObjectiveConfig, query: Tensor, pred: Tensor, truth: Tensor, *, reference: bool) -> Tensor:
+    """query (B, D), pred and truth (B, L) → scalar."""
+    main = main_loss(config, pred, truth)
+    if config.relational == 0:
+        return main
+    return main + config.relational * relational_loss(query, truth, reference=reference)
+
+
+def main_loss(config: ObjectiveConfig, pred: Tensor, truth: Tensor) -> Tensor:
+    """pred and truth (B, L) → scalar."""
+    return ccc_loss(pred, truth) if config.main == "ccc" else rmse(pred, truth).mean()
+
+
+def _kept(file: Path, about: dict[str, object], make: Callable[[], Tensor]) -> Tensor:
+    """The predictions in this file, made and written first if it does not exist; `about` says what they belong to."""
+    if not file.exists():
+        content = about | {"predictions": make().tolist()}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(".partial")
+        partial.write_text(json.dumps(content), encoding="utf-8")
+        partial.rename(file)
+    content = json.loads(file.read_text(encoding="utf-8"))
+    predictions = torch.tensor(content.pop("predictions"))
+    if content != about:
+        raise TrainingError(f"{file}: was predicted with another protocol or other clips; choose another --run folder")
+    return predictions
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One protocol on one device."""
+
+    recipe: ProtocolRecipe
+    frame: Recipe
+    records: Sequence[ClipRecord]
+    faces: ClipFaces
+    fabric: Fabric
+    progress: Progress
+
+    def fit_and_predict(self, fold: Fold) -> Tensor:
+        """(N, L) predictions of the fold's test clips."""
+        return self.predict(self._fit(fold), fold.test)
+
+    @torch.no_grad()
+    def predict(self, model: ClipRegressor, rows: Sequence[int]) -> Tensor:
+        """A clip is cut into clips of T frames; its prediction is their mean, weighted by how many frames are real."""
+        model.eval()
+        config, found = self.recipe.sequence, []
+        for row in rows:
+            record = self.records[row]
+            cut = evaluation_sequence(self.faces.count(record), config)
+            crops = torch.from_numpy(self.faces.read(record, cut.frames)).to(self.fabric.device)
+            with self.fabric.autocast():
+                clips = model.encode(crops)  # (M, D)
+                pred = model.head(clips, clips[torch.from_numpy(cut.context)])  # (M, L)
+            genuine = torch.from_numpy(cut.genuine.mean(axis=1)).to(pred)
+            weight = torch.ones_like(genuine) if config.reference else genuine
+            found.append((weight @ pred.float()) / weight.sum())
+        return torch.stack(found).cpu()
+
+    def _fit(self, fold: Fold) -> ClipRegressor:
+        """The model of the last epoch, or of the best one on the fold's validation part where it has one."""
+        config = self.recipe.optimiser
+        rows = self._training_rows(fold)
+        torch.manual_seed(self.recipe.seed)
+        plain = self._model()
+        model: Any
+        model, optimiser = self.fabric.setup(plain, _sgd(plain, config))
+        best, best_loss = plain, float("inf")
+        self.progress.start(fold.name, config.epochs, 0)
+        for epoch in range(config.epochs):
+            for group, rate in zip(optimiser.param_groups, learning_rates(config, epoch), strict=True):
+                group["lr"] = rate
+            model.train()
+            losses = [self._step(model, optimiser, batch, epoch, fold) for batch in self._batches(rows, epoch)]
+            scores = {"loss": float(np.mean(losses))}
+            if fold.valid:
+                truth = labels(self.records, fold.valid, self.recipe.outputs).float()
+                scores["valid"] = float(main_loss(self.recipe.objective, self.predict(plain, fold.valid), truth))
+                if scores["valid"] < best_loss:
+                    best, best_loss = copy.deepcopy(plain), scores["valid"]
+            self.progress.epoch(epoch + 1, scores)
+            self.progress.advance(epoch + 1)
+        return best
+
+    def _step(self, model: Any, optimiser: Any, batch: Sequence[int], epoch: int, fold: Fold) -> float:
+        generator = np.random.default_rng([self.recipe.seed, epoch, *batch])
+        crops = torch.from_numpy(np.stack([self._sequence(row, generator) for row in batch])).to(self.fabric.device)
+        truth = labels(self.records, batch, self.recipe.outputs).to(self.fabric.device, torch.float32)
+        query, pred = model(crops)
+        reference = self.recipe.sequence.reference
+        loss = objective(self.recipe.objective, query.float(), pred.float(), truth, reference=reference)
+        if not bool(loss.isfinite()):
+            raise TrainingError(
+                f"{fold.name}: the loss is {float(loss.detach())} in epoch {epoch + 1}; lower optimiser.lr"
+            )
+        optimiser.zero_grad()
+        self.fabric.backward(loss)
+        optimiser.step()
+        return float(loss.detach())
+
+    def _sequence(self, row: int, generator: np.random.Generator) -> np.ndarray:
+        """(K, T, S, S, 3) of a random window, mirrored and changed in light as a whole."""
+        record = self.records[row]
+        crops = self.faces.read(record, training_sequence(self.faces.count(record), self.recipe.sequence, generator))
+        if generator.random() < 0.5:
+            crops = crops[..., ::-1, :]
+        contrast, brightness = generator.uniform(1 - JITTER, 1 + JITTER, 2)
+        middle = crops.mean()
+        return np.asarray(((crops - middle) * contrast + middle * brightness).clip(0, 255), np.uint8)
+
+    def _training_rows(self, fold: Fold) -> np.ndarray:
+        """The fold's training clips, or the share of them that the protocol uses."""
+        generator = np.random.default_rng([self.recipe.seed, *fold.test[:1]])
+        count = max(2, round(self.recipe.data.train_share * len(fold.train)))
+        if len(fold.train) < 2:
+            raise TrainingError(f"{fold.name}: {len(fold.train)} clips to train on; concordance needs at least 2")
+        return np.sort(generator.choice(fold.train, min(count, len(fold.train)), replace=False))
+
+    def _batches(self, rows: np.ndarray, epoch: int) -> Iterator[list[int]]:
+        """All clips in random order; what is left for a last batch waits for another epoch."""
+        order = np.random.default_rng([self.recipe.seed, epoch]).permutation(rows).tolist()
+        size = min(self.recipe.optimiser.batch, len(order))
+        return (order[first : first + size] for first in range(0, len(order) - size + 1, size))
+
+    def _model(self) -> ClipRegressor:
+        recipe, regressor = self.recipe, self.recipe.regressor
+        frame = FrameModel(self.frame.frame)
+        if recipe.encoder.run:
+            load_average(_newest(Path(recipe.encoder.run) / "frame"), frame)
+        encoder, dim = frame.encoder, self.frame.frame.dim
+        if recipe.encoder.learns == "norms":
+            _learn_norms_only(encoder)
+        neck = ClipEncoder(dim, heads=regressor.heads, layers=regressor.layers, feedforward=regressor.feedforward)
+        reference, outputs = recipe.sequence.reference, len(recipe.outputs)
+        head = (
+            ContextHead(dim, outputs, reference=reference)
+            if regressor.head == "context"
+            else ClinicalContextHead(dim, outputs - 1, reference=reference)
+        )
+        return ClipRegressor(encoder, neck, head, noisy_context=reference)
+
+
+def _sgd(model: ClipRegressor, config: SgdConfig) -> torch.optim.SGD:
+    """Two groups: the encoder; clip encoder and head."""
+    parts = ([model.encoder], [model.neck, model.head])
+    groups = [
+        {"params": [p for module in part for p in module.parameters() if p.requires_grad], "lr": config.lr}
+        for part in parts
+    ]
+    return torch.optim.SGD(groups, momentum=config.momentum, weight_decay=config.weight_decay)
+
+
+def _learn_norms_only(encoder: FrameEncoder) -> None:
+    encoder.requires_grad_(requires_grad=False)
+    for module in encoder.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.LayerNorm):
+            module.requires_grad_(requires_grad=True)
+    encoder.project.requires_grad_(requires_grad=True)
+
+
+def _newest(folder: Path) -> Path:
+    if (checkpoint := latest_checkpoint(folder)) is None:
+        raise TrainingError(f"{folder}: has no checkpoint; encoder.run must name the folder of a finished run")
+    return checkpoint
