@@ -1,0 +1,5 @@
+"""`python -m train.methods`."""
+
+from .run import main
+
+raise SystemExit(main())

@@ -1,0 +1,73 @@
+"""Run the recipe of a single method: `python -m train.methods --config RECIPE`. Its key `method` says which.
+
+runs/<recipe>/training/     checkpoints and metrics; an interrupted run goes on with the same command
+runs/<recipe>/report.json   the scores
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import msgspec
+from lightning_fabric import Fabric
+from rich.console import Console
+
+from streamaffect.errors import ConfigError, StreamAffectError
+
+from ..progress import Progress
+from . import au_guided_run
+from .au_guided_run import AuGuidedRecipe
+
+MethodRecipe = AuGuidedRecipe
+
+
+def load_method_recipe(path: Path) -> MethodRecipe:
+    """Read and check a recipe.
+
+    Raises:
+        ConfigError: the file is missing or not TOML, a key is unknown, or a value is of the wrong type or range.
+    """
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=MethodRecipe)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); --config takes a method's recipe, e.g. "
+                          "configs/train/au_guided_smoke.toml") from error  # fmt: skip
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def run_method(path: Path, data: Path | None, folder: Path, progress: Progress) -> dict[str, float]:
+    """Train and score the recipe and write `report.json`; raises ConfigError, DataError or TrainingError."""
+    recipe = load_method_recipe(path)
+    fabric = Fabric()
+    fabric.launch()
+    report = au_guided_run.run(recipe, data, folder / "training", fabric, progress)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit code: 0, 2 for a user's mistake with one line on stderr, 130 when interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m train.methods", description="Train and score a single method.")
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the recipe, a TOML file")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="the data set's folder, unless the recipe draws its own"
+    )
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="folder of the run (default: runs/<name of the recipe>)"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        with Progress(Console()) as progress:
+            folder = options.run or Path("runs") / options.config.stem
+            report = run_method(options.config, options.data, folder, progress)
+            progress.console.print_json(json.dumps(report))
+    except StreamAffectError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command continues from the last checkpoint\n")
+        return 130
+    return 0
