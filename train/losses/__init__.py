@@ -4,6 +4,7 @@ from .au_alignment import au_alignment_loss
 from .ccc import ccc_loss
 from .contrastive import clip_contrastive_loss
 from .correlation import concordance, pearson
+from .jmt import jmt_ccc_loss
 from .pkdot import pkdot_loss
 from .relational import pairwise_similarity, relational_loss
 from .sinkhorn import sinkhorn_divergence
@@ -13,6 +14,7 @@ __all__ = [
     "ccc_loss",
     "clip_contrastive_loss",
     "concordance",
+    "jmt_ccc_loss",
     "pairwise_similarity",
     "pearson",
     "pkdot_loss",
