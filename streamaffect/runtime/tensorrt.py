@@ -125,14 +125,19 @@ class PlanRunner:
     ) -> None:
         self.inputs, self.outputs = tensors
         self._engine = engine
-        self._max_batch = max_batch
         self._stream = stream
         self._check_names(trt)
-        both = [*self.inputs, *self.outputs]
-        self.device = {tensor.name: DeviceBuffer(max_batch * tensor.row_bytes) for tensor in both}
-        self._host = {tensor.name: PinnedArray((max_batch, *tensor.row), tensor.dtype) for tensor in both}
+        self.device: dict[str, DeviceBuffer] = {}
+        self._host: dict[str, PinnedArray] = {}
         self._batches: dict[int, _Batch] = {}
         self._contexts: dict[int, Any] = {}
+        try:
+            for tensor in (*self.inputs, *self.outputs):
+                self.device[tensor.name] = DeviceBuffer(max_batch * tensor.row_bytes)
+                self._host[tensor.name] = PinnedArray((max_batch, *tensor.row), tensor.dtype)
+        except EngineError:
+            self.close()
+            raise
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, FloatArray]:
         """Copies of the outputs (n, …) for inputs (n, …), n ≤ max_batch."""

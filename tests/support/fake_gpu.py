@@ -1,0 +1,388 @@
+"""A GPU with TensorRT for machines without one: it records every call and computes with ONNX Runtime.
+
+It is as strict as the real thing where mistakes are likely: copies must stay within what was allocated, a context can
+be recorded only after it has run with the same shape, and no context is recorded with two shapes.
+"""
+
+import ctypes
+import enum
+import json
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+
+MARK = b"FAKE PLAN\n"
+TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(bool)": np.bool_}
+
+
+class Status(enum.IntEnum):
+    cudaSuccess = 0
+    cudaErrorInvalidValue = 1
+    cudaErrorMemoryAllocation = 2
+    cudaErrorInsufficientDriver = 35
+    cudaErrorNoDevice = 100
+    cudaErrorStreamCaptureInvalidated = 901
+
+
+class CopyKind(enum.IntEnum):
+    cudaMemcpyHostToDevice = 1
+    cudaMemcpyDeviceToHost = 2
+    cudaMemcpyDeviceToDevice = 3
+
+
+class CaptureMode(enum.IntEnum):
+    cudaStreamCaptureModeThreadLocal = 1
+
+
+@dataclass
+class FakeGpu:
+    """What the two fake modules share.
+
+    calls:     names of all CUDA calls and executions, in order
+    copies:    kind and size in bytes of every copy that was done
+    broken:    status that a call gives instead of working, by the call's name
+    """
+
+    name: str = "NVIDIA Fake"
+    devices: int = 1
+    calls: list[str] = field(default_factory=list)
+    copies: list[tuple[CopyKind, int]] = field(default_factory=list)
+    broken: dict[str, Status] = field(default_factory=dict)
+    memory: dict[int, Any] = field(default_factory=dict)
+    networks: list["Network"] = field(default_factory=list)
+    recording: "list[Callable[[], None]] | None" = None
+
+    def allocate(self, size: int) -> int:
+        block = (ctypes.c_uint8 * size)()
+        address = ctypes.addressof(block)
+        self.memory[address] = block
+        return address
+
+    def covers(self, address: int, size: int) -> bool:
+        return any(start <= address and address + size <= start + len(block) for start, block in self.memory.items())
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Now, or when the recording is launched."""
+        if self.recording is None:
+            work()
+        else:
+            self.recording.append(work)
+
+    def cudart(self) -> types.ModuleType:
+        """In place of `cuda.bindings.runtime`."""
+        module = types.ModuleType("cuda.bindings.runtime")
+        for name in (name for name in dir(_Cudart) if name.startswith("cuda")):
+            setattr(module, name, self._counted(name, getattr(_Cudart(self), name)))
+        module.cudaMemcpyKind = CopyKind  # type: ignore[attr-defined]
+        module.cudaStreamCaptureMode = CaptureMode  # type: ignore[attr-defined]
+        module.cudaStreamNonBlocking = 1  # type: ignore[attr-defined]
+        return module
+
+    def tensorrt(self, version: str = "11.4.0.106") -> types.ModuleType:
+        """In place of `tensorrt`."""
+        module = types.ModuleType("tensorrt")
+        module.__version__ = version  # type: ignore[attr-defined]
+        for thing in (Logger, TensorIOMode, NetworkDefinitionCreationFlag, BuilderFlag):
+            setattr(module, thing.__name__, thing)
+        module.Runtime = lambda logger: Runtime(self)  # type: ignore[attr-defined]
+        module.Builder = lambda logger: Builder(self)  # type: ignore[attr-defined]
+        module.OnnxParser = lambda network, logger: OnnxParser(network)  # type: ignore[attr-defined]
+        return module
+
+    def _counted(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            self.calls.append(name)
+            if name in self.broken:
+                return (self.broken[name], None)
+            return function(*arguments)
+
+        return call
+
+
+class _Cudart:
+    """The calls of the CUDA runtime that ours makes."""
+
+    def __init__(self, gpu: FakeGpu) -> None:
+        self._gpu = gpu
+
+    def cudaGetDeviceCount(self) -> Any:
+        return Status.cudaSuccess, self._gpu.devices
+
+    def cudaGetDeviceProperties(self, device: int) -> Any:
+        return Status.cudaSuccess, types.SimpleNamespace(name=self._gpu.name.encode() + b"\0\0", major=9, minor=0)
+
+    def cudaGetErrorString(self, status: Status) -> Any:
+        return Status.cudaSuccess, f"the fake says {status.name}".encode()
+
+    def cudaMalloc(self, size: int) -> Any:
+        return Status.cudaSuccess, self._gpu.allocate(size)
+
+    cudaMallocHost = cudaMalloc
+
+    def cudaFree(self, address: int) -> Any:
+        known = self._gpu.memory.pop(address, None)
+        return (Status.cudaSuccess if known is not None else Status.cudaErrorInvalidValue,)
+
+    cudaFreeHost = cudaFree
+
+    def cudaStreamCreateWithFlags(self, flags: int) -> Any:
+        return Status.cudaSuccess, 7
+
+    def cudaStreamDestroy(self, stream: int) -> Any:
+        return (Status.cudaSuccess,)
+
+    def cudaStreamSynchronize(self, stream: int) -> Any:
+        return (Status.cudaSuccess if self._gpu.recording is None else Status.cudaErrorStreamCaptureInvalidated,)
+
+    def cudaMemcpyAsync(self, target: int, source: int, size: int, kind: CopyKind, stream: int) -> Any:
+        if not (self._gpu.covers(int(target), size) and self._gpu.covers(int(source), size)):
+            return (Status.cudaErrorInvalidValue,)
+
+        def copy() -> None:
+            self._gpu.copies.append((kind, size))
+            ctypes.memmove(int(target), int(source), size)
+
+        self._gpu.do(copy)
+        return (Status.cudaSuccess,)
+
+    def cudaStreamBeginCapture(self, stream: int, mode: CaptureMode) -> Any:
+        self._gpu.recording = []
+        return (Status.cudaSuccess,)
+
+    def cudaStreamEndCapture(self, stream: int) -> Any:
+        recorded, self._gpu.recording = self._gpu.recording, None
+        return Status.cudaSuccess, recorded
+
+    def cudaGraphInstantiate(self, graph: Any, flags: int) -> Any:
+        return Status.cudaSuccess, graph
+
+    def cudaGraphDestroy(self, graph: Any) -> Any:
+        return (Status.cudaSuccess,)
+
+    def cudaGraphLaunch(self, graph: Any, stream: int) -> Any:
+        for work in graph:
+            work()
+        return (Status.cudaSuccess,)
+
+    def cudaGraphExecDestroy(self, graph: Any) -> Any:
+        return (Status.cudaSuccess,)
+
+
+class Logger:
+    ERROR, WARNING = 1, 2
+
+    def __init__(self, severity: int) -> None:
+        self.severity = severity
+
+
+class TensorIOMode(enum.IntEnum):
+    NONE, INPUT, OUTPUT = 0, 1, 2
+
+
+class NetworkDefinitionCreationFlag(enum.IntEnum):
+    STRONGLY_TYPED = 1
+
+
+class BuilderFlag(enum.IntEnum):
+    TF32 = 7
+
+
+class Runtime:
+    def __init__(self, gpu: FakeGpu) -> None:
+        self._gpu = gpu
+
+    def deserialize_cuda_engine(self, plan: bytes) -> "ICudaEngine | None":
+        return ICudaEngine(self._gpu, plan[len(MARK) :]) if plan.startswith(MARK) else None
+
+
+class ICudaEngine:
+    def __init__(self, gpu: FakeGpu, content: bytes) -> None:
+        header, _, graph = content.partition(b"\n")
+        self.max_batch = int(json.loads(header)["max_batch"])
+        self.gpu = gpu
+        self.session = onnxruntime.InferenceSession(graph)
+        self.inputs = {value.name: value for value in self.session.get_inputs()}
+        self.outputs = {value.name: value for value in self.session.get_outputs()}
+        self._names = [*self.inputs, *self.outputs]
+
+    @property
+    def num_io_tensors(self) -> int:
+        return len(self._names)
+
+    def get_tensor_name(self, index: int) -> str:
+        name: str = self._names[index]
+        return name
+
+    def get_tensor_mode(self, name: str) -> TensorIOMode:
+        return TensorIOMode.INPUT if name in self.inputs else TensorIOMode.OUTPUT
+
+    def create_execution_context(self) -> "IExecutionContext":
+        return IExecutionContext(self)
+
+
+class IExecutionContext:
+    def __init__(self, engine: ICudaEngine) -> None:
+        self._engine = engine
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._addresses: dict[str, int] = {}
+        self._ran_with: dict[str, tuple[int, ...]] | None = None
+        self._recorded_with: dict[str, tuple[int, ...]] | None = None
+
+    def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
+        self._shapes[name] = shape
+        return 1 <= shape[0] <= self._engine.max_batch
+
+    def set_tensor_address(self, name: str, address: int) -> bool:
+        self._addresses[name] = address
+        return True
+
+    def execute_async_v3(self, stream: int) -> bool:
+        gpu = self._engine.gpu
+        gpu.calls.append("execute_async_v3")
+        is_complete = set(self._addresses) == {*self._engine.inputs, *self._engine.outputs}
+        if not is_complete or set(self._shapes) != set(self._engine.inputs):
+            return False
+        if gpu.recording is not None:
+            if self._ran_with != self._shapes or self._recorded_with not in (None, self._shapes):
+                return False
+            self._recorded_with = dict(self._shapes)
+        shapes = dict(self._shapes)
+        gpu.do(lambda: self._run(shapes))
+        self._ran_with = shapes
+        return True
+
+    def _run(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        engine = self._engine
+        inputs = {
+            name: _view(self._addresses[name], shapes[name], TYPES[value.type]) for name, value in engine.inputs.items()
+        }
+        for name, result in zip(engine.outputs, engine.session.run(list(engine.outputs), inputs), strict=True):
+            array = np.asarray(result)
+            if not engine.gpu.covers(self._addresses[name], array.nbytes):
+                raise AssertionError(f"{name} is written beyond its buffer")
+            _view(self._addresses[name], array.shape, array.dtype)[...] = array
+
+
+class Network:
+    """An INetworkDefinition with what the parser has put into it."""
+
+    def __init__(self, flags: int) -> None:
+        self.flags = flags
+        self.graph = b""
+        self.config: Config | None = None
+        self._inputs: list[Any] = []
+
+    @property
+    def num_inputs(self) -> int:
+        return len(self._inputs)
+
+    def get_input(self, index: int) -> Any:
+        return self._inputs[index]
+
+    def fill(self, graph: bytes) -> None:
+        self.graph = graph
+        for value in onnx.load_from_string(graph).graph.input:
+            shape = tuple(dimension.dim_value or -1 for dimension in value.type.tensor_type.shape.dim)
+            self._inputs.append(types.SimpleNamespace(name=value.name, shape=shape))
+
+
+class OnnxParser:
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._errors: list[str] = []
+
+    @property
+    def num_errors(self) -> int:
+        return len(self._errors)
+
+    def get_error(self, index: int) -> Any:
+        return types.SimpleNamespace(desc=lambda: self._errors[index])
+
+    def parse(self, graph: bytes) -> bool:
+        model = onnx.load_from_string(graph)
+        unknown = [node.op_type for node in model.graph.node if not onnx.defs.has(node.op_type)]
+        self._errors += [f"no importer for {name}" for name in unknown]
+        if not unknown:
+            self._network.fill(graph)
+        return not unknown
+
+
+class Profile:
+    def __init__(self) -> None:
+        self.shapes: dict[str, tuple[tuple[int, ...], ...]] = {}
+
+    def set_shape(self, name: str, least: Any, best: Any, most: Any) -> None:
+        self.shapes[name] = (tuple(least), tuple(best), tuple(most))
+
+
+class TimingCache:
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def serialize(self) -> bytes:
+        return self.content + b"timed;"
+
+
+class Config:
+    """An IBuilderConfig."""
+
+    def __init__(self) -> None:
+        self.cleared: list[BuilderFlag] = []
+        self.profiles: list[Profile] = []
+        self.timings = TimingCache(b"")
+
+    def clear_flag(self, flag: BuilderFlag) -> None:
+        self.cleared.append(flag)
+
+    def add_optimization_profile(self, profile: Profile) -> int:
+        self.profiles.append(profile)
+        return len(self.profiles) - 1
+
+    def create_timing_cache(self, content: bytes) -> TimingCache:
+        return TimingCache(content)
+
+    def set_timing_cache(self, cache: TimingCache, ignore_mismatch: bool) -> bool:
+        self.timings = cache
+        return True
+
+    def get_timing_cache(self) -> TimingCache:
+        return self.timings
+
+
+class Builder:
+    def __init__(self, gpu: FakeGpu) -> None:
+        self._gpu = gpu
+
+    def create_network(self, flags: int) -> Network:
+        return Network(flags)
+
+    def create_builder_config(self) -> Config:
+        return Config()
+
+    def create_optimization_profile(self) -> Profile:
+        return Profile()
+
+    def build_serialized_network(self, network: Network, config: Config) -> bytes | None:
+        if self._gpu.broken.get("build"):
+            return None
+        network.config = config
+        self._gpu.networks.append(network)
+        (profile,) = config.profiles
+        max_batch = next(iter(profile.shapes.values()))[2][0]
+        return MARK + json.dumps({"max_batch": max_batch}).encode() + b"\n" + network.graph
+
+
+def fake_plan(graph: bytes, max_batch: int) -> bytes:
+    """A plan as the fake builder makes it."""
+    return MARK + json.dumps({"max_batch": max_batch}).encode() + b"\n" + graph
+
+
+def _view(address: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = (ctypes.c_uint8 * size).from_address(address)
+    return np.frombuffer(memoryview(memory), dtype).reshape(shape)
