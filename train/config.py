@@ -18,18 +18,20 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which data, and how much of it in an epoch.
 
-    kind:          "faces" reads FER+, LFW and the labelled videos below `--data`; "clips" reads `clips.csv` there;
-                   "generated" draws simple faces
-    people:        CSV of file, person, split for the videos, beside the recipe
-    votes_share:   weight of the crowd's votes against the teacher's labels
-    balance:       see `stills.balance_weights`
-    lfw, videos:   how often each picture of these comes in an epoch, on average
-    generated:     number of drawn faces
+    kind:             "faces" reads FER+, LFW and the labelled videos below `--data`; "clips" reads `clips.csv` there;
+                      "generated" draws simple faces
+    people:           CSV of file, person, split for the videos, beside the recipe
+    votes_share:      weight of the crowd's votes against the teacher's labels in stage 1
+    clip_votes_share: the same in stage 2
+    balance:          see `stills.balance_weights`
+    lfw, videos:      how often each picture of these comes in an epoch, on average
+    generated:        number of drawn faces
     """
 
     kind: Literal["faces", "clips", "generated"] = "faces"
     people: str = ""
     votes_share: Share = 0.7
+    clip_votes_share: Share = 1.0
     balance: Share = 0.0
     lfw: float = 1.0
     videos: float = 0.5

@@ -140,9 +140,11 @@ class Run:
         sequences = [number for number, video in enumerate(corpus.videos) for _ in video.pictures]
         singles = list(range(len(sequences), len(sequences) + len(corpus.stills)))
         alone = index_stills(len(corpus.stills), recipe.clip, recipe.context)
+        still_views = self._views("stills", encoder, corpus.clip_stills, singles)
+        video_views = self._views("videos", encoder, frames, sequences)
         sets = [
-            _clip_set(self._views("stills", encoder, corpus.stills, singles), alone, corpus.stills, corpus.weights),
-            _clip_set(self._views("videos", encoder, frames, sequences), index, frames, _equal_shares(sequences)),
+            _clip_set(still_views, alone, corpus.clip_stills, corpus.weights),
+            _clip_set(video_views, index, frames, _equal_shares(sequences)),
         ]
         torch.manual_seed(recipe.seed)
         task = ClipTask(

@@ -13,6 +13,7 @@ from ..errors import DataError
 from .ferplus import PUBLIC_TEST, TRAINING, load_ferplus
 from .generated import generated_stills, generated_videos
 from .labelled_clips import TABLE, clip_records, clip_videos, has_emotions, load_labelled_clips
+from .lfw import load_lfw
 from .sources import training_stills, video_stills
 from .stills import Stills, concatenate
 from .videos import LabelledVideo, load_videos, read_people, teacher_rows
@@ -37,12 +38,14 @@ class HeldOut:
 class Corpus:
     """stills and weights: (N,) what is trained on, and how often each comes in an epoch on average.
 
+    clip_stills: the same pictures with the labels of stage 2
     held_out: stills on which choices are made
     videos:   trained on; valid_videos: choices are made and intervals calibrated; report_videos: only reported
     names:    for the manifest
     """
 
     stills: Stills
+    clip_stills: Stills
     weights: FloatArray
     held_out: HeldOut
     videos: list[LabelledVideo]
@@ -61,9 +64,12 @@ def load_corpus(recipe: Recipe, people: Path, root: Path | None, shards: Path) -
     split = read_people(people)
     parts = {name: load_videos(root, shards, split, name) for name in ("train", "valid", "report")}
     ferplus, held_out = load_ferplus(root, TRAINING), load_ferplus(root, PUBLIC_TEST)
-    stills, weights = training_stills(recipe.data, root, ferplus)
+    faces = load_lfw(root)
+    stills, weights = training_stills(recipe.data, ferplus, faces, votes_share=recipe.data.votes_share)
+    relabelled, _ = training_stills(recipe.data, ferplus, faces, votes_share=recipe.data.clip_votes_share)
     return Corpus(
         stills=stills,
+        clip_stills=relabelled,
         weights=weights,
         held_out=HeldOut(held_out.stills, held_out.is_clear),
         videos=parts["train"],
@@ -130,6 +136,7 @@ def _own_clips(recipe: Recipe, root: Path, shards: Path) -> Corpus:
     is_clear = held_out.emotions.max(axis=1) > 0.5
     return Corpus(
         stills=stills,
+        clip_stills=stills,
         weights=np.ones(len(stills), np.float32),
         held_out=HeldOut(held_out, np.asarray(is_clear)),
         videos=train,
@@ -146,6 +153,7 @@ def _generated(recipe: Recipe) -> Corpus:
     videos = [generated_videos(4, seed=seed + offset) for offset in (2, 3, 4)]
     return Corpus(
         stills=stills,
+        clip_stills=stills,
         weights=np.ones(len(stills), np.float32),
         held_out=HeldOut(held_out, np.ones(len(held_out), np.bool_)),
         videos=videos[0],

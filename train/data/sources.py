@@ -1,7 +1,5 @@
 """What the recipes train on: FER+ and LFW as one weighted set of stills, and frames of videos as stills."""
 
-from pathlib import Path
-
 import numpy as np
 
 from streamaffect.runtime.manifest import CropSpec
@@ -10,7 +8,6 @@ from streamaffect.types import FloatArray
 from ..config import DataConfig
 from ..prepare import SHARD_CROP
 from .ferplus import FerPlus, blend
-from .lfw import load_lfw
 from .stills import Stills, balance_weights, concatenate
 from .videos import LabelledVideo
 
@@ -33,9 +30,10 @@ def shard_share(crop: CropSpec) -> float:
     return (1 + 2 * crop.margin) / (1 + 2 * SHARD_CROP.margin)
 
 
-def training_stills(config: DataConfig, root: Path, ferplus: FerPlus) -> tuple[Stills, FloatArray]:
-    """FER+ and LFW for training, and how often each picture comes in an epoch on average."""
-    crowd = blend(ferplus.stills, ferplus.teacher, config.votes_share)
-    faces = load_lfw(root)
+def training_stills(
+    config: DataConfig, ferplus: FerPlus, faces: Stills, *, votes_share: float
+) -> tuple[Stills, FloatArray]:
+    """FER+ and the faces of LFW for training, and how often each picture comes in an epoch on average."""
+    crowd = blend(ferplus.stills, ferplus.teacher, votes_share)
     weights = [balance_weights(crowd.emotions, config.balance), np.full(len(faces), config.lfw, np.float32)]
     return concatenate([crowd, faces]), np.concatenate(weights)
