@@ -1,8 +1,8 @@
 """Sound as an image: the log-mel spectrogram that the joint multimodal transformer's audio backbone looks at.
 
 Waligora et al., CVPR Workshops 2024: 64 mel bands of the power in windows of 20 ms every 10 ms at 44.1 kHz, in
-decibels, standardised with the published constants. The bands are triangles on the HTK mel scale, equally high. `read_wav` reads
-the sound that goes with a recording.
+decibels, standardised with the published constants. The bands are triangles on the HTK mel scale, equally high.
+`read_wav` reads the sound that goes with a recording.
 """
 
 import math
