@@ -6,6 +6,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.choice import current_device, open_cached
@@ -92,7 +94,7 @@ def make_key(bundle: Bundle, plan: Plan, clips: ClipSet) -> EngineKey:
     )
     if plan.provider == "CPU":
         return key
-    return EngineKey(**{name: getattr(key, name) for name in key.__struct_fields__} | {"device": current_device(key)})
+    return msgspec.structs.replace(key, device=current_device(key))
 
 
 def build(
