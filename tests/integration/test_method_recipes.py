@@ -22,6 +22,10 @@ def test_guided_attention_lies_on_the_action_units(tmp_path: Path) -> None:
     assert report["accuracy"] > 0.2
 
 
+def test_videos_are_recognised_from_clips_that_were_drawn_by_softmax(tmp_path: Path) -> None:
+    assert run("stochastic_softmax_smoke.toml", tmp_path)["accuracy"] > 0.4
+
+
 def test_a_finished_run_is_scored_again_without_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = run("au_guided_smoke.toml", tmp_path)
     capsys.readouterr()

@@ -16,10 +16,11 @@ from rich.console import Console
 from streamaffect.errors import ConfigError, StreamAffectError
 
 from ..progress import Progress
-from . import au_guided_run
+from . import au_guided_run, stochastic_softmax_run
 from .au_guided_run import AuGuidedRecipe
+from .stochastic_softmax_run import StochasticSoftmaxRecipe
 
-MethodRecipe = AuGuidedRecipe
+MethodRecipe = AuGuidedRecipe | StochasticSoftmaxRecipe
 
 
 def load_method_recipe(path: Path) -> MethodRecipe:
@@ -29,7 +30,8 @@ def load_method_recipe(path: Path) -> MethodRecipe:
         ConfigError: the file is missing or not TOML, a key is unknown, or a value is of the wrong type or range.
     """
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=MethodRecipe)
+        recipe: MethodRecipe = msgspec.toml.decode(path.read_bytes(), type=MethodRecipe)
+        return recipe
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); --config takes a method's recipe, e.g. "
                           "configs/train/au_guided_smoke.toml") from error  # fmt: skip
@@ -42,7 +44,12 @@ def run_method(path: Path, data: Path | None, folder: Path, progress: Progress) 
     recipe = load_method_recipe(path)
     fabric = Fabric()
     fabric.launch()
-    report = au_guided_run.run(recipe, data, folder / "training", fabric, progress)
+    training = folder / "training"
+    match recipe:
+        case AuGuidedRecipe():
+            report = au_guided_run.run(recipe, data, training, fabric, progress)
+        case StochasticSoftmaxRecipe():
+            report = stochastic_softmax_run.run(recipe, data, training, fabric, progress)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return report

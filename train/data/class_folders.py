@@ -1,0 +1,71 @@
+"""Videos with one class each: folders of frames as in AFEW, and drawn videos that show their class for a moment only.
+
+ROOT/<split>/<class>/<video>/*.png    face crops, in the order of their names; jpg is read too
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from streamaffect.types import ImageArray
+
+from ..errors import DataError
+from ..methods.au_guided import EXPRESSIONS
+from .landmark_faces import drawn_faces
+
+PICTURES = (".png", ".jpg")
+NEUTRAL = EXPRESSIONS.index("Neutral")
+
+
+@dataclass(frozen=True, slots=True)
+class ClassVideo:
+    """name: unique in its split; label: number of the class; frames: (L, S, S) uint8 grey."""
+
+    name: str
+    label: int
+    frames: ImageArray
+
+
+def load_class_folders(root: Path, split: str, classes: Sequence[str], size: int) -> list[ClassVideo]:
+    """All videos of a split, their frames scaled to S = `size`. A folder without pictures is skipped.
+
+    Raises DataError if the folders of the split are not exactly the classes, or if a picture cannot be read.
+    """
+    folder = root / split
+    found = sorted(path.name for path in folder.glob("*") if path.is_dir())
+    if found != sorted(classes):
+        raise DataError(f"{folder}: expected one folder for each of {', '.join(classes)}; found {', '.join(found)}")
+    videos = []
+    for label, name in enumerate(classes):
+        for video in sorted(path for path in (folder / name).iterdir() if path.is_dir()):
+            files = sorted(path for path in video.iterdir() if path.suffix.lower() in PICTURES)
+            if files:
+                frames = np.stack([_picture(file, size) for file in files])
+                videos.append(ClassVideo(f"{name}/{video.name}", label, frames))
+    return videos
+
+
+def drawn_videos(count: int, size: int, frames: int, *, apex: float, seed: int) -> list[ClassVideo]:
+    """Neutral faces that show one of the six expressions during a share `apex` of their frames, somewhere."""
+    generator = np.random.default_rng(seed)
+    pool = drawn_faces(40 * len(EXPRESSIONS), size, seed=seed)
+    of_class = [np.flatnonzero(pool.labels.numpy() == label) for label in range(len(EXPRESSIONS))]
+    videos = []
+    for number in range(count):
+        label = int(generator.integers(NEUTRAL))
+        shown = np.full(frames, NEUTRAL)
+        begin = int(generator.integers(frames - round(apex * frames) + 1))
+        shown[begin : begin + round(apex * frames)] = label
+        rows = [int(generator.choice(of_class[expression])) for expression in shown]
+        videos.append(ClassVideo(f"drawn-{number}", label, pool.pictures[rows].numpy()))
+    return videos
+
+
+def _picture(file: Path, size: int) -> ImageArray:
+    picture = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+    if picture is None:
+        raise DataError(f"{file}: is no picture")
+    return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
