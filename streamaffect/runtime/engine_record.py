@@ -127,6 +127,7 @@ class Timing(msgspec.Struct, frozen=True):
     batch: int
     threads: int
     calls: int
+    p25_ms: float
     p50_ms: float
     p95_ms: float
     p99_ms: float
@@ -148,7 +149,8 @@ class ColdStart(msgspec.Struct, frozen=True):
 class BenchReport(msgspec.Struct, frozen=True):
     """`bench.json`: times of the engine, and of ONNX Runtime fp32 measured in turns with it.
 
-    frame_ms:           median cost of one new frame of one face, one thread
+    frame_ms:           cost of one new frame of one face, one thread: the lower quartile, which other programs on the
+                        machine change far less than the median
     reference_frame_ms: the same of ONNX Runtime fp32
     cold:               null where it was not measured
     """
