@@ -16,11 +16,15 @@ from rich.console import Console
 from streamaffect.errors import ConfigError, StreamAffectError
 
 from ..progress import Progress
-from . import au_guided_run, stochastic_softmax_run
+from . import au_guided_run, compound_run, jmt_run, pkdot_run, stochastic_softmax_run, subject_msda_run
 from .au_guided_run import AuGuidedRecipe
+from .compound_run import CompoundRecipe
+from .jmt_run import JmtRecipe
+from .pkdot_run import PkdotRecipe
 from .stochastic_softmax_run import StochasticSoftmaxRecipe
+from .subject_msda_run import SubjectMsdaRecipe
 
-MethodRecipe = AuGuidedRecipe | StochasticSoftmaxRecipe
+MethodRecipe = AuGuidedRecipe | CompoundRecipe | JmtRecipe | PkdotRecipe | StochasticSoftmaxRecipe | SubjectMsdaRecipe
 
 
 def load_method_recipe(path: Path) -> MethodRecipe:
@@ -48,8 +52,16 @@ def run_method(path: Path, data: Path | None, folder: Path, progress: Progress) 
     match recipe:
         case AuGuidedRecipe():
             report = au_guided_run.run(recipe, data, training, fabric, progress)
+        case CompoundRecipe():
+            report = compound_run.run(recipe, data, training, fabric, progress)
         case StochasticSoftmaxRecipe():
             report = stochastic_softmax_run.run(recipe, data, training, fabric, progress)
+        case JmtRecipe():
+            report = jmt_run.run(recipe, data, training, fabric, progress)
+        case PkdotRecipe():
+            report = pkdot_run.run(recipe, data, training, fabric, progress)
+        case SubjectMsdaRecipe():
+            report = subject_msda_run.run(recipe, data, training, fabric, progress)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return report

@@ -1,0 +1,245 @@
+"""The recipe of subject-based adaptation on features: many labelled people teach a head about one unlabelled person.
+
+Stage 1 trains on pairs of source people. Stage 2 goes in rounds: pseudo-labels of the target by the model so far, then
+training on sources and target. Both stages are run a second time without the discrepancy, as the baseline. The
+labels of the target are used for scores alone.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from ..classification import war
+from ..config import Count, OptimiserConfig, Share
+from ..data.feature_files import load_features
+from ..errors import DataError, TrainingError
+from ..loop import Part, fit
+from ..progress import Progress
+from .subject_msda import Domain, PseudoLabels, adaptation_loss, coral, mmd, select_pseudo_labels
+
+Rows = tuple[Tensor, Tensor]  # features (B, D), labels (B,)
+Pair = tuple[Rows, Rows]
+SCORED = "target_accuracy"
+
+
+class SubjectMsdaRecipe(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="subject_msda"
+):
+    """Everything that defines the run, but for the data's folder.
+
+    data:        "features" reads `sources` (`features` (N, D), `labels` (N,), `subjects` (N,)) and `target` (`features`
+                 (M, D), those of the mirror images `flipped` (M, D), `labels` (M,)) below `--data`; "drawn" makes
+                 people whose features are shifted, each in a direction of their own
+    hidden:      width of the features that are drawn together
+    discrepancy: and its weight in the sum
+    threshold:   of the pseudo-labels in the first round; it falls by `threshold_step` with each of `rounds`
+    batches:     of an epoch, each of half `optimiser.batch` rows of either side
+    optimiser:   its epochs count for stage 1, and again for each round
+    drawn_people, drawn_rows, drawn_dim: source people of "drawn", rows of each, and D
+    """
+
+    name: str
+    seed: int
+    data: Literal["drawn", "features"]
+    classes: Count
+    hidden: Count
+    batches: Count
+    optimiser: OptimiserConfig
+    discrepancy: Literal["mmd", "coral"] = "mmd"
+    weight: float = 1.0
+    threshold: Share = 0.9
+    threshold_step: Share = 0.02
+    rounds: Count = 3
+    drawn_people: Count = 6
+    drawn_rows: Count = 60
+    drawn_dim: Count = 12
+
+
+class People(NamedTuple):
+    """features (N, D), labels (N,) int64, subjects (N,) int64."""
+
+    features: Tensor
+    labels: Tensor
+    subjects: Tensor
+
+
+class Person(NamedTuple):
+    """features (M, D), flipped (M, D) of the mirror images, labels (M,) int64 for scores alone."""
+
+    features: Tensor
+    flipped: Tensor
+    labels: Tensor
+
+
+class AdaptedHead(nn.Module):
+    """A hidden layer, whose output is drawn together, and a classifier. (B, D) → features (B, H), logits (B, K)."""
+
+    def __init__(self, dim: int, hidden: int, classes: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, hidden))
+        self.classifier = nn.Linear(hidden, classes)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The hidden features, and the class scores made of them."""
+        hidden = self.features(x)
+        return hidden, self.classifier(hidden.relu())
+
+
+class PairTask:
+    """A `train.loop.Task` whose batches are rows of two domains, drawn by seed, epoch and number alone."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        draw: Callable[[torch.Generator], Pair],
+        recipe: SubjectMsdaRecipe,
+        target: Person,
+        weight: float,
+    ) -> None:
+        self.model = model
+        self._draw = draw
+        self._recipe = recipe
+        self._target = target
+        self._weight = weight
+
+    def batch_count(self, part: Part) -> int:
+        """Batches of one epoch for each process."""
+        return max(1, self._recipe.batches // part.world)
+
+    def batches(self, epoch: int, first: int, part: Part) -> Iterator[Pair]:
+        """Pairs of rows."""
+        for number in range(first, self.batch_count(part)):
+            seed = ((self._recipe.seed * 1000 + epoch) * 1000 + number) * 1000 + part.rank
+            yield self._draw(torch.Generator().manual_seed(seed))
+
+    def losses(self, model: nn.Module, batch: Pair) -> dict[str, Tensor]:
+        """Cross-entropy of both sides and the discrepancy, in one sum."""
+        domains = []
+        for rows, labels in batch:
+            features, logits = model(rows)
+            domains.append(Domain(features, logits, labels))
+        discrepancy = mmd if self._recipe.discrepancy == "mmd" else coral
+        return {"adaptation": adaptation_loss(domains[0], domains[1], discrepancy=discrepancy, weight=self._weight)}
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Accuracy on the target, with the labels that training does not see."""
+        model.eval()
+        with torch.no_grad():
+            return {SCORED: float(war(model(self._target.features)[1].argmax(dim=1), self._target.labels))}
+
+
+def run(
+    recipe: SubjectMsdaRecipe, root: Path | None, folder: Path, fabric: Fabric, progress: Progress
+) -> dict[str, float]:
+    """Train both stages, with and without the discrepancy, or go on; returns the accuracies on the target.
+
+    Raises DataError if the data are missing or not as described, TrainingError if no pseudo-label is ever confident.
+    """
+    sources, target = _load(recipe, root)
+    adaptation = _Adaptation(
+        recipe, People(*fabric.to_device(sources)), Person(*fabric.to_device(target)), fabric, progress
+    )
+    report = adaptation.run(folder / "adapted", recipe.weight)
+    without = adaptation.run(folder / "without_discrepancy", 0.0)
+    return report | {f"{name}_without_discrepancy": value for name, value in without.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Adaptation:
+    """Both stages on the same data."""
+
+    recipe: SubjectMsdaRecipe
+    sources: People
+    target: Person
+    fabric: Fabric
+    progress: Progress
+
+    def run(self, folder: Path, weight: float) -> dict[str, float]:
+        torch.manual_seed(self.recipe.seed)
+        model: nn.Module = AdaptedHead(self.target.features.shape[1], self.recipe.hidden, self.recipe.classes)
+        model, scores = self._fit(model, self._two_people, folder / "sources", weight)
+        report = {f"{SCORED}_sources_only": scores[SCORED]}
+        kept: PseudoLabels | None = None
+        for number in range(self.recipe.rounds):
+            threshold = self.recipe.threshold - number * self.recipe.threshold_step
+            found = self._pseudo_labels(model, threshold)
+            kept = found if len(found.indices) else kept
+            if kept is None:
+                raise TrainingError(
+                    f"no picture of the target is judged with confidence above {threshold:.2f}; "
+                    "lower `threshold`, or train longer on the sources"
+                )
+            model, scores = self._fit(model, partial(self._with_target, kept), folder / f"round_{number + 1}", weight)
+            report["pseudo_labels"] = float(len(kept.indices))
+            report["pseudo_label_accuracy"] = float(war(kept.labels, self.target.labels[kept.indices]))
+        return report | scores
+
+    def _fit(
+        self, model: nn.Module, draw: Callable[[torch.Generator], Pair], folder: Path, weight: float
+    ) -> tuple[nn.Module, dict[str, float]]:
+        task = PairTask(model.requires_grad_(), draw, self.recipe, self.target, weight)
+        trained = fit(task, self.recipe.optimiser, folder, fabric=self.fabric, progress=self.progress)
+        return trained, task.validate(trained)
+
+    @torch.no_grad()
+    def _pseudo_labels(self, model: nn.Module, threshold: float) -> PseudoLabels:
+        plain, flipped = model(self.target.features)[1], model(self.target.flipped)[1]
+        return select_pseudo_labels(plain, flipped, threshold)
+
+    def _two_people(self, generator: torch.Generator) -> Pair:
+        people = torch.unique(self.sources.subjects)
+        first, second = people[torch.randperm(len(people), generator=generator)[:2]]
+        return self._of_person(int(first), generator), self._of_person(int(second), generator)
+
+    def _with_target(self, kept: PseudoLabels, generator: torch.Generator) -> Pair:
+        source = self._drawn(torch.arange(len(self.sources.labels)), generator)
+        place = self._drawn(torch.arange(len(kept.indices)), generator)
+        return (
+            (self.sources.features[source], self.sources.labels[source]),
+            (self.target.features[kept.indices[place]], kept.labels[place]),
+        )
+
+    def _of_person(self, subject: int, generator: torch.Generator) -> Rows:
+        rows = self._drawn((self.sources.subjects == subject).nonzero().squeeze(1), generator)
+        return self.sources.features[rows], self.sources.labels[rows]
+
+    def _drawn(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """Half a batch of these rows, with repetition."""
+        return rows[torch.randint(len(rows), (max(2, self.recipe.optimiser.batch // 2),), generator=generator)]
+
+
+def _load(recipe: SubjectMsdaRecipe, root: Path | None) -> tuple[People, Person]:
+    if recipe.data == "drawn":
+        return _drawn_people(recipe)
+    sources = People(**load_features(root, "sources", {"features": "ND", "labels": "N int", "subjects": "N int"}))
+    target = Person(**load_features(root, "target", {"features": "MD", "flipped": "MD", "labels": "M int"}))
+    if len(torch.unique(sources.subjects)) < 2:
+        raise DataError(f"{root}/sources.safetensors: needs at least 2 people in 'subjects'")
+    if sources.features.shape[1] != target.features.shape[1]:
+        raise DataError(f"{root}: sources have {sources.features.shape[1]} features, the target has "
+                        f"{target.features.shape[1]}")  # fmt: skip
+    return sources, target
+
+
+def _drawn_people(recipe: SubjectMsdaRecipe) -> tuple[People, Person]:
+    """Classes at the same places for everybody, and everybody shifted elsewhere; the last person is the target."""
+    generator = torch.Generator().manual_seed(recipe.seed)
+    rows, dim = recipe.drawn_rows, recipe.drawn_dim
+    centres = 2 * torch.randn(recipe.classes, dim, generator=generator)
+    people = max(2, recipe.drawn_people) + 1
+    shifts = 1.5 * torch.randn(people, 1, dim, generator=generator)
+    labels = torch.randint(recipe.classes, (people, rows), generator=generator)
+    features = centres[labels] + shifts + torch.randn(people, rows, dim, generator=generator)
+    flipped = features[-1] + 0.3 * torch.randn(rows, dim, generator=generator)
+    subjects = torch.arange(people - 1).repeat_interleave(rows)
+    return (
+        People(features[:-1].flatten(0, 1), labels[:-1].flatten(), subjects),
+        Person(features[-1], flipped, labels[-1]),
+    )
