@@ -26,6 +26,12 @@ def test_videos_are_recognised_from_clips_that_were_drawn_by_softmax(tmp_path: P
     assert run("stochastic_softmax_smoke.toml", tmp_path)["accuracy"] > 0.4
 
 
+def test_compound_emotions_are_recognised_where_no_modality_tells_them_alone(tmp_path: Path) -> None:
+    report = run("compound_smoke.toml", tmp_path)
+    assert report["mean_logits_weighted_f1"] > 0.9
+    assert report["frame_accuracy"] > 0.7
+
+
 def test_a_finished_run_is_scored_again_without_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = run("au_guided_smoke.toml", tmp_path)
     capsys.readouterr()
