@@ -6,6 +6,7 @@ On a machine that does other things too, two engines measured one after the othe
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.choice import open_cached
 from streamaffect.runtime.engine import Engine
 from streamaffect.runtime.engine_cache import CachedEngine
-from streamaffect.runtime.engine_record import SCHEMA, BenchReport, ColdStart, Timing
+from streamaffect.runtime.engine_record import SCHEMA, BenchReport, ColdStart, Provider, Timing
 from streamaffect.runtime.manifest import CLIP_ENCODER, CONTEXT_HEAD, FRAME_ENCODER, ROLES
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 
@@ -25,6 +26,13 @@ FEWEST_ROUNDS, MOST_ROUNDS, BURST = 3, 400, 4
 FRAME_SHARE = 3  # the choice rests on this one, so it gets more time
 
 Call = Callable[[], object]
+
+
+class Sample(NamedTuple):
+    """One call: the time that passed, and the processor time of all threads, in milliseconds."""
+
+    wall_ms: float
+    cpu_ms: float
 
 
 def measure(
@@ -51,10 +59,10 @@ def measure(
                 running[cached.folder.name] = engine
             for role, batch in [(FRAME, 1), *((role, batch) for role in ROLES for batch in batches)]:
                 calls = {name: make_call(engine, bundle, role, batch) for name, engine in running.items()}
-                for name, times_ms in time_in_turns(
+                for name, samples in time_in_turns(
                     calls, seconds=seconds * (FRAME_SHARE if role == FRAME else 1)
                 ).items():
-                    timings[name].append(_timing(role, batch, count, times_ms))
+                    timings[name].append(_timing(role, batch, count, samples))
                 advance(f"{role} × {batch}")
     return timings
 
@@ -72,8 +80,8 @@ def make_report(
         engine_sha256=engine.sha256,
         created=now(),
         machine=machine(),
-        frame_ms=_frame_ms(own),
-        reference_frame_ms=_frame_ms(reference),
+        frame_ms=_frame_ms(own, engine.record.key.provider),
+        reference_frame_ms=_frame_ms(reference, "CPU"),
         timings=own,
         reference_timings=reference,
         cold=cold,
@@ -99,30 +107,35 @@ def make_call(engine: Engine, bundle: Bundle, role: str, batch: int) -> Call:
     return calls[role]
 
 
-def time_in_turns(calls: Mapping[str, Call], *, seconds: float) -> dict[str, list[float]]:
-    """Milliseconds of each call, a burst of each per round; at least FEWEST_ROUNDS, however slow.
+def time_in_turns(calls: Mapping[str, Call], *, seconds: float) -> dict[str, list[Sample]]:
+    """The times of each call, a burst of each per round; at least FEWEST_ROUNDS, however slow.
 
     The first call of a burst is not counted: it pays for what the engines before it have put into the caches.
     """
-    times_ms: dict[str, list[float]] = {name: [] for name in calls}
+    samples: dict[str, list[Sample]] = {name: [] for name in calls}
     deadline = time.perf_counter() + seconds
     for done in range(MOST_ROUNDS):
         if done >= FEWEST_ROUNDS and time.perf_counter() > deadline:
             break
         for name, call in calls.items():
             call()
-            for _ in range(BURST):
-                started = time.perf_counter()
-                call()
-                times_ms[name].append((time.perf_counter() - started) * 1e3)
-    return times_ms
+            samples[name] += [_time(call) for _ in range(BURST)]
+    return samples
 
 
-def _timing(role: str, batch: int, threads: int, times_ms: list[float]) -> Timing:
-    p25, p50, p95, p99 = (float(np.quantile(times_ms, share)) for share in (0.25, 0.5, 0.95, 0.99))
-    return Timing(role, batch, threads, len(times_ms), p25, p50, p95, p99)
+def _time(call: Call) -> Sample:
+    wall, cpu = time.perf_counter(), time.process_time()
+    call()
+    return Sample(wall_ms=(time.perf_counter() - wall) * 1e3, cpu_ms=(time.process_time() - cpu) * 1e3)
 
 
-def _frame_ms(timings: Sequence[Timing]) -> float:
+def _timing(role: str, batch: int, threads: int, samples: Sequence[Sample]) -> Timing:
+    p50, p95, p99 = (float(np.quantile([sample.wall_ms for sample in samples], share)) for share in (0.5, 0.95, 0.99))
+    cpu_ms = float(np.median([sample.cpu_ms for sample in samples]))
+    return Timing(role, batch, threads, len(samples), p50, p95, p99, cpu_ms)
+
+
+def _frame_ms(timings: Sequence[Timing], provider: Provider) -> float:
     """The cost of a frame with the first of the thread counts that were measured."""
-    return next(timing.p25_ms for timing in timings if timing.role == FRAME)
+    first = next(timing for timing in timings if timing.role == FRAME)
+    return first.cpu_ms if provider == "CPU" and first.threads == 1 else first.p50_ms

@@ -49,12 +49,12 @@ def timings_table(timings: Mapping[str, Sequence[Timing]], titles: Mapping[str, 
     """Engines under each other for each graph, batch size and thread count: milliseconds a call, rows a second."""
     names = [REFERENCE, *(name for name in timings if name != REFERENCE)]
     table = Table("graph", "batch", "threads", "engine", box=SIMPLE_HEAD, pad_edge=False)
-    for column in ("p50 ms", "p95 ms", "p99 ms", "rows/s"):
+    for column in ("p50 ms", "p95 ms", "p99 ms", "CPU ms", "rows/s"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in zip(*(timings[name] for name in names), strict=True):
         for place, (name, timing) in enumerate(zip(names, row, strict=True)):
             where = (timing.role, str(timing.batch), str(timing.threads)) if place == 0 else ("", "", "")
-            times = (f"{value:.3f}" for value in (timing.p50_ms, timing.p95_ms, timing.p99_ms))
+            times = (f"{value:.3f}" for value in (timing.p50_ms, timing.p95_ms, timing.p99_ms, timing.cpu_ms))
             table.add_row(*where, titles.get(name, name), *times, f"{timing.per_second:.0f}")
         table.add_section()
     return table

@@ -120,17 +120,18 @@ class VerifyReport(msgspec.Struct, frozen=True):
 class Timing(msgspec.Struct, frozen=True):
     """Times of one graph at one batch size and thread count, in milliseconds per call.
 
-    role: of the graph, or "frame" for what one new frame of one face costs: all three graphs, batch 1
+    role:   of the graph, or "frame" for what one new frame of one face costs: all three graphs, batch 1
+    cpu_ms: median of the processor time of all threads; equal to p50_ms on one thread of an idle machine
     """
 
     role: str
     batch: int
     threads: int
     calls: int
-    p25_ms: float
     p50_ms: float
     p95_ms: float
     p99_ms: float
+    cpu_ms: float
 
     @property
     def per_second(self) -> float:
@@ -149,8 +150,8 @@ class ColdStart(msgspec.Struct, frozen=True):
 class BenchReport(msgspec.Struct, frozen=True):
     """`bench.json`: times of the engine, and of ONNX Runtime fp32 measured in turns with it.
 
-    frame_ms:           cost of one new frame of one face, one thread: the lower quartile, which other programs on the
-                        machine change far less than the median
+    frame_ms:           cost of one new frame of one face on one thread; processor time where the processor computes, since
+                        other programs on the machine hardly change that, else the median of the time that passes
     reference_frame_ms: the same of ONNX Runtime fp32
     cold:               null where it was not measured
     """
