@@ -32,6 +32,11 @@ def test_compound_emotions_are_recognised_where_no_modality_tells_them_alone(tmp
     assert report["frame_accuracy"] > 0.7
 
 
+def test_videos_lie_beside_the_sentences_of_their_class_better_than_their_mean_frame_does(tmp_path: Path) -> None:
+    report = run("emoclip_smoke.toml", tmp_path)
+    assert report["war"] > report["baseline_war"] + 0.2
+
+
 def test_a_finished_run_is_scored_again_without_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = run("au_guided_smoke.toml", tmp_path)
     capsys.readouterr()

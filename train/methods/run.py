@@ -16,15 +16,24 @@ from rich.console import Console
 from streamaffect.errors import ConfigError, StreamAffectError
 
 from ..progress import Progress
-from . import au_guided_run, compound_run, jmt_run, pkdot_run, stochastic_softmax_run, subject_msda_run
+from . import au_guided_run, compound_run, emoclip_run, jmt_run, pkdot_run, stochastic_softmax_run, subject_msda_run
 from .au_guided_run import AuGuidedRecipe
 from .compound_run import CompoundRecipe
+from .emoclip_run import EmoClipRecipe
 from .jmt_run import JmtRecipe
 from .pkdot_run import PkdotRecipe
 from .stochastic_softmax_run import StochasticSoftmaxRecipe
 from .subject_msda_run import SubjectMsdaRecipe
 
-MethodRecipe = AuGuidedRecipe | CompoundRecipe | JmtRecipe | PkdotRecipe | StochasticSoftmaxRecipe | SubjectMsdaRecipe
+MethodRecipe = (
+    AuGuidedRecipe
+    | CompoundRecipe
+    | EmoClipRecipe
+    | JmtRecipe
+    | PkdotRecipe
+    | StochasticSoftmaxRecipe
+    | SubjectMsdaRecipe
+)
 
 
 def load_method_recipe(path: Path) -> MethodRecipe:
@@ -54,6 +63,8 @@ def run_method(path: Path, data: Path | None, folder: Path, progress: Progress) 
             report = au_guided_run.run(recipe, data, training, fabric, progress)
         case CompoundRecipe():
             report = compound_run.run(recipe, data, training, fabric, progress)
+        case EmoClipRecipe():
+            report = emoclip_run.run(recipe, data, training, fabric, progress)
         case StochasticSoftmaxRecipe():
             report = stochastic_softmax_run.run(recipe, data, training, fabric, progress)
         case JmtRecipe():
