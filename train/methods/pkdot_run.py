@@ -78,14 +78,30 @@ def run(recipe: PkdotRecipe, root: Path | None, folder: Path, fabric: Fabric, pr
 
     Raises DataError if the data are missing or not as described.
     """
-    train, valid = (PairedFeatures(*fabric.to_device(part)) for part in _load(recipe, root))
+    train, valid = _load(recipe, root)
+    trained = train_parts(recipe, train, valid, folder, fabric=fabric, progress=progress)
+    return {f"{part}_{score}": value for part, (_, scores) in trained.items() for score, value in scores.items()}
+
+
+def train_parts(
+    recipe: PkdotRecipe,
+    train: PairedFeatures,
+    valid: PairedFeatures,
+    folder: Path,
+    *,
+    fabric: Fabric,
+    progress: Progress,
+) -> dict[str, tuple[nn.Module, Scores]]:
+    """The averaged models `teacher`, `student` and `student_without_structure`, with their scores on `valid`."""
+    train, valid = (PairedFeatures(*fabric.to_device(part)) for part in (train, valid))
     parts = _Parts(recipe, train, valid, folder, fabric, progress)
-    teacher, taught = parts.teacher()
-    report = {"teacher": taught}
+    teacher = parts.teacher()
     hallucination = parts.hallucination()
-    for name, structure in (("student", recipe.structure), ("student_without_structure", 0.0)):
-        report[name] = parts.student(name, hallucination, teacher, structure)
-    return {f"{part}_{score}": value for part, scores in report.items() for score, value in scores.items()}
+    return {
+        "teacher": teacher,
+        "student": parts.student("student", hallucination, teacher[0], recipe.structure),
+        "student_without_structure": parts.student("student_without_structure", hallucination, teacher[0], 0.0),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +139,9 @@ class _Parts:
         model = HallucinationNetwork(self.train.visual.shape[1])
         return self._fit("hallucination", model, self.train, losses, validate)[0]
 
-    def student(self, name: str, hallucination: nn.Module, teacher: nn.Module, structure: float) -> Scores:
+    def student(
+        self, name: str, hallucination: nn.Module, teacher: nn.Module, structure: float
+    ) -> tuple[nn.Module, Scores]:
         """Vision alone, by cross-entropy and, weighted, the teacher's structure; the same start for every weight."""
         with torch.no_grad():
             taught = teacher(self.train.visual, self.train.privileged)[1]
@@ -142,7 +160,7 @@ class _Parts:
             return _scores(logits, self.valid.labels) | {"structure_distance": float(self._structure(aim, embedding))}
 
         model = Student(hallucination, self._fusion())
-        return self._fit(name, model, (*self.train, taught), losses, validate)[1]
+        return self._fit(name, model, (*self.train, taught), losses, validate)
 
     def _fusion(self) -> PrivilegedFusion:
         torch.manual_seed(self.recipe.seed)
