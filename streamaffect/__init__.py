@@ -3,6 +3,7 @@
 Everything here is loaded when it is first used, so that `import streamaffect` costs nothing.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     )
     from streamaffect.runtime.bundle import Bundle, load_bundle
     from streamaffect.types import Estimate, Event, Health, Meta
+
+# From 1.29 on ONNX Runtime reports its use, models included, to its maker unless it finds this when it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 

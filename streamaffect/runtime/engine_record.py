@@ -150,8 +150,8 @@ class ColdStart(msgspec.Struct, frozen=True):
 class BenchReport(msgspec.Struct, frozen=True):
     """`bench.json`: times of the engine, and of ONNX Runtime fp32 measured in turns with it.
 
-    frame_ms:           cost of one new frame of one face on one thread; processor time where the processor computes, since
-                        other programs on the machine hardly change that, else the median of the time that passes
+    frame_ms:           cost of one new frame of one face on one thread: processor time where the processor computes,
+                        since other programs hardly change that, else the median of the time that passes
     reference_frame_ms: the same of ONNX Runtime fp32
     cold:               null where it was not measured
     """

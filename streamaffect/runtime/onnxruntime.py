@@ -39,9 +39,9 @@ class OnnxRuntimeEngine:
     ) -> None:
         self._info = EngineInfo("onnxruntime", provider, precision, reason)
         compiled = graphs or {}
-        self._frame_encoder = _session(bundle, FRAME_ENCODER, compiled, provider, threads)
-        self._clip_encoder = _session(bundle, CLIP_ENCODER, compiled, provider, threads)
-        self._head = _session(bundle, CONTEXT_HEAD, compiled, provider, threads)
+        self._frame_encoder = open_session(bundle, FRAME_ENCODER, compiled, provider, threads)
+        self._clip_encoder = open_session(bundle, CLIP_ENCODER, compiled, provider, threads)
+        self._head = open_session(bundle, CONTEXT_HEAD, compiled, provider, threads)
         self._head_names = [head.name for head in bundle.manifest.heads if head.input == "context"]
         warm_up(self, bundle)
 
@@ -76,9 +76,10 @@ def has_cuda_provider() -> bool:
     return _PROVIDERS["CUDA"] in onnxruntime.get_available_providers()
 
 
-def _session(
+def open_session(
     bundle: Bundle, role: str, graphs: Mapping[str, bytes], provider: Provider, threads: int
 ) -> "onnxruntime.InferenceSession":
+    """A role's graph, from `graphs` if it is there, else the bundle's. Raises EngineError."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -14,6 +14,7 @@ from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import EngineInfo
 from streamaffect.runtime.engine_record import Precision
 from streamaffect.runtime.manifest import CLIP_ENCODER, CONTEXT_HEAD, FRAME_ENCODER
+from streamaffect.runtime.onnxruntime import open_session
 from streamaffect.runtime.warm_up import first_line, warm_up
 from streamaffect.types import BoolArray, FloatArray, ImageArray
 
@@ -22,10 +23,13 @@ REPORTER = "openvino_telemetry"
 
 
 class OpenVinoEngine:
-    """The three graphs as compiled OpenVINO models on the CPU.
+    """The two encoders as compiled OpenVINO models on the CPU.
 
     precision: "fp32"; "bf16" for the two encoders, refused where the processor has no bf16; or "int8", which needs
-               compiled `graphs` by role. The heads always run in fp32: they cost little and their error is published.
+               compiled `graphs` by role
+
+    The heads run in ONNX Runtime fp32: a call of a graph so small costs half as much there, and whatever error they had
+    would be published as it is.
     """
 
     def __init__(
@@ -42,15 +46,13 @@ class OpenVinoEngine:
             raise EngineError("this processor has no bf16; use --engine auto, or OpenVINO in fp32 or int8")
         self._info = EngineInfo("openvino", "CPU", precision, reason)
         core = openvino.Core()
-        encoders = "bf16" if precision == "bf16" else "f32"
         compiled = graphs or {}
-        names = [head.name for head in bundle.manifest.heads if head.input == "context"]
 
-        def load(role: str, precision: str, outputs: list[str]) -> _Graph:
+        def load(role: str, output: str) -> _Graph:
             path = bundle.graph_path(role)
             data = compiled.get(role) or path.read_bytes()
             settings = {
-                "INFERENCE_PRECISION_HINT": precision,
+                "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
                 "INFERENCE_NUM_THREADS": threads,
                 "NUM_STREAMS": 1,
                 "PERFORMANCE_HINT": "LATENCY",
@@ -59,12 +61,12 @@ class OpenVinoEngine:
                 model = core.compile_model(core.read_model(data), "CPU", settings)
             except Exception as error:
                 raise EngineError(f"{path}: OpenVINO cannot compile it ({first_line(error)})") from error
-            return _Graph(model, outputs)
+            return _Graph(model, output)
 
-        self._frame_encoder = load(FRAME_ENCODER, encoders, ["features"])
-        self._clip_encoder = load(CLIP_ENCODER, encoders, ["clip"])
-        self._head = load(CONTEXT_HEAD, "f32", names)
-        self._head_names = names
+        self._frame_encoder = load(FRAME_ENCODER, "features")
+        self._clip_encoder = load(CLIP_ENCODER, "clip")
+        self._head = open_session(bundle, CONTEXT_HEAD, compiled, "CPU", threads)
+        self._head_names = [head.name for head in bundle.manifest.heads if head.input == "context"]
         warm_up(self, bundle)
 
     @property
@@ -74,15 +76,15 @@ class OpenVinoEngine:
 
     def encode_frames(self, crops: ImageArray) -> FloatArray:
         """crops (N, S, S, 3) uint8 RGB → features (N, D) float32."""
-        return self._frame_encoder({"crops": crops})[0]
+        return self._frame_encoder(crops)
 
     def encode_clips(self, features: FloatArray) -> FloatArray:
         """features (N, T, D) float32, oldest first → clip vectors (N, C) float32."""
-        return self._clip_encoder({"features": features})[0]
+        return self._clip_encoder(features)
 
     def run_heads(self, clip: FloatArray, context: FloatArray, valid: BoolArray) -> dict[str, FloatArray]:
         """clip (N, C), context (N, K, C), valid (N, K) → one (N, L) float32 array per head."""
-        outputs = self._head({"clip": clip, "context": context, "valid": valid})
+        outputs: list[Any] = self._head.run(self._head_names, {"clip": clip, "context": context, "valid": valid})
         return dict(zip(self._head_names, outputs, strict=True))
 
     def close(self) -> None:
@@ -90,17 +92,17 @@ class OpenVinoEngine:
 
 
 class _Graph:
-    """One compiled graph with its own request. Inputs are read where they lie, outputs are copied out."""
+    """One compiled encoder with its own request. The input is read where it lies, the output is copied out."""
 
-    def __init__(self, model: Any, outputs: list[str]) -> None:
-        self._inputs = {port.any_name: port for port in model.inputs}
-        self._outputs = [model.output(name) for name in outputs]
+    def __init__(self, model: Any, output: str) -> None:
+        self._input = model.input(0)
+        self._output = model.output(output)
         self._request = model.create_infer_request()
 
-    def __call__(self, inputs: Mapping[str, np.ndarray]) -> list[FloatArray]:
-        bound = {self._inputs[name]: np.ascontiguousarray(array) for name, array in inputs.items()}
+    def __call__(self, rows: np.ndarray) -> FloatArray:
+        bound = {self._input: np.ascontiguousarray(rows)}
         results = self._request.infer(bound, share_inputs=True, share_outputs=True)
-        return [np.array(results[output]) for output in self._outputs]
+        return np.array(results[self._output])
 
 
 def import_openvino() -> ModuleType:
