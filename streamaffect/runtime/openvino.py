@@ -26,7 +26,7 @@ class OpenVinoEngine:
     """The two encoders as compiled OpenVINO models on the CPU.
 
     precision: "fp32"; "bf16" for the two encoders, refused where the processor has no bf16; or "int8", which needs
-               compiled `graphs` by role
+               compiled `graphs` by role, and computes the rest of the encoders in bf16 where the processor has it
 
     The heads run in ONNX Runtime fp32: a call of a graph so small costs half as much there, and whatever error they had
     would be published as it is.
@@ -47,12 +47,13 @@ class OpenVinoEngine:
         self._info = EngineInfo("openvino", "CPU", precision, reason)
         core = openvino.Core()
         compiled = graphs or {}
+        floats = "bf16" if precision == "bf16" or (precision == "int8" and has_bf16()) else "f32"
 
         def load(role: str, output: str) -> _Graph:
             path = bundle.graph_path(role)
             data = compiled.get(role) or path.read_bytes()
             settings = {
-                "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+                "INFERENCE_PRECISION_HINT": floats,
                 "INFERENCE_NUM_THREADS": threads,
                 "NUM_STREAMS": 1,
                 "PERFORMANCE_HINT": "LATENCY",
