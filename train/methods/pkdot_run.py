@@ -187,7 +187,7 @@ class _Parts:
 def _load(recipe: PkdotRecipe, root: Path | None) -> tuple[PairedFeatures, PairedFeatures]:
     if recipe.data == "drawn":
         return _drawn(recipe, recipe.drawn, recipe.seed), _drawn(recipe, max(50, recipe.drawn // 2), recipe.seed + 1)
-    expected = {"visual": "ND", "privileged": "ND", "labels": "N int"}
+    expected = {"visual": "NF", "privileged": "NF", "labels": "N int"}
     train, valid = (PairedFeatures(**load_features(root, part, expected)) for part in ("train", "val"))
     return train, valid
 

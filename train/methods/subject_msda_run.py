@@ -218,8 +218,8 @@ class _Adaptation:
 def _load(recipe: SubjectMsdaRecipe, root: Path | None) -> tuple[People, Person]:
     if recipe.data == "drawn":
         return _drawn_people(recipe)
-    sources = People(**load_features(root, "sources", {"features": "ND", "labels": "N int", "subjects": "N int"}))
-    target = Person(**load_features(root, "target", {"features": "MD", "flipped": "MD", "labels": "M int"}))
+    sources = People(**load_features(root, "sources", {"features": "NF", "labels": "N int", "subjects": "N int"}))
+    target = Person(**load_features(root, "target", {"features": "MF", "flipped": "MF", "labels": "M int"}))
     if len(torch.unique(sources.subjects)) < 2:
         raise DataError(f"{root}/sources.safetensors: needs at least 2 people in 'subjects'")
     if sources.features.shape[1] != target.features.shape[1]:

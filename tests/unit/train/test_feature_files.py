@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from train.data.feature_files import load_features
 from train.errors import DataError
 
-EXPECTED = {"visual": "ND", "heard": "N bool", "labels": "N int"}
+EXPECTED = {"visual": "NF", "heard": "N bool", "labels": "N int"}
 
 
 def saved(folder: Path, **changed: torch.Tensor) -> Path:
@@ -32,7 +32,7 @@ def test_tensors_come_as_float32_and_int64_and_others_are_left(tmp_path: Path) -
     ("changed", "message"),
     [
         ({"labels": torch.arange(5)}, r"'labels' has shape \(5,\), expected axes \(N\)"),
-        ({"visual": torch.ones(4)}, r"'visual' has shape \(4,\), expected axes \(N, D\)"),
+        ({"visual": torch.ones(4)}, r"'visual' has shape \(4,\), expected axes \(N, F\)"),
         ({"labels": torch.ones(4)}, "'labels' is torch.float32, expected int numbers"),
         ({"heard": torch.ones(4)}, "expected bool numbers"),
         ({"visual": torch.ones(4, 3, dtype=torch.int64)}, "expected floating numbers"),
