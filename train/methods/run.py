@@ -2,6 +2,7 @@
 
 runs/<recipe>/training/     checkpoints and metrics; an interrupted run goes on with the same command
 runs/<recipe>/report.json   the scores
+runs/<recipe>/bundle/       of the methods that can be exported
 """
 
 import argparse
