@@ -116,8 +116,8 @@ def main() -> None:
     for seed in range(options.seeds):
         for arm, weight in (("plain", 0.0), ("guided", options.weight)):
             recipe = AuGuidedRecipe(
-                name=f"{arm}-{seed}", seed=seed, data="drawn", size=SIZE, widths=(16, 32), depths=(1, 2),
-                alignment=weight, optimiser=optimiser,
+                name=f"{arm}-{seed}", licence="none", seed=seed, data="drawn", size=SIZE, widths=(16, 32),
+                depths=(1, 2), alignment=weight, optimiser=optimiser,
             )  # fmt: skip
             arms[arm].append(measure(recipe, train, valid, options.run))
     figures: dict[str, object] = {"train": len(train), "valid": len(valid), "with_region": len(arms["plain"][0].cam)}

@@ -8,7 +8,7 @@ import logging
 import shutil
 import subprocess
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,7 +63,9 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True)
-class _Graph:
+class TracedGraph:
+    """One graph to be: two rows of every input by name, to trace and to compare; the names of the outputs."""
+
     module: nn.Module
     examples: dict[str, Tensor]
     outputs: list[str]
@@ -77,12 +79,25 @@ def export_bundle(trained: Trained, target: Path, recipe_name: str, card: Callab
     Raises:
         TrainingError: a graph computes something else than the model it was made from, or the result does not load.
     """
+    return write_bundle(_graphs(trained), target, lambda graphs: _manifest(trained, graphs, recipe_name), card)
+
+
+def write_bundle(
+    graphs: Mapping[str, TracedGraph],
+    target: Path,
+    describe: Callable[[dict[str, GraphSpec]], Manifest],
+    card: Callable[[Manifest], str],
+) -> Manifest:
+    """Write any bundle: graphs by role, the manifest that `describe` makes of them, and its card.
+
+    Raises:
+        TrainingError: as `export_bundle`.
+    """
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        graphs = {role: _export_graph(graph, partial / f"{role}.onnx") for role, graph in _graphs(trained).items()}
-        manifest = _manifest(trained, graphs, recipe_name)
+        manifest = describe({role: _export_graph(graph, partial / f"{role}.onnx") for role, graph in graphs.items()})
         (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
         (partial / "MODEL_CARD.md").write_text(card(manifest), encoding="utf-8")
         load_bundle(partial)
@@ -103,7 +118,7 @@ def current_commit(folder: Path) -> str:
         return "unknown"
 
 
-def _graphs(trained: Trained) -> dict[str, _Graph]:
+def _graphs(trained: Trained) -> dict[str, TracedGraph]:
     """The three graphs, each with two random rows to trace and to compare."""
     recipe, dim = trained.recipe, trained.encoder.dim
     generator = torch.Generator().manual_seed(0)
@@ -116,13 +131,13 @@ def _graphs(trained: Trained) -> dict[str, _Graph]:
     names = [AFFECT, AFFECT_SPREAD, *([EMOTIONS] if _learned_emotions(recipe) else [])]
     heads = {"clip": context[:, recipe.context.past].contiguous(), "context": context, "valid": valid}
     return {
-        FRAME_ENCODER: _Graph(trained.encoder, {"crops": crops}, ["features"]),
-        CLIP_ENCODER: _Graph(trained.model.clip_encoder, {"features": features}, ["clip"]),
-        CONTEXT_HEAD: _Graph(ExportedHeads(trained.model, names), heads, names),
+        FRAME_ENCODER: TracedGraph(trained.encoder, {"crops": crops}, ["features"]),
+        CLIP_ENCODER: TracedGraph(trained.model.clip_encoder, {"features": features}, ["clip"]),
+        CONTEXT_HEAD: TracedGraph(ExportedHeads(trained.model, names), heads, names),
     }
 
 
-def _export_graph(graph: _Graph, file: Path) -> GraphSpec:
+def _export_graph(graph: TracedGraph, file: Path) -> GraphSpec:
     module = graph.module.eval()
     inputs = tuple(graph.examples.values())
     rows = torch.export.Dim("N", min=1)
@@ -139,7 +154,7 @@ def _export_graph(graph: _Graph, file: Path) -> GraphSpec:
     return GraphSpec(file.name, digest, signature.inputs, signature.outputs, signature.opset)
 
 
-def _check_against_torch(module: nn.Module, graph: _Graph, file: Path) -> None:
+def _check_against_torch(module: nn.Module, graph: TracedGraph, file: Path) -> None:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -19,6 +19,7 @@ from ..models.spatial import agreement, attention_map
 from ..models.spatial_classifier import SpatialClassifier
 from ..progress import Progress
 from .au_guided import EXPRESSIONS
+from .au_guided_bundle import export_au_guided
 from .tensor_task import Batch, TensorTask
 
 SCORING_BATCH = 256
@@ -30,9 +31,11 @@ class AuGuidedRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ta
     data:      "folds" reads the parts `train` and `valid` of `folds/<data_set>` below `--data`; "drawn" makes faces
     size:      side of the pictures. widths, depths: of the trunk
     alignment: weight of the alignment loss; 0 trains the plain classifier
+    licence:   of the weights, for the bundle
     """
 
     name: str
+    licence: str
     seed: int
     data: Literal["drawn", "folds"]
     size: Count
@@ -51,11 +54,15 @@ def run(
 ) -> dict[str, float]:
     """Train, or go on from the newest checkpoint; returns the scores of the validation part.
 
-    Raises DataError if the data are missing or not as described.
+    The bundle is written beside `folder`.
+
+    Raises DataError if the data are missing or not as described, TrainingError if the bundle cannot be written.
     """
     train, valid = _load(recipe, root)
     model = train_classifier(recipe, train, valid, folder, fabric=fabric, progress=progress)
-    return score(model, valid)
+    scores = score(model, valid)
+    export_au_guided(model, recipe, scores, folder.with_name("bundle"))
+    return scores
 
 
 def train_classifier(
@@ -66,7 +73,7 @@ def train_classifier(
     *,
     fabric: Fabric,
     progress: Progress,
-) -> nn.Module:
+) -> SpatialClassifier:
     """The averaged model after all epochs. Half of the faces of a batch are mirrored, with their regions."""
     torch.manual_seed(recipe.seed)
     model = SpatialClassifier(len(EXPRESSIONS), widths=recipe.widths, depths=recipe.depths)
@@ -83,7 +90,9 @@ def train_classifier(
     task = TensorTask(
         model, tensors, losses, lambda module: score(module, valid), batch=recipe.optimiser.batch, seed=recipe.seed
     )
-    return fit(task, recipe.optimiser, folder, fabric=fabric, progress=progress)
+    average = fit(task, recipe.optimiser, folder, fabric=fabric, progress=progress)
+    assert isinstance(average, SpatialClassifier)
+    return average
 
 
 @torch.no_grad()
