@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -87,8 +88,9 @@ def write_bundle(
     target: Path,
     describe: Callable[[dict[str, GraphSpec]], Manifest],
     card: Callable[[Manifest], str],
+    files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Manifest:
-    """Write any bundle: graphs by role, the manifest that `describe` makes of them, and its card.
+    """Write any bundle: graphs by role, the manifest that `describe` makes of them, its card, and more files by name.
 
     Raises:
         TrainingError: as `export_bundle`.
@@ -100,6 +102,8 @@ def write_bundle(
         manifest = describe({role: _export_graph(graph, partial / f"{role}.onnx") for role, graph in graphs.items()})
         (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
         (partial / "MODEL_CARD.md").write_text(card(manifest), encoding="utf-8")
+        for name, content in files.items():
+            (partial / name).write_bytes(content)
         load_bundle(partial)
         _replace(target, partial)
     except BundleError as error:

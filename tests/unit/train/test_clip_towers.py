@@ -1,36 +1,21 @@
 """CLIP's towers, on a tiny random model in the format of `transformers`."""
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.support.tiny_clip import save_tiny_clip
 from train.errors import TrainingError
 from train.models.clip_towers import ClipTowers, open_clip
 
-transformers = pytest.importorskip("transformers")
-WORDS = ["a</w>", "calm</w>", "face</w>", "smile</w>", "<|startoftext|>", "<|endoftext|>"]
+pytest.importorskip("transformers")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A saved model with a vocabulary of four words and the letters."""
     path = tmp_path_factory.mktemp("clip")
-    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
-    vocabulary = letters + [f"{letter}</w>" for letter in letters] + WORDS[1:]
-    (path / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(vocabulary)}))
-    (path / "merges.txt").write_text("#version: 0.2\n")
-    tower = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    end = {"eos_token_id": len(vocabulary) - 1, "bos_token_id": len(vocabulary) - 2, "pad_token_id": 0}
-    config = transformers.CLIPConfig(
-        text_config={**tower, **end, "vocab_size": len(vocabulary), "projection_dim": 8},
-        vision_config={**tower, "image_size": 16, "patch_size": 8, "projection_dim": 8},
-        projection_dim=8,
-    )
-    torch.manual_seed(0)
-    transformers.CLIPModel(config).save_pretrained(path)
-    transformers.CLIPTokenizer(str(path / "vocab.json"), str(path / "merges.txt")).save_pretrained(path)
+    save_tiny_clip(path)
     return path
 
 
