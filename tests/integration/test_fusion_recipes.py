@@ -47,6 +47,16 @@ def test_adaptation_helps_with_a_person_whose_features_are_shifted(tmp_path: Pat
     assert report["pseudo_label_accuracy"] > 0.8
 
 
+def test_stage_two_may_use_the_closest_people_alone(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    text = (CONFIGS / "subject_msda_smoke.toml").read_text()
+    reports = []
+    for closest in ("0", "6", "2"):
+        recipe.write_text(text.replace("rounds = 2", f"rounds = 2\nclosest = {closest}"))
+        reports.append(run(recipe, tmp_path / closest))
+    assert reports[0] == reports[1] != reports[2]
+
+
 def test_a_finished_run_is_scored_again_without_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = run(CONFIGS / "subject_msda_smoke.toml", tmp_path)
     capsys.readouterr()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import torch
@@ -22,7 +22,7 @@ from ..data.feature_files import load_features
 from ..errors import DataError, TrainingError
 from ..loop import Part, fit
 from ..progress import Progress
-from .subject_msda import Domain, PseudoLabels, adaptation_loss, coral, mmd, select_pseudo_labels
+from .subject_msda import Domain, PseudoLabels, adaptation_loss, closest_subjects, coral, mmd, select_pseudo_labels
 
 Rows = tuple[Tensor, Tensor]  # features (B, D), labels (B,)
 Pair = tuple[Rows, Rows]
@@ -40,6 +40,7 @@ class SubjectMsdaRecipe(
     hidden:      width of the features that are drawn together
     discrepancy: and its weight in the sum
     threshold:   of the pseudo-labels in the first round; it falls by `threshold_step` with each of `rounds`
+    closest:     so many source people, those most like the target, are used in stage 2; 0 for all
     batches:     of an epoch, each of half `optimiser.batch` rows of either side
     optimiser:   its epochs count for stage 1, and again for each round
     drawn_people, drawn_rows, drawn_dim: source people of "drawn", rows of each, and D
@@ -57,6 +58,7 @@ class SubjectMsdaRecipe(
     threshold: Share = 0.9
     threshold_step: Share = 0.02
     rounds: Count = 3
+    closest: Annotated[int, msgspec.Meta(ge=0)] = 0
     drawn_people: Count = 6
     drawn_rows: Count = 60
     drawn_dim: Count = 12
@@ -167,6 +169,7 @@ class _Adaptation:
         model, scores = self._fit(model, self._two_people, folder / "sources", weight)
         report = {f"{SCORED}_sources_only": scores[SCORED]}
         kept: PseudoLabels | None = None
+        chosen = self._closest_rows()
         for number in range(self.recipe.rounds):
             threshold = self.recipe.threshold - number * self.recipe.threshold_step
             found = self._pseudo_labels(model, threshold)
@@ -176,7 +179,9 @@ class _Adaptation:
                     f"no picture of the target is judged with confidence above {threshold:.2f}; "
                     "lower `threshold`, or train longer on the sources"
                 )
-            model, scores = self._fit(model, partial(self._with_target, kept), folder / f"round_{number + 1}", weight)
+            model, scores = self._fit(
+                model, partial(self._with_target, chosen, kept), folder / f"round_{number + 1}", weight
+            )
             report["pseudo_labels"] = float(len(kept.indices))
             report["pseudo_label_accuracy"] = float(war(kept.labels, self.target.labels[kept.indices]))
         return report | scores
@@ -198,8 +203,16 @@ class _Adaptation:
         first, second = people[torch.randperm(len(people), generator=generator)[:2]]
         return self._of_person(int(first), generator), self._of_person(int(second), generator)
 
-    def _with_target(self, kept: PseudoLabels, generator: torch.Generator) -> Pair:
-        source = self._drawn(torch.arange(len(self.sources.labels)), generator)
+    def _closest_rows(self) -> Tensor:
+        """The rows of the source people that stage 2 uses."""
+        subjects = self.sources.subjects
+        people = {str(int(subject)): self.sources.features[subjects == subject] for subject in torch.unique(subjects)}
+        names = closest_subjects(people, self.target.features, self.recipe.closest or len(people))
+        chosen = torch.tensor([int(name) for name in names], device=subjects.device)
+        return torch.isin(subjects, chosen).nonzero().squeeze(1)
+
+    def _with_target(self, chosen: Tensor, kept: PseudoLabels, generator: torch.Generator) -> Pair:
+        source = self._drawn(chosen, generator)
         place = self._drawn(torch.arange(len(kept.indices)), generator)
         return (
             (self.sources.features[source], self.sources.labels[source]),
