@@ -146,5 +146,5 @@ def _recalls(probabilities: Tensor, labels: Tensor) -> dict[str, float]:
 def _load(recipe: EmoClipRecipe, root: Path | None, part: str) -> DescribedVideos:
     if recipe.data == "drawn":
         return drawn_descriptions(recipe, seed=recipe.seed + (part == "val"))
-    expected = {"frames": "NTD", "lengths": "N int", "text": "ND", "labels": "N int", "class_text": "KD"}
+    expected = {"frames": "NTC", "lengths": "N int", "text": "NC", "labels": "N int", "class_text": "KC"}
     return DescribedVideos(**load_features(root, part, expected))

@@ -4,9 +4,10 @@ import tomllib
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 
 from train.methods.emoclip_run import EmoClipRecipe, ScaledTransformer, baseline, drawn_descriptions, score
-from train.methods.run import load_method_recipe
+from train.methods.run import load_method_recipe, main
 from train.models.emoclip import TemporalTransformer
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "train"
@@ -44,3 +45,19 @@ def test_drawn_classes_are_the_same_in_both_splits_and_samples_are_not() -> None
     train, valid = (drawn_descriptions(smoke(), seed=seed) for seed in (1, 2))
     assert torch.equal(train.class_text, valid.class_text)
     assert not torch.equal(train.frames, valid.frames)
+
+
+def test_feature_files_are_trained_on_and_scored(tmp_path: Path) -> None:
+    drawn = drawn_descriptions(smoke(), seed=0)._asdict()
+    for part in ("train", "val"):
+        save_file({name: value.contiguous() for name, value in drawn.items()}, tmp_path / f"{part}.safetensors")
+    text = (
+        (CONFIGS / "emoclip_smoke.toml")
+        .read_text()
+        .replace('"drawn"', '"features"')
+        .replace("epochs = 8", "epochs = 1")
+    )
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(text)
+    assert main(["--config", str(recipe), "--data", str(tmp_path), "--run", str(tmp_path / "run")]) == 0
+    assert (tmp_path / "run" / "report.json").is_file()
