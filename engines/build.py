@@ -33,7 +33,7 @@ from .crops import ClipSet, spread_out
 from .file_hash import sha256_of
 from .progress import Steps
 from .quantise import CALIBRATION_CROPS, write_int8
-from .reports import SOFTWARE, now
+from .reports import now
 from .store import EngineStore
 from .verify import compare
 
@@ -117,7 +117,6 @@ def build(
             key=key,
             bundle=bundle.manifest.label,
             created=now(),
-            software=SOFTWARE,
             build_s=round(time.monotonic() - started, 2),
             graphs={role: CompiledGraph(file.name, sha256_of(file)) for role, file in files.items()},
             calibration=clips.origin if plan.precision == "int8" else None,

@@ -2,10 +2,7 @@
 
 from datetime import UTC, datetime
 
-from streamaffect import __version__
 from streamaffect.runtime.machine import cpu_name
-
-SOFTWARE = f"streamaffect {__version__}"
 
 
 def now() -> str:

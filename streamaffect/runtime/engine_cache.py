@@ -18,6 +18,7 @@ from streamaffect.runtime.engine_record import (
     BENCH_FILE,
     ENGINE_FILE,
     SCHEMA,
+    SOFTWARE,
     VERIFY_FILE,
     BenchReport,
     EngineRecord,
@@ -51,8 +52,10 @@ class CachedEngine:
         return self.verify is not None and self.verify.passed
 
     def staleness(self) -> str | None:
-        """Why this engine does not fit the installed backend; None where it does. The device is checked on opening."""
+        """Why this engine does not fit what is installed; None where it does. The device is not looked at."""
         key = self.record.key
+        if key.software != SOFTWARE:
+            return f"built by {key.software}, this is {SOFTWARE}"
         installed = backend_version(key.backend)
         if installed is None:
             return f"{key.backend} is not installed"

@@ -9,7 +9,10 @@ from typing import Literal
 
 import msgspec
 
+from streamaffect import __version__
+
 SCHEMA = 1
+SOFTWARE = f"streamaffect {__version__}"
 ENGINE_FILE, VERIFY_FILE, BENCH_FILE = "engine.json", "verify.json", "bench.json"
 
 Backend = Literal["onnxruntime", "openvino", "tensorrt"]
@@ -24,6 +27,7 @@ class EngineKey(msgspec.Struct, frozen=True):
     backend_version: that the engine was built with
     device:          processor or GPU, see `streamaffect.runtime.machine`
     max_batch:       largest batch of an optimisation profile; 0 where any batch runs
+    software:        the version of streamaffect, which decides how graphs are run
     flags:           what else changes the result, such as the hash of the calibration crops
     """
 
@@ -34,6 +38,7 @@ class EngineKey(msgspec.Struct, frozen=True):
     provider: Provider
     device: str
     max_batch: int = 0
+    software: str = SOFTWARE
     flags: dict[str, str] = {}
 
     @property
@@ -66,7 +71,6 @@ class EngineRecord(msgspec.Struct, frozen=True):
     key: EngineKey
     bundle: str
     created: str
-    software: str
     build_s: float
     graphs: dict[str, CompiledGraph] = {}
     calibration: str | None = None

@@ -11,6 +11,7 @@ from streamaffect.runtime.engine_cache import CachedEngine
 from streamaffect.runtime.engine_record import (
     BENCH_FILE,
     SCHEMA,
+    SOFTWARE,
     VERIFY_FILE,
     Backend,
     BenchReport,
@@ -32,6 +33,7 @@ def make_key(
     provider: Provider = "CPU",
     version: str | None = None,
     device: str | None = None,
+    software: str = SOFTWARE,
 ) -> EngineKey:
     return EngineKey(
         bundle_sha256=bundle.sha256,
@@ -40,6 +42,7 @@ def make_key(
         precision=precision,
         provider=provider,
         device=device or cpu_name(),
+        software=software,
     )
 
 
@@ -53,7 +56,7 @@ def publish(root: Path, key: EngineKey, *, graphs: dict[str, bytes] | None = Non
         compiled = {
             role: CompiledGraph(files[role], hashlib.sha256(data).hexdigest()) for role, data in (graphs or {}).items()
         }
-        record = EngineRecord(SCHEMA, key, "colours@1.0", "2026-11-20T12:00:00+00:00", "test", 0.1, compiled)
+        record = EngineRecord(SCHEMA, key, "colours@1.0", "2026-11-20T12:00:00+00:00", 0.1, compiled)
         return store.publish(workspace, record)
 
 

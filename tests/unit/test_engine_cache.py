@@ -57,6 +57,7 @@ def test_the_variable_moves_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path:
         {"provider": "CUDA"},
         {"version": "0.0.1"},
         {"device": "another processor"},
+        {"software": "streamaffect 0.0.1"},
     ],
     ids=lambda other: next(iter(other)),
 )
@@ -184,10 +185,15 @@ def test_an_engine_of_another_version_says_which(root: Path, bundle: Bundle) -> 
     assert publish(root, make_key(bundle)).staleness() is None
 
 
+def test_an_engine_of_another_streamaffect_says_so(root: Path, bundle: Bundle) -> None:
+    engine = publish(root, make_key(bundle, software="streamaffect 0.0.1"))
+    assert "built by streamaffect 0.0.1" in (engine.staleness() or "")
+
+
 def test_a_report_counts_for_exactly_the_engine_it_was_made_for(root: Path, engine: CachedEngine) -> None:
     engine = measured(root, verified(root, engine), speedup=2.0)
     assert engine.is_verified and engine.bench is not None
-    rewrite(engine.folder / "engine.json", software="another build")
+    rewrite(engine.folder / "engine.json", created="another day")
     rebuilt = load_entry(engine.folder)
     assert not rebuilt.is_verified
     assert rebuilt.bench is None
