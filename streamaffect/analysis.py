@@ -62,6 +62,8 @@ def analyze_image(
 ) -> list[Estimate]:
     """Estimate every face of a still, taken as a clip of equal frames without any context before it.
 
+    Each face is looked at as it is and mirrored, and the two are averaged.
+
     image: (H, W, 3) uint8 BGR
     boxes: faces as (x, y, w, h) in shares of the picture; skips detection. The bundle's margin is added as far as the
            picture has room, so the box (0, 0, 1, 1) takes a picture that is a face crop as it is.
@@ -97,12 +99,21 @@ class _StillAnalyser:
                 crops = [crop_box(image, face.box, spec) for face in faces]
             if not crops:
                 return []
-            heads = self._predict(np.stack(crops))
+            heads = self._predict_both_ways(np.stack(crops))
         qualities = [measure(crop, face, image.shape, spec).overall for crop, face in zip(crops, faces, strict=True)]
         return [
             self._to_estimate(i, face, qualities[i], {name: rows[i] for name, rows in heads.items()})
             for i, face in enumerate(faces)
         ]
+
+    def _predict_both_ways(self, crops: ImageArray) -> dict[str, FloatArray]:
+        """The mean over the crops (N, S, S, 3) and their mirror images.
+
+        A clip of a stream averages over its frames; a still has one frame, so it is looked at twice.
+        """
+        upright = self._predict(crops)
+        mirrored = self._predict(np.ascontiguousarray(crops[:, :, ::-1]))
+        return {name: (rows + mirrored[name]) * np.float32(0.5) for name, rows in upright.items()}
 
     def _predict(self, crops: ImageArray) -> dict[str, FloatArray]:
         """crops (N, S, S, 3) → rows (N, L) per head."""

@@ -1,0 +1,85 @@
+"""Stills through the shipped bundle and through one that can be computed by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamaffect import ConfigError, analyze_image
+from streamaffect.sources.demo import DEMO_CLIP
+from streamaffect.sources.file import VideoReader
+from streamaffect.types import ImageArray
+from tests.support.bundles import write_bundle
+
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+
+@pytest.fixture(scope="module")
+def demo_frames() -> list[ImageArray]:
+    reader = VideoReader(DEMO_CLIP)
+    frames = [decoded[1] for decoded in iter(reader.next, None)]
+    reader.close()
+    return frames
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bundle(tmp_path_factory.mktemp("still") / "bundle")
+
+
+def test_the_smile_of_the_demo_clip_is_above_its_sad_phase(demo_frames: list[ImageArray]) -> None:
+    valence = [estimate.valence or 0.0 for frame in demo_frames[::10] for estimate in analyze_image(frame)]
+    assert len(valence) == len(demo_frames[::10])
+    assert max(valence) > 0.5
+    assert min(valence) < max(valence) - 0.6
+
+
+def test_a_still_is_complete_and_says_how_little_context_it_has(demo_frames: list[ImageArray]) -> None:
+    [estimate] = analyze_image(demo_frames[0])
+    assert (estimate.status, estimate.coverage, estimate.stream) == ("ok", 1.0, "image")
+    assert estimate.context_fill == pytest.approx(0.2)
+    assert sum(estimate.outputs["emotions"].values()) == pytest.approx(1.0, abs=1e-4)
+    assert estimate.valence_interval is not None
+    low, high = estimate.valence_interval
+    assert low <= (estimate.valence or 0.0) <= high
+
+
+def test_a_picture_and_its_mirror_image_are_estimated_alike(demo_frames: list[ImageArray]) -> None:
+    face = demo_frames[0][40:296, 190:446]  # a whole multiple of the crop, so that it shrinks alike
+    [straight] = analyze_image(face, boxes=[WHOLE])
+    [mirrored] = analyze_image(np.ascontiguousarray(face[:, ::-1]), boxes=[WHOLE])
+    assert straight.valence == pytest.approx(mirrored.valence, abs=1e-5)
+
+
+def test_boxes_are_answered_in_their_order_and_by_what_they_show(colours: Path) -> None:
+    picture = np.zeros((64, 128, 3), np.uint8)
+    picture[:, :64, 2] = 255  # BGR: the left half is red
+    right, left = (0.5, 0.0, 0.5, 1.0), (0.0, 0.0, 0.5, 1.0)
+    found = analyze_image(picture, boxes=[right, left], bundle=colours)
+    assert [estimate.valence for estimate in found] == pytest.approx([-1.0, 1.0], abs=0.05)
+    assert [tuple(estimate.box) for estimate in found] == [right, left]
+
+
+def test_a_picture_without_a_face_has_no_estimate() -> None:
+    assert analyze_image(np.full((240, 320, 3), 90, np.uint8)) == []
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((10, 10), np.uint8),
+        np.zeros((10, 10, 4), np.uint8),
+        np.zeros((0, 10, 3), np.uint8),
+        np.zeros((9, 9, 3)),
+    ],
+    ids=["grey", "four channels", "empty", "float"],
+)
+def test_what_is_no_picture_is_refused_with_its_shape(image: ImageArray) -> None:
+    with pytest.raises(ConfigError, match=r"must be \(H, W, 3\) uint8 BGR"):
+        analyze_image(image)
+
+
+@pytest.mark.parametrize("box", [(0, 0, 1), (0, 0, 0, 1), (0, 0, float("nan"), 1)])
+def test_a_box_that_is_none_is_refused(box: tuple[float, ...]) -> None:
+    with pytest.raises(ConfigError, match="is not"):
+        analyze_image(np.zeros((32, 32, 3), np.uint8), boxes=[box])
