@@ -150,13 +150,13 @@ def test_a_cache_that_cannot_be_written_is_a_users_error(bundle: Path, monkeypat
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root writes everywhere")
 def test_an_engine_runs_from_a_cache_that_is_read_only(bundle: Path, cache: Path) -> None:
     ready(cache, make_key(load_bundle(bundle), precision="fp32"), speedup=2.0)
     cache.chmod(0o500)
     try:
         assert "2.0 times as fast" in open_engine(load_bundle(bundle)).info.reason
-        assert engines(*BUILD, bundle).returncode == 2
+        if os.getuid() != 0:  # root writes everywhere
+            assert engines(*BUILD, bundle).returncode == 2
     finally:
         cache.chmod(0o700)
 
