@@ -1,9 +1,10 @@
-"""Fill the marked blocks of the README with the tables of benchmarks/results/*.json.
+"""Fill the marked blocks of README.md and docs/accuracy.md with the tables of benchmarks/results/*.json.
 
-    python benchmarks/render.py            rewrite README.md
-    python benchmarks/render.py --check    only say whether it is up to date
+    python benchmarks/render.py            rewrite them
+    python benchmarks/render.py --check    only say whether they are up to date
 
-A block stands between `<!-- benchmark: NAME -->` and `<!-- end -->` and shows NAME.json.
+A block stands between `<!-- benchmark: NAME -->` and `<!-- end -->` and shows NAME.json; with
+`<!-- benchmark: NAME | phrase | phrase -->`, only the rows that contain one of the phrases.
 """
 
 import argparse
@@ -17,7 +18,10 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
-BLOCK = re.compile(r"(<!-- benchmark: (?P<name>[a-z_]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "accuracy.md")
+BLOCK = re.compile(
+    r"(<!-- benchmark: (?P<name>[a-z_]+)(?P<phrases>(?: \| [^|\n]+?)*) -->\n).*?(<!-- end -->)", re.DOTALL
+)
 
 Row = Mapping[str, object]
 
@@ -25,18 +29,21 @@ Row = Mapping[str, object]
 def main() -> int:
     """Rewrite or check; 1 where the check finds an old table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path, nargs="?", default=ROOT / "README.md")
+    parser.add_argument("files", type=Path, nargs="*", default=DOCUMENTS)
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 where a table is not up to date")
     options = parser.parse_args()
-    text = options.file.read_text(encoding="utf-8")
-    filled = fill(text, RESULTS)
-    if filled == text:
-        return 0
-    if options.check:
-        print(f"{options.file}: its tables are older than {RESULTS}; python benchmarks/render.py", file=sys.stderr)
-        return 1
-    options.file.write_text(filled, encoding="utf-8")
-    return 0
+    old = [file for file in options.files if _is_old(file)]
+    for file in old:
+        if options.check:
+            print(f"{file}: its tables are older than {RESULTS}; python benchmarks/render.py", file=sys.stderr)
+        else:
+            file.write_text(fill(file.read_text(encoding="utf-8"), RESULTS), encoding="utf-8")
+    return int(options.check and bool(old))
+
+
+def _is_old(file: Path) -> bool:
+    text = file.read_text(encoding="utf-8")
+    return fill(text, RESULTS) != text
 
 
 def fill(text: str, results: Path) -> str:
@@ -46,9 +53,17 @@ def fill(text: str, results: Path) -> str:
         file = results / f"{match['name']}.json"
         if not file.is_file():
             return match[0]
-        return f"{match[1]}{to_markdown(json.loads(file.read_text(encoding='utf-8')))}\n{match[3]}"
+        benchmark = json.loads(file.read_text(encoding="utf-8"))
+        phrases = [phrase for phrase in match["phrases"].split(" | ") if phrase]
+        if phrases:
+            benchmark["results"] = [row for row in benchmark["results"] if _contains(row, phrases)]
+        return f"{match[1]}{to_markdown(benchmark)}\n<!-- end -->"
 
     return BLOCK.sub(block, text)
+
+
+def _contains(row: Row, phrases: Sequence[str]) -> bool:
+    return any(phrase in str(cell) for phrase in phrases for cell in row.values())
 
 
 def to_markdown(benchmark: Mapping[str, Any]) -> str:

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.render import RESULTS, ROOT, fill, to_markdown
+import pytest
+
+from benchmarks.render import DOCUMENTS, RESULTS, fill, to_markdown
 
 MACHINE = {"cpu": "A CPU", "cores": 2, "memory_gb": 8, "system": "Linux x86_64", "python": "3.11.7"}
 
@@ -55,6 +57,16 @@ def test_a_block_without_results_is_left_alone(tmp_path: Path) -> None:
     assert fill(text, tmp_path) == text
 
 
-def test_the_published_tables_are_those_of_the_committed_results() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_a_block_can_show_a_part_of_the_rows(tmp_path: Path) -> None:
+    rows = [{"stage": "faces", "p50 ms": 3.0}, {"stage": "clip", "p50 ms": 1.0}, {"stage": "total", "p50 ms": 11.0}]
+    (tmp_path / "latency.json").write_text(json.dumps(benchmark(*rows)))
+    filled = fill("<!-- benchmark: latency | faces | tot -->\nold\n<!-- end -->\n", tmp_path)
+    assert filled.startswith("<!-- benchmark: latency | faces | tot -->\n| stage | p50 ms |")
+    assert [line.split()[1] for line in filled.splitlines()[3:5]] == ["faces", "total"]
+    assert "clip" not in filled
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_the_published_tables_are_those_of_the_committed_results(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
     assert fill(text, RESULTS) == text, "python benchmarks/render.py"
