@@ -98,9 +98,12 @@ class Pipeline:
             deadline_ns = monotonic_ns() + round(JOIN_S * 1e9)
             for worker in self._workers:
                 worker.join(deadline_ns)
-        for worker in self._workers:
-            if worker.failure is not None and not isinstance(worker.failure, SourceError):
-                raise worker.failure
+            failures = [worker.failure for worker in self._workers]
+            # They refer back to this pipeline: without them, frames and engine are freed at once, not some time later.
+            self._workers.clear()
+        for failure in failures:
+            if failure is not None and not isinstance(failure, SourceError):
+                raise failure
 
     def _run(self) -> Iterator[Message]:
         take = self._mailbox.take_ready if self.is_live else self._mailbox.take_turn

@@ -1,9 +1,11 @@
 """The running pipeline on real threads: order, loss, failures, stopping and determinism."""
 
+import gc
 import itertools
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -352,3 +354,22 @@ def test_the_shipped_clip_gives_one_estimate_per_frame_and_face(tmp_path: Path) 
     assert {estimate.status for estimate in made} <= {"ok", "warming", "held"}
     assert made[-1].status == "ok"
     assert all(estimate.pts_s is not None and -1 <= (estimate.valence or 0) <= 1 for estimate in made)
+
+
+@pytest.mark.parametrize("messages", [1, None], ids=["abandoned", "run to its end"])
+def test_a_pipeline_that_is_over_frees_its_engine_at_once(tmp_path: Path, messages: int | None) -> None:
+    bundle = load_bundle(write_bundle(tmp_path / "freed"))
+    engine = OnnxRuntimeEngine(bundle)
+    alive = weakref.ref(engine)
+    config = load_config()
+    streams = open_streams([str(DEMO_CLIP)], config, bundle)
+    pipeline = Pipeline(streams, bundle, engine, settings=config.source, max_seconds=0.5)
+    gc.disable()
+    try:
+        with closing(pipeline.messages()) as running:
+            for _ in itertools.islice(running, messages):
+                pass
+        del pipeline, engine, running
+        assert alive() is None
+    finally:
+        gc.enable()
