@@ -2,7 +2,7 @@
 
 ResNet-50 on 224 × 224 crops, 2048 features, clips of 16 frames, five clips of context. It says nothing about faces.
 
-    python benchmarks/paper_size_bundle.py /tmp/paper-size && python -m engines build /tmp/paper-size
+    python benchmarks/paper_size_bundle.py paper-size && python -m engines build paper-size
 """
 
 import sys

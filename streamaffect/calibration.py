@@ -42,15 +42,13 @@ def is_finite(rows: Mapping[str, FloatArray]) -> bool:
 def read_heads(manifest: Manifest, rows: Mapping[str, FloatArray]) -> Affect:
     """One row (L,) per head → values by name.
 
-    Regression values are clipped to their declared range: a head trained on CCC is not bounded by itself. Heads that
-    only serve as the spread of another one are not published.
+    Regression values are clipped to their declared range: a head trained on CCC is not bounded by itself.
     """
-    spreads = {head.calibration.spread for head in manifest.heads if head.calibration}
     values: dict[str, float] = {}
     intervals: dict[str, Interval] = {}
     outputs: dict[str, dict[str, float]] = {}
-    for head in manifest.heads:
-        if head.name not in rows or head.name in spreads:
+    for head in manifest.published_heads:
+        if head.name not in rows:
             continue
         named = _clipped(head, rows[head.name])
         affect = {name: value for name, value in named.items() if name in AFFECT_OUTPUTS and head.kind == "regression"}

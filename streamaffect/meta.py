@@ -13,15 +13,13 @@ def make_meta(stream: Stream, bundle: Bundle, engine: EngineInfo, *, t_ns: int) 
     t_ns: UTC nanoseconds, 0 for a file read offline
     """
     manifest = bundle.manifest
-    spreads = {head.calibration.spread for head in manifest.heads if head.calibration}
     heads = [
         HeadMeta(
             name=head.name,
             kind=head.kind,
             outputs=[{"name": output.name, "range": output.range, "unit": output.unit} for output in head.outputs],
         )
-        for head in manifest.heads
-        if head.name not in spreads
+        for head in manifest.published_heads
     ]
     return Meta(
         stream=stream.name,

@@ -61,11 +61,6 @@ class StreamStats:
         return self._finished
 
     @property
-    def estimates(self) -> int:
-        """Estimates that were made."""
-        return self._estimates
-
-    @property
     def skipped(self) -> int:
         """Frames that were grabbed and replaced by a newer one before anybody looked at them."""
         return self._skipped

@@ -134,6 +134,12 @@ class Manifest(msgspec.Struct, frozen=True):
         """name@version, as it stands in every estimate."""
         return f"{self.name}@{self.version}"
 
+    @property
+    def published_heads(self) -> list[HeadSpec]:
+        """The heads whose numbers are published: all but those that only serve as the spread of another one."""
+        spreads = {head.calibration.spread for head in self.heads if head.calibration}
+        return [head for head in self.heads if head.name not in spreads]
+
     def head(self, name: str) -> HeadSpec | None:
         """The head of that name, or None."""
         return next((head for head in self.heads if head.name == name), None)
