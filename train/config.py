@@ -57,13 +57,17 @@ class OptimiserConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LossConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Weight of each part of the loss."""
+    """Weight of each part of the loss.
+
+    guidance: squared distance to what a teacher saw (`data/guidance.py`); stage 1 alone
+    """
 
     cross_entropy: float = 1.0
     ccc: float = 1.0
     mse: float = 1.0
     relational: float = 0.0
     spread: float = 0.0
+    guidance: float = 0.0
 
 
 class FrameConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

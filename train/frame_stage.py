@@ -14,12 +14,14 @@ from torch.nn import functional as F
 from .config import FrameConfig
 from .data.augment import apply_view, draw_view, place, plain
 from .data.corpus import HeldOut
+from .data.guidance import GUIDES
 from .data.stills import EMOTIONS, Stills, epoch_order
 from .loop import Part
 from .losses import ccc_loss
 from .models.frame_encoder import FrameEncoder
 from .scores import score_stills
 
+LEAST_STD = 1e-3  # of a guide; below it the guide is constant
 AHEAD = 3  # batches that are augmented before they are needed
 
 
@@ -32,19 +34,22 @@ class FrameModel(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.emotions = nn.Linear(config.dim, len(EMOTIONS))
         self.affect = nn.Linear(config.dim, 2)
+        self.guidance = nn.Linear(config.dim, GUIDES) if config.loss.guidance > 0 else None
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """pictures (N, S, S) uint8 grey → emotion logits (N, 8), valence and arousal (N, 2), both float32."""
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """pictures (N, S, S) uint8 grey → emotion logits (N, 8), affect (N, 2), guidance (N, GUIDES), all float32."""
         features = self.dropout(self.encoder.encode_grey(pictures))
-        return self.emotions(features).float(), self.affect(features).float()
+        guidance = None if self.guidance is None else self.guidance(features).float()
+        return self.emotions(features).float(), self.affect(features).float(), guidance
 
 
 class StillBatch(NamedTuple):
-    """pictures (N, S, S) uint8; emotions (N, 8) and affect (N, 2) float32."""
+    """pictures (N, S, S) uint8; emotions (N, 8), affect (N, 2), guidance (N, GUIDES) or (N, 0), NaN where unknown."""
 
     pictures: Tensor
     emotions: Tensor
     affect: Tensor
+    guidance: Tensor
 
 
 class FrameTask:
@@ -64,6 +69,7 @@ class FrameTask:
         self._held_out = held_out
         self._size = size
         self._seed = seed
+        self._guidance = _standardised(stills)
 
     def batch_count(self, part: Part) -> int:
         """Whole batches of one epoch for each process."""
@@ -82,14 +88,17 @@ class FrameTask:
                 yield batch
 
     def losses(self, model: nn.Module, batch: StillBatch) -> dict[str, Tensor]:
-        """Cross-entropy to soft emotions, concordance and squared error of valence and arousal."""
+        """Cross-entropy to soft emotions, concordance and squared error of valence and arousal, and the guidance."""
         weight = self._config.loss
-        logits, affect = model(batch.pictures)
-        return {
+        logits, affect, guidance = model(batch.pictures)
+        losses = {
             "cross_entropy": weight.cross_entropy * F.cross_entropy(logits, batch.emotions),
             "ccc": weight.ccc * ccc_loss(affect, batch.affect),
             "mse": weight.mse * F.mse_loss(affect, batch.affect),
         }
+        if guidance is not None:
+            losses["guidance"] = weight.guidance * _known_mse(guidance, batch.guidance)
+        return losses
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Scores of mirror-averaged predictions on plain crops."""
@@ -105,6 +114,7 @@ class FrameTask:
             torch.from_numpy(pictures),
             torch.from_numpy(self._stills.emotions[rows]),
             torch.from_numpy(self._stills.affect[rows]),
+            torch.from_numpy(self._guidance[rows]),
         )
 
     def _augmented(self, row: int, epoch: int, at: int) -> np.ndarray:
@@ -123,12 +133,28 @@ def predict_stills(model: nn.Module, stills: Stills, size: int, *, batch: int = 
         shares, values = [], []
         for mirrored in (False, True):
             crops = torch.from_numpy(plain_crops(stills, rows, size, mirrored=mirrored))
-            logits, value = model(crops.to(device_of(model)))
+            logits, value, _ = model(crops.to(device_of(model)))
             shares.append(logits.softmax(dim=1).cpu())
             values.append(value.cpu())
         emotions.append(torch.stack(shares).mean(dim=0))
         affect.append(torch.stack(values).mean(dim=0))
     return torch.cat(emotions), torch.cat(affect)
+
+
+def _standardised(stills: Stills) -> np.ndarray:
+    """(N, GUIDES) guidance with mean 0 and standard deviation 1 in each column; (N, 0) where there is none."""
+    if stills.guidance is None:
+        return np.zeros((len(stills), 0), np.float32)
+    mean, std = np.nanmean(stills.guidance, axis=0), np.nanstd(stills.guidance, axis=0)
+    return np.asarray((stills.guidance - mean) / np.maximum(std, LEAST_STD), np.float32)
+
+
+def _known_mse(pred: Tensor, truth: Tensor) -> Tensor:
+    """The mean squared difference where `truth` is known; both (N, G)."""
+    known = torch.isfinite(truth)
+    squared = (pred - truth.nan_to_num()).square() * known
+    total: Tensor = squared.sum() / known.sum().clamp(min=1)
+    return total
 
 
 def device_of(model: nn.Module) -> torch.device:

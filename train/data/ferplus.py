@@ -9,9 +9,11 @@ import numpy as np
 from streamaffect.types import BoolArray, FloatArray, ImageArray
 
 from ..errors import DataError
+from .guidance import guidance
 from .stills import EMOTIONS, Stills
 
 TRAINING, PUBLIC_TEST = 0, 1
+TEACHER_ARRAYS = ("votes_va", "teacher_va", "teacher_probs", "blendshapes", "face_found")
 LEAST_EMOTION_SHARE = 0.5  # of the votes; the rest are for "unknown" and "no face"
 
 
@@ -35,7 +37,7 @@ def load_ferplus(root: Path, split: int) -> FerPlus:
     FER2013 repeats pictures: those of the Training split that equal one of PublicTest byte by byte are left out.
     """
     packed = _read(root / "ferplus" / "ferplus_train_valid.npz", "webp", "offsets", "votes", "split")
-    labels = _read(root / "ferplus" / "ferplus_train_valid_teacher.npz", "votes_va", "teacher_va", "teacher_probs")
+    labels = _read(root / "ferplus" / "ferplus_train_valid_teacher.npz", *TEACHER_ARRAYS)
     votes = packed["votes"].astype(np.float32)
     shares = votes[:, : len(EMOTIONS)] / votes.sum(axis=1, keepdims=True).clip(1)
     rows = np.flatnonzero((packed["split"] == split) & (shares.sum(axis=1) > LEAST_EMOTION_SHARE))
@@ -47,15 +49,11 @@ def load_ferplus(root: Path, split: int) -> FerPlus:
         rows, pictures = rows[kept], [pictures[at] for at in kept]
     names = [f"ferplus/{row}" for row in rows.tolist()]
     shown = np.ones(len(rows), np.float32)
+    emotions, affect = _normalise(_float(labels["teacher_probs"], rows)), _float(labels["teacher_va"], rows)
+    guides = guidance(affect, emotions, labels["blendshapes"][rows], labels["face_found"][rows])
     return FerPlus(
         stills=Stills(pictures, _normalise(shares[rows]), _float(labels["votes_va"], rows), shown, names),
-        teacher=Stills(
-            pictures,
-            _normalise(_float(labels["teacher_probs"], rows)),
-            _float(labels["teacher_va"], rows),
-            shown,
-            names,
-        ),
+        teacher=Stills(pictures, emotions, affect, shown, names, guides),
         is_clear=np.asarray(shares[rows].max(axis=1) > 0.5),
     )
 
@@ -69,6 +67,7 @@ def blend(votes: Stills, teacher: Stills, votes_share: float) -> Stills:
         votes_share * votes.affect + teacher_share * teacher.affect,
         votes.shown,
         votes.names,
+        teacher.guidance,
     )
 
 

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from ..errors import DataError
+from .guidance import guidance
 from .stills import Stills
 
 # Measured with the runtime's detector: these cuts are 1.54 times as wide as its box, the stream's crops 1.2 times.
@@ -26,4 +27,5 @@ def load_lfw(root: Path) -> Stills:
     parts = [jpeg[start:end] for start, end in pairwise(offsets.tolist())]
     pictures = [np.asarray(cv2.imdecode(part, cv2.IMREAD_GRAYSCALE), np.uint8) for part in parts]
     shown = np.full(len(pictures), SHOWN, np.float32)
-    return Stills(pictures, emotions / emotions.sum(axis=1, keepdims=True), affect, shown, names)
+    emotions /= emotions.sum(axis=1, keepdims=True)
+    return Stills(pictures, emotions, affect, shown, names, guidance(affect, emotions))

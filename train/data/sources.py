@@ -16,12 +16,14 @@ def video_stills(videos: list[LabelledVideo], crop: CropSpec) -> Stills:
     """All frames of the videos as single pictures."""
     frames = [picture for video in videos for picture in video.pictures]
     names = [f"videos/{video.name}" for video in videos for _ in video.pictures]
+    guided = [video.guidance for video in videos if video.guidance is not None]
     return Stills(
         frames,
         np.concatenate([video.emotions for video in videos]),
         np.concatenate([video.affect for video in videos]),
         np.full(len(frames), shard_share(crop), np.float32),
         names,
+        np.concatenate(guided) if len(guided) == len(videos) else None,
     )
 
 

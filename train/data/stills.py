@@ -19,6 +19,7 @@ class Stills:
     affect:   (N, 2) float32 valence and arousal in [-1, 1]
     shown:    (N,) float32 share of the picture's side that the runtime's crop shows; the rest is for augmentation
     names:    one per picture, for messages and for splits by person
+    guidance: (N, GUIDES) float32 targets beside the labels, NaN where unknown (`guidance.py`); None: there are none
     """
 
     pictures: list[ImageArray]
@@ -26,6 +27,7 @@ class Stills:
     affect: FloatArray
     shown: FloatArray
     names: list[str]
+    guidance: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -35,7 +37,7 @@ class Stills:
         index = np.asarray(rows, np.int64)
         return Stills(
             [self.pictures[row] for row in index], self.emotions[index], self.affect[index], self.shown[index],
-            [self.names[row] for row in index],
+            [self.names[row] for row in index], None if self.guidance is None else self.guidance[index],
         )  # fmt: skip
 
 
@@ -47,6 +49,18 @@ def concatenate(sets: Sequence[Stills]) -> Stills:
         np.concatenate([part.affect for part in sets]),
         np.concatenate([part.shown for part in sets]),
         [name for part in sets for name in part.names],
+        _all_guidance(sets),
+    )
+
+
+def _all_guidance(sets: Sequence[Stills]) -> FloatArray | None:
+    """Unknown for the sets that have none; None where no set has any."""
+    width = max((part.guidance.shape[1] for part in sets if part.guidance is not None), default=0)
+    if width == 0:
+        return None
+    unknown = (np.full((len(part), width), np.nan, np.float32) for part in sets)
+    return np.concatenate(
+        [other if part.guidance is None else part.guidance for part, other in zip(sets, unknown, strict=True)]
     )
 
 

@@ -13,6 +13,7 @@ from streamaffect.types import Box, FloatArray, ImageArray
 
 from ..errors import DataError
 from ..prepare import read_shard, shard_path
+from .guidance import guidance
 from .stills import EMOTIONS
 
 LEAST_OVERLAP = 0.2  # of the teacher's box and the tracked one: both show the same face
@@ -24,6 +25,7 @@ class LabelledVideo:
 
     pictures: grey (S, S) uint8 crops; time_s: (M,) float64, increasing
     affect:   (M, 2) float32 teacher's valence and arousal; emotions: (M, 8) float32 teacher's shares
+    guidance: as that of `Stills`
     """
 
     name: str
@@ -32,9 +34,11 @@ class LabelledVideo:
     time_s: np.ndarray
     affect: FloatArray
     emotions: FloatArray
+    guidance: FloatArray | None = None
 
 
 TeacherRow = dict[str, str]
+ROW = "row"  # the place of a line in the teacher's table, added to it
 
 
 def teacher_rows(root: Path) -> dict[str, dict[int, TeacherRow]]:
@@ -42,10 +46,19 @@ def teacher_rows(root: Path) -> dict[str, dict[int, TeacherRow]]:
     file = root / "videos" / "videos_teacher.csv"
     rows: dict[str, dict[int, TeacherRow]] = defaultdict(dict)
     with file.open(newline="", encoding="utf-8") as lines:
-        for row in csv.DictReader(lines):
+        for number, row in enumerate(csv.DictReader(lines)):
             if row["x0"] and row["valence"]:
-                rows[row["file"]][int(row["frame"])] = row
+                rows[row["file"]][int(row["frame"])] = row | {ROW: str(number)}
     return dict(rows)
+
+
+def teacher_blendshapes(root: Path) -> FloatArray | None:
+    """`videos/videos_blendshapes.npz`: (rows of the teacher's table, 52), NaN where it saw none; may be absent."""
+    file = root / "videos" / "videos_blendshapes.npz"
+    if not file.is_file():
+        return None
+    with np.load(file, allow_pickle=False) as arrays:
+        return np.asarray(arrays["blendshapes"], np.float32)
 
 
 def read_people(file: Path) -> dict[str, tuple[str, str]]:
@@ -63,7 +76,7 @@ def read_people(file: Path) -> dict[str, tuple[str, str]]:
 
 def load_videos(root: Path, shards: Path, people: dict[str, tuple[str, str]], split: str) -> list[LabelledVideo]:
     """The labelled videos of one split, without those in which no labelled face was tracked."""
-    rows = teacher_rows(root)
+    rows, blendshapes = teacher_rows(root), teacher_blendshapes(root)
     videos = []
     for name, (person, its_split) in people.items():
         if its_split != split or name not in rows:
@@ -71,13 +84,15 @@ def load_videos(root: Path, shards: Path, people: dict[str, tuple[str, str]], sp
         shard = shard_path(shards, name)
         if not shard.exists():
             raise DataError(f"{shard}: missing; run `python -m train prepare` with the same recipe first")
-        video = _join(name, person, shard, rows[name])
+        video = _join(name, person, shard, rows[name], blendshapes)
         if len(video.pictures):
             videos.append(video)
     return videos
 
 
-def _join(name: str, person: str, shard: Path, rows: dict[int, TeacherRow]) -> LabelledVideo:
+def _join(
+    name: str, person: str, shard: Path, rows: dict[int, TeacherRow], blendshapes: FloatArray | None
+) -> LabelledVideo:
     faces = read_shard(shard)
     best: dict[int, tuple[float, int]] = {}
     for index, frame in enumerate(faces.frames.tolist()):
@@ -87,16 +102,20 @@ def _join(name: str, person: str, shard: Path, rows: dict[int, TeacherRow]) -> L
     chosen = [(frame, index) for frame, (_, index) in sorted(best.items()) if index >= 0]
     kept = np.array([at for _, at in chosen], np.int64)
     labels = [rows[frame] for frame, _ in chosen]
-    affect = [[float(row["valence"]), float(row["arousal"])] for row in labels]
+    affect = np.array([[float(row["valence"]), float(row["arousal"])] for row in labels], np.float32).reshape(-1, 2)
     shares = np.array([[float(row[f"p_{emotion}"]) for emotion in EMOTIONS] for row in labels], np.float32)
     shares = shares.reshape(-1, len(EMOTIONS))
+    shares /= shares.sum(axis=1, keepdims=True)
+    seen = None if blendshapes is None else blendshapes[[int(row[ROW]) for row in labels]]
+    known = None if seen is None else np.isfinite(seen).all(axis=1)
     return LabelledVideo(
         name=name,
         person=person,
         pictures=[np.asarray(cv2.cvtColor(faces.crops[at], cv2.COLOR_RGB2GRAY), np.uint8) for at in kept.tolist()],
         time_s=faces.time_s[kept],
-        affect=np.array(affect, np.float32).reshape(-1, 2),
-        emotions=shares / shares.sum(axis=1, keepdims=True),
+        affect=affect,
+        emotions=shares,
+        guidance=guidance(affect, shares, seen, known),
     )
 
 

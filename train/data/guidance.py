@@ -1,0 +1,52 @@
+"""What the teacher saw in a face, as targets beside the labels: learning to see the same is a help to the features.
+
+The crowd's votes say little about a single picture, and a video has no votes at all. The teacher's own numbers exist for
+both: its valence and arousal, its eight shares, and the blendshapes of the face, which say how each part of it moves.
+Left and right are averaged, since training mirrors half of the pictures.
+"""
+
+import numpy as np
+
+from streamaffect.types import BoolArray, FloatArray
+
+# In the order of MediaPipe's face landmarker.
+BLENDSHAPES = (
+    "_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff",
+    "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight",
+    "eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight",
+    "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen", "jawRight",
+    "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight", "mouthFunnel",
+    "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight", "mouthPucker",
+    "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft",
+    "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
+    "noseSneerLeft", "noseSneerRight",
+)  # fmt: skip
+
+
+def _without_side(name: str) -> str:
+    return name.removesuffix("Left").removesuffix("Right")
+
+
+MOVEMENTS = tuple(dict.fromkeys(_without_side(name) for name in BLENDSHAPES))
+_PLACES = np.array([MOVEMENTS.index(_without_side(name)) for name in BLENDSHAPES])
+GUIDES = 2 + 8 + len(MOVEMENTS)  # valence and arousal, shares, movements
+
+
+def without_sides(blendshapes: FloatArray) -> FloatArray:
+    """(N, 52) → (N, len(MOVEMENTS)): left and right averaged."""
+    shares = (_PLACES[:, None] == np.arange(len(MOVEMENTS))).astype(np.float32)
+    return np.asarray(blendshapes @ (shares / shares.sum(axis=0)), np.float32)
+
+
+def guidance(
+    affect: FloatArray, emotions: FloatArray, blendshapes: FloatArray | None = None, known: BoolArray | None = None
+) -> FloatArray:
+    """The teacher's affect (N, 2), shares (N, 8) and blendshapes (N, 52) → (N, GUIDES) float32.
+
+    known: (N,) whose blendshapes were found; the others', and all where there are none, are NaN
+    """
+    movements = np.full((len(affect), len(MOVEMENTS)), np.nan, np.float32)
+    if blendshapes is not None:
+        rows = np.ones(len(affect), np.bool_) if known is None else known
+        movements[rows] = without_sides(blendshapes[rows].astype(np.float32))
+    return np.concatenate([affect, emotions, movements], axis=1).astype(np.float32)
