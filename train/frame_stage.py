@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from streamaffect.errors import ConfigError
+
 from .config import FrameConfig
 from .data.augment import apply_view, draw_view, place, plain
 from .data.corpus import HeldOut
@@ -57,6 +59,8 @@ class FrameTask:
 
     stills:  what is trained on; weights: (N,) how often each picture comes in an epoch on average
     held_out: what the averaged model is scored on after each epoch
+
+    Raises ConfigError where the recipe asks for guidance and the data have none.
     """
 
     def __init__(
@@ -70,6 +74,8 @@ class FrameTask:
         self._size = size
         self._seed = seed
         self._guidance = _standardised(stills)
+        if config.loss.guidance > 0 and stills.guidance is None:
+            raise ConfigError("frame.loss.guidance: these data carry no labels of a teacher; set it to 0")
 
     def batch_count(self, part: Part) -> int:
         """Whole batches of one epoch for each process."""

@@ -1,8 +1,8 @@
 """What the teacher saw in a face, as targets beside the labels: learning to see the same is a help to the features.
 
-The crowd's votes say little about a single picture, and a video has no votes at all. The teacher's own numbers exist for
-both: its valence and arousal, its eight shares, and the blendshapes of the face, which say how each part of it moves.
-Left and right are averaged, since training mirrors half of the pictures.
+The crowd's votes say little about a single picture, and a video has no votes at all. The teacher's own numbers exist
+for both: its valence and arousal, its eight shares, and the blendshapes of the face, which say how each part of it
+moves. Left and right are averaged, since training mirrors half of the pictures.
 """
 
 import numpy as np
