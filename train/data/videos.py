@@ -107,7 +107,7 @@ def _join(
     shares = shares.reshape(-1, len(EMOTIONS))
     shares /= shares.sum(axis=1, keepdims=True)
     seen = None if blendshapes is None else blendshapes[[int(row[ROW]) for row in labels]]
-    known = None if seen is None else np.isfinite(seen).all(axis=1)
+    known = None if seen is None else np.asarray(np.isfinite(seen).all(axis=1))
     return LabelledVideo(
         name=name,
         person=person,
