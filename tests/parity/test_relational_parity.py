@@ -55,6 +55,14 @@ def test_the_losses_add_up_to_the_published_total() -> None:
     assert_matches(total, golden["total_loss"])
 
 
+def test_the_columns_errors_make_the_published_error_over_all_entries() -> None:
+    golden = load_golden("relational_loss")
+    columns = metrics.rmse(golden["predictions"], golden["labels"])
+    assert_matches(columns.square().mean().sqrt(), golden["rmse"])
+    golden = load_golden("relational_metrics")
+    assert_matches(metrics.rmse(golden["pred"], golden["target"]).square(), golden["mse"])
+
+
 @pytest.mark.parametrize("name", ["mae", "rmse", "pcc", "ccc"])
 def test_a_score_matches(name: str) -> None:
     golden = load_golden("relational_metrics")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tests.support.golden import assert_matches, load_golden
-from train.methods.subject_msda import coral, mmd, rbf_kernels, select_pseudo_labels
+from train.methods.subject_msda import base_bandwidth, coral, mmd, rbf_kernels, select_pseudo_labels
 
 
 def test_the_kernels_match() -> None:
@@ -15,6 +15,9 @@ def test_the_kernels_match() -> None:
     rows = torch.cat([golden["source"], golden["target"]])
     kernels = rbf_kernels(rows, kernel_mul=float(golden["kernel_mul"]), kernel_num=int(golden["kernel_num"]))
     assert_matches(kernels, golden["kernel_matrix"])
+    squared = torch.cdist(rows, rows).square()
+    mul, num = float(golden["kernel_mul"]), int(golden["kernel_num"])
+    assert_matches(base_bandwidth(squared, kernel_mul=mul, kernel_num=num), golden["base_bandwidth"])
 
 
 @pytest.mark.parametrize(

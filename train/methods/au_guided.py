@@ -93,10 +93,10 @@ class Face:
 
 def heatmap(
     landmarks: Tensor,
-    expression: str,
-    *,
+    expression: str | int | Tensor,
     height: int,
     width: int,
+    *,
     reference: bool = False,
     scale_radii: bool = False,
 ) -> Tensor:
@@ -105,7 +105,7 @@ def heatmap(
     Values from 0 to 1. All infinite, which `au_alignment_loss` leaves out: for Neutral, for landmarks that are not
     finite (no face was found), and where no unit lies inside the picture.
 
-    expression:  a name of `EXPRESSIONS`, or "generic": all units, which needs no label
+    expression:  a name of `EXPRESSIONS` or its number there, or "generic": all units, which needs no label
     reference:   the chin's region keeps the sign of its width, so a turned head falls back to a small one
     scale_radii: published radii are pixels whatever the size of the picture; scale them with width / 224
 
@@ -113,6 +113,8 @@ def heatmap(
     """
     if landmarks.shape != (LANDMARKS, 2):
         raise ValueError(f"expected {LANDMARKS} landmarks (x, y), found {tuple(landmarks.shape)}")
+    if not isinstance(expression, str):
+        expression = _expression_name(int(expression))
     if expression not in CODEBOOK:
         raise ValueError(f"no action units are known for '{expression}'; choose one of {', '.join(CODEBOOK)}")
     nothing = torch.full((height, width), torch.inf)
@@ -131,8 +133,8 @@ def heatmaps(
 ) -> Tensor:
     """`heatmap` for a batch: landmarks (B, 68, 2), labels (B,) numbers in `EXPRESSIONS` → (B, 1, height, width)."""
     maps = [
-        heatmap(points, EXPRESSIONS[label], height=height, width=width, reference=reference, scale_radii=scale_radii)
-        for points, label in zip(landmarks, labels.tolist(), strict=True)
+        heatmap(points, label, height, width, reference=reference, scale_radii=scale_radii)
+        for points, label in zip(landmarks, labels, strict=True)
     ]
     return torch.stack(maps).unsqueeze(1)
 
@@ -158,6 +160,12 @@ def read_face(landmarks: Tensor, height: int, width: int, *, reference: bool, sc
     """Finite landmarks (68, 2) of x, y, cut to whole pixels."""
     x, y = (column.tolist() for column in landmarks.long().T)  # truncates toward 0
     return Face(x, y, width, height, width / PUBLISHED_WIDTH if scale_radii else 1.0, reference)
+
+
+def _expression_name(number: int) -> str:
+    if not 0 <= number < len(EXPRESSIONS):
+        raise ValueError(f"an expression's number lies in 0 to {len(EXPRESSIONS) - 1}, found {number}")
+    return EXPRESSIONS[number]
 
 
 def _blurred(region: Canvas, height: int, width: int) -> Canvas:
