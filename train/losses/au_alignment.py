@@ -10,21 +10,28 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..models.spatial import attention_map, map_cosine, resize_region
+from ..models.spatial import Channels, attention_map, map_cosine, resize_region
 
-AlignmentKind = Literal["cosine", "std_cosine", "l1", "l2"]
+AlignmentKind = Literal["cosine", "std_cosine", "l1", "l2", "kl"]
 STD_EPSILON = 1e-4
 
 
 def au_alignment_loss(
-    features: Tensor | Sequence[Tensor], heatmaps: Tensor, *, kind: AlignmentKind = "cosine"
+    features: Tensor | Sequence[Tensor],
+    heatmaps: Tensor,
+    *,
+    kind: AlignmentKind = "cosine",
+    channels: Channels = "all",
+    share: float = 1.0,
 ) -> Tensor:
     """Mean over layers of the distance between attention and heat map, a scalar.
 
-    features: (B, C, h, w) of one layer, or of several; the attention is the mean over the channels that are given
+    features: (B, C, h, w) of one layer, or of several; the attention is the mean over their channels
     heatmaps: (B, 1, H, W) from `train.methods.au_guided.heatmaps`; a sample with an infinite value is left out
     kind:     "cosine" is published, 1 - cos in [0, 2]; "std_cosine" standardises the attention first; "l1" and "l2"
-              are mean absolute and squared differences
+              are mean absolute and squared differences; "kl" takes the attention's softmax over the picture and the
+              heat map as chances pixel by pixel, and averages their divergence
+    channels, share: which channels the attention is the mean of, see `attention_map`
 
     With no usable sample the loss is a zero that carries no gradient. Raises ValueError on other shapes, an unknown
     kind, or no layer.
@@ -40,7 +47,8 @@ def au_alignment_loss(
     usable = heatmaps.flatten(1).isfinite().all(dim=1)
     if not usable.any():
         return heatmaps.new_zeros(())
-    return torch.stack([_distance(attention_map(layer[usable]), heatmaps[usable], kind) for layer in layers]).mean()
+    attentions = [attention_map(layer[usable], channels=channels, share=share) for layer in layers]
+    return torch.stack([_distance(attention, heatmaps[usable], kind) for attention in attentions]).mean()
 
 
 def _distance(attention: Tensor, heatmaps: Tensor, kind: AlignmentKind) -> Tensor:
@@ -49,10 +57,12 @@ def _distance(attention: Tensor, heatmaps: Tensor, kind: AlignmentKind) -> Tenso
         return (attention - target).abs().mean()
     if kind == "l2":
         return (attention - target).square().mean()
+    if kind == "kl":
+        return _binary_divergence(attention, target)
     if kind == "std_cosine":
         attention = _standardised(attention)
     elif kind != "cosine":
-        raise ValueError(f"alignment is measured by cosine, std_cosine, l1 or l2, found '{kind}'")
+        raise ValueError(f"alignment is measured by cosine, std_cosine, l1, l2 or kl, found '{kind}'")
     return (1 - map_cosine(attention, target)).mean()
 
 
@@ -61,3 +71,12 @@ def _standardised(attention: Tensor) -> Tensor:
     dims = (1, 2, 3)
     centred = attention - attention.mean(dim=dims, keepdim=True)
     return centred / (attention.std(dim=dims, keepdim=True) + STD_EPSILON)
+
+
+def _binary_divergence(attention: Tensor, target: Tensor) -> Tensor:
+    """Mean over all pixels of the divergence of Bernoulli chances, from the attention's softmax to the heat map."""
+    log_chance = attention.flatten(1).log_softmax(dim=1)
+    hit = target.flatten(1)
+    log_other = torch.log1p(-log_chance.exp().clamp(max=1 - torch.finfo(log_chance.dtype).eps))
+    entropy = torch.xlogy(hit, hit) + torch.xlogy(1 - hit, 1 - hit)
+    return (entropy - hit * log_chance - (1 - hit) * log_other).mean()

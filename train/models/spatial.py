@@ -4,13 +4,15 @@ A classifier that averages its last features over the picture and then applies o
 map; any layer has an attention, the mean of its channels.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 COSINE_EPSILON = 1e-8
+
+Channels = Literal["all", "left", "right", "first", "random"]
 
 
 class Agreement(NamedTuple):
@@ -25,9 +27,31 @@ class Agreement(NamedTuple):
     samples: int
 
 
-def attention_map(features: Tensor) -> Tensor:
-    """The mean over the channels, as it is: (B, C, h, w) → (B, 1, h, w)."""
-    return features.mean(dim=1, keepdim=True)
+def attention_map(features: Tensor, *, channels: Channels = "all", share: float = 1.0) -> Tensor:
+    """The mean over the channels, as it is: (B, C, h, w) → (B, 1, h, w).
+
+    channels: "left" and "right" take the halves; "first" the first `share` of the channels; "random" each channel with
+              the chance `share`, drawn anew for every sample and call, and 0 for a sample that drew none
+
+    Raises ValueError on an unknown choice or a share outside (0, 1].
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"the share of the channels lies above 0 and up to 1, found {share}")
+    if channels == "random":
+        drawn = torch.rand(features.shape[:2], device=features.device) < share
+        chosen = drawn[:, :, None, None].to(features.dtype)
+        return (features * chosen).sum(dim=1, keepdim=True) / chosen.sum(dim=1, keepdim=True).clamp(min=1)
+    count = features.shape[1]
+    half = max(1, count // 2)
+    parts = {
+        "all": slice(None),
+        "left": slice(half),
+        "right": slice(min(half, count - 1), None),
+        "first": slice(max(1, int(count * share))),
+    }
+    if channels not in parts:
+        raise ValueError(f"channels are chosen by all, left, right, first or random, found '{channels}'")
+    return features[:, parts[channels]].mean(dim=1, keepdim=True)
 
 
 def class_activation_map(features: Tensor, weight: Tensor, classes: Tensor) -> Tensor:

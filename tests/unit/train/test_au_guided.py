@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from tests.support.golden import load_golden
 from train.losses import au_alignment_loss
 from train.methods.au_guided import CODEBOOK, FACS_CODES, heatmap, heatmaps, read_face, unit_map
-from train.models.spatial import agreement, class_activation_map
+from train.models.spatial import Channels, agreement, attention_map, class_activation_map
 
 SIZE = 128
 
@@ -145,8 +145,42 @@ def test_layers_of_other_shapes_and_unknown_kinds_are_refused() -> None:
         au_alignment_loss(random(2, 4, 8, 8), region)
     with pytest.raises(ValueError, match="at least one layer"):
         au_alignment_loss([], region)
-    with pytest.raises(ValueError, match="found 'kl'"):
-        au_alignment_loss(random(1, 4, 8, 8), region, kind="kl")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="found 'l3'"):
+        au_alignment_loss(random(1, 4, 8, 8), region, kind="l3")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="found 'best'"):
+        au_alignment_loss(random(1, 4, 8, 8), region, channels="best")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="found 0"):
+        au_alignment_loss(random(1, 4, 8, 8), region, channels="first", share=0)
+
+
+def test_attention_is_taken_of_the_chosen_channels() -> None:
+    features = random(3, 5, 2, 2)
+    choices: list[tuple[Channels, float, list[int]]] = [
+        ("left", 1.0, [0, 1]),
+        ("right", 1.0, [2, 3, 4]),
+        ("first", 0.7, [0, 1, 2]),
+    ]
+    for channels, share, rows in choices:
+        expected = features[:, rows].mean(dim=1, keepdim=True)
+        torch.testing.assert_close(attention_map(features, channels=channels, share=share), expected)
+    torch.testing.assert_close(attention_map(features, channels="random"), attention_map(features))
+    assert attention_map(features[:, :1], channels="right").isfinite().all()
+
+
+def test_random_channels_are_drawn_for_each_sample_and_are_their_mean() -> None:
+    torch.manual_seed(0)
+    features = torch.arange(4.0)[None, :, None, None].exp2().expand(200, -1, 1, 1)
+    drawn = attention_map(features, channels="random", share=0.5).flatten()
+    assert {0.0, 1.0, 8.0, 3.75} <= set(drawn.tolist())
+
+
+def test_the_divergence_is_finite_at_the_ends_of_the_heat_map_and_least_where_attention_lies_on_it() -> None:
+    region = draw(face(), "Happiness")[None, None]
+    losses = [
+        au_alignment_loss((factor * region).requires_grad_(), region, kind="kl") for factor in (3.0, 0.0, -3.0, 1e4)
+    ]
+    assert all(loss.isfinite() for loss in losses)
+    assert losses[0] < losses[1] < losses[2]
 
 
 def test_the_mean_of_a_class_activation_map_is_the_logit_without_its_bias() -> None:
