@@ -11,6 +11,7 @@ from streamaffect.runtime.manifest import ClipSpec, ContextSpec, CropSpec
 from .data.augment import AugmentConfig
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -38,22 +39,47 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     generated: Count = 2000
 
 
-class OptimiserConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """AdamW with linear warm-up and cosine decay to zero.
+class StopConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Stop early, and keep the weights of the best epoch.
 
-    batch:      per device
-    clip_norm:  largest norm of the gradient; ema: decay of the moving average of the weights
+    score:    of the validation, as the log names it; lowest: the best is the lowest
+    patience: training ends after so many epochs without a better score
+    """
+
+    score: str
+    patience: Count
+    lowest: bool = False
+
+
+class OptimiserConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An optimiser and how its rate changes.
+
+    kind:       "adamw" decays weights but for norms and biases; "sgd" decays all, as the published code does
+    batch:      per device; accumulate: so many batches make a step, each with a loss of its own
+    schedule:   "cosine" to zero at the end; "steps": times `decay` after every `decay_every` epochs. Both begin with a
+                linear warm-up
+    divisor:    with steps, from the first one on, the rate of a pretrained part is smaller by this
+    clip_norm:  largest norm of the gradient, 0: any; ema: decay of the moving average of the weights, 0: none
     save_steps: a checkpoint is written after so many steps, and after every epoch
+    stop:       end before `epochs`; without it the last epoch's weights are taken
     """
 
     epochs: Count
     batch: Count
     lr: Positive
+    kind: Literal["adamw", "sgd"] = "adamw"
+    momentum: Share = 0.0
     weight_decay: float = 0.05
-    warmup_epochs: float = 1.0
-    clip_norm: Positive = 1.0
+    accumulate: Count = 1
+    schedule: Literal["cosine", "steps"] = "cosine"
+    warmup_epochs: NotNegative = 1.0
+    decay: Share = 0.1
+    decay_every: Count = 5
+    divisor: Positive = 1.0
+    clip_norm: NotNegative = 1.0
     ema: Share = 0.998
     save_steps: Count = 500
+    stop: StopConfig | None = None
 
 
 class LossConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from train.checkpoint import Position, latest_checkpoint, load_average, load_checkpoint, save_checkpoint
+from train.checkpoint import Trainee as Parts
 from train.ema import MovingAverage
 from train.errors import TrainingError
 
@@ -32,7 +33,11 @@ class Trainee:
         return losses
 
     def save(self, folder: Path, position: Position) -> None:
-        save_checkpoint(folder, position, self.model, self.average, self.optimiser)
+        save_checkpoint(folder, position, self.parts, random={"cpu": torch.get_rng_state()[None]})
+
+    @property
+    def parts(self) -> Parts:
+        return Parts(self.model, self.average, self.optimiser)
 
 
 def test_a_restored_run_continues_with_the_very_same_losses(tmp_path: Path) -> None:
@@ -45,8 +50,9 @@ def test_a_restored_run_continues_with_the_very_same_losses(tmp_path: Path) -> N
     second = Trainee()
     checkpoint = latest_checkpoint(tmp_path)
     assert checkpoint is not None
-    position = load_checkpoint(checkpoint, second.model, second.average, second.optimiser)
-    assert position == Position(1, 2, 3)
+    restored = load_checkpoint(checkpoint, second.parts)
+    assert restored.position == Position(1, 2, 3)
+    torch.set_rng_state(restored.random["cpu"][0])
     assert second.train(3) == expected
 
 
@@ -86,4 +92,4 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
     trainee.train(1)
     trainee.save(tmp_path, Position(0, 1, 1))
     with pytest.raises(TrainingError, match="a model of another shape; resume with the recipe that began this run"):
-        load_checkpoint(tmp_path / "step-00000001", other.model, other.average, other.optimiser)
+        load_checkpoint(tmp_path / "step-00000001", other.parts)
