@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,7 +63,8 @@ def _dispatch(options: argparse.Namespace) -> None:
     from .run import Run, limit_threads
 
     limit_threads()
-    with Progress(Console()) as progress:
+    is_first = os.environ.get("RANK", "0") == "0"  # of several processes that torchrun started
+    with Progress(Console(quiet=not is_first)) as progress:
         if options.verb == "protocol":
             _run_protocol(options.config, options.data, folder, progress)
             return

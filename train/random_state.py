@@ -19,8 +19,8 @@ def gather_random_state(fabric: Fabric) -> dict[str, Tensor]:
 
 def restore_random_state(states: Mapping[str, Tensor], fabric: Fabric) -> None:
     """Put this process's own state back, where a process of its number was there."""
-    rank = fabric.global_rank
+    rank = fabric.global_rank  # rows are cloned, since torch reads a state as a structure and needs it aligned
     if "cpu" in states and rank < len(states["cpu"]):
-        torch.set_rng_state(states["cpu"][rank])
+        torch.set_rng_state(states["cpu"][rank].clone())
     if "cuda" in states and rank < len(states["cuda"]) and fabric.device.type == "cuda":
-        torch.cuda.set_rng_state(states["cuda"][rank], fabric.device)
+        torch.cuda.set_rng_state(states["cuda"][rank].clone(), fabric.device)
