@@ -20,6 +20,7 @@ def train(folder: Path, dies_in: int = NEVER) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # three launches of two processes, each of which loads torch
 def test_two_processes_that_were_killed_end_as_two_that_were_not(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     for folder in (whole, killed):
