@@ -20,6 +20,7 @@ from .loop import Part
 from .losses import ccc_loss, relational_loss
 from .models.affect import AFFECT, AFFECT_SPREAD, EMOTIONS, AffectModel
 
+CLIPS_AT_ONCE = 4096  # all clips of a corpus together would take gigabytes
 FULL_CONTEXT = 0.4  # share of the training clips that keep all the context they have
 FEATURE_NOISE = 0.05  # of the standard deviation: camera noise between the frames of a clip
 
@@ -111,11 +112,18 @@ class ClipTask:
 
 
 @torch.inference_mode()
-def predict_clips(model: AffectModel, features: Tensor, index: ClipIndex) -> dict[str, Tensor]:
-    """features (N, D) → one (M, L) per head, in the order of the index; emotions as shares."""
+def clip_vectors(model: AffectModel, features: Tensor, index: ClipIndex) -> Tensor:
+    """features (N, D) → the vectors (M, C) of the clips of the index, on the model's device."""
     model.eval()
     device = device_of(model)
-    clips = model.clip_encoder(features[torch.from_numpy(index.samples)].to(device))  # (M, C)
+    parts = torch.from_numpy(index.samples).split(CLIPS_AT_ONCE)
+    return torch.cat([model.clip_encoder(features[part].to(device)) for part in parts])
+
+
+@torch.inference_mode()
+def predict_clips(model: AffectModel, features: Tensor, index: ClipIndex) -> dict[str, Tensor]:
+    """features (N, D) → one (M, L) per head, in the order of the index; emotions as shares."""
+    clips, device = clip_vectors(model, features, index), device_of(model)
     context, valid = torch.from_numpy(index.context).to(device), torch.from_numpy(index.valid).to(device)
     heads = model.heads(clips, clips[context], valid)
     return {name: rows.cpu() for name, rows in (heads | {EMOTIONS: heads[EMOTIONS].softmax(dim=1)}).items()}

@@ -24,7 +24,7 @@ from streamaffect.runtime.manifest import Manifest
 
 from .card import model_card, notes_path
 from .checkpoint import latest_checkpoint, load_average
-from .clip_stage import ClipSet, ClipTask
+from .clip_stage import ClipSet, ClipTask, clip_vectors
 from .config import Recipe, load_recipe
 from .data.clips import ClipIndex, index_sequence, index_stills, join
 from .data.corpus import Corpus, load_corpus, to_prepare, with_video_frames
@@ -37,10 +37,12 @@ from .features import augmented_features, cached, plain_features
 from .frame_stage import FrameModel, FrameTask
 from .loop import fit
 from .models.affect import AFFECT, AffectModel
+from .models.affect import EMOTIONS as EMOTION_HEAD
 from .models.frame_encoder import FrameEncoder
 from .prepare import prepare_videos
 from .progress import Progress
 from .report import write_report
+from .source_statistics import SourceStatistics, source_statistics, write_statistics
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,33 @@ class Run:
         encoder, model = self._trained()
         trained = Trained(self.recipe, encoder, model, report["quantiles"], report["metrics"], self.corpus.names)
         notes = notes_path(self.recipe_path)
-        return export_bundle(trained, target, self.recipe_path.name, lambda manifest: model_card(manifest, notes))
+        manifest = export_bundle(trained, target, self.recipe_path.name, lambda one: model_card(one, notes))
+        if manifest.head(EMOTION_HEAD) is not None:
+            write_statistics(self.source_statistics(encoder, model), target, manifest, EMOTION_HEAD)
+        return manifest
+
+    def source_statistics(self, encoder: FrameEncoder, model: AffectModel) -> SourceStatistics:
+        """Of the clip vectors that stage 2 was trained on, each as often as it was met; what `personalise` needs."""
+        corpus, share = self.corpus, self.recipe.temporal.videos_share
+        frames = video_stills(corpus.videos, self.recipe.crop)
+        moving = join([index_sequence(video.time_s, self.recipe.clip, self.recipe.context) for video in corpus.videos])
+        alone = index_stills(len(corpus.clip_stills), self.recipe.clip, self.recipe.context)
+        videos = _equal_shares([number for number, video in enumerate(corpus.videos) for _ in video.pictures])
+        clips, weights = [], []
+        for name, stills, index, met, part in (
+            ("stills", corpus.clip_stills, alone, corpus.weights, 1 - share),
+            ("videos", frames, moving, videos, share),
+        ):
+            make = partial(plain_features, encoder, stills, self.recipe.crop.size, mirrored=False)
+            features = cached(self.folder / "features" / f"{name}-0.npy", make)
+            clips.append(clip_vectors(model, features, index))
+            weights.append(part * met / met.sum())
+        return source_statistics(
+            torch.cat(clips),
+            torch.from_numpy(np.concatenate([corpus.clip_stills.emotions, frames.emotions])),
+            EMOTIONS,
+            torch.from_numpy(np.concatenate(weights)),
+        )
 
     @property
     def _people(self) -> Path:

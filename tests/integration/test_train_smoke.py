@@ -12,6 +12,7 @@ import pytest
 
 from streamaffect import Bundle, analyze_image, load_bundle
 from train.data.generated import generated_stills
+from train.source_statistics import read_statistics
 
 ROOT = Path(__file__).parents[2]
 SMOKE = ROOT / "configs" / "train" / "smoke.toml"
@@ -67,6 +68,15 @@ def test_the_model_card_names_the_bundle_and_its_figures(bundle: Bundle) -> None
     card = (bundle.path / "MODEL_CARD.md").read_text()
     assert card.startswith("# smoke@0.1")
     assert "coverage stills: valence" in card
+
+
+@pytest.mark.slow
+def test_statistics_of_what_was_trained_on_lie_beside_the_graphs(bundle: Bundle) -> None:
+    found = read_statistics(bundle, "emotions")
+    assert found is not None
+    assert found.means.shape == (8, bundle.clip_dim)
+    assert found.counts[:4].min() > 10
+    assert found.counts[5:].max() == 0  # emotions that the drawn faces do not show
 
 
 @pytest.mark.slow
