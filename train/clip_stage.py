@@ -116,7 +116,7 @@ def clip_vectors(model: AffectModel, features: Tensor, index: ClipIndex) -> Tens
     """features (N, D) → the vectors (M, C) of the clips of the index, on the model's device."""
     model.eval()
     device = device_of(model)
-    parts = torch.from_numpy(index.samples).split(CLIPS_AT_ONCE)
+    parts = torch.split(torch.from_numpy(index.samples), CLIPS_AT_ONCE)
     return torch.cat([model.clip_encoder(features[part].to(device)) for part in parts])
 
 
