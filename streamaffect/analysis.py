@@ -39,18 +39,19 @@ def analyze(
     """
     loaded = _loaded(bundle)
     config = load_config(flags=_sections(settings))
-    running = open_engine(loaded, engine, precision=config.engine.precision, threads=config.engine.threads)
-    streams = open_streams([str(source)], config, loaded)
-    pipeline = Pipeline(streams, loaded, running, settings=config.source, max_seconds=config.run.max_seconds or None)
-    if pipeline.is_live:
-        streams[0].close()
-        raise ConfigError(
-            f"analyze reads files, {str(source)!r} is live; run the stream and use streamaffect.Subscriber"
-        )
-    with closing(pipeline.messages()) as messages:
-        for message in messages:
-            if isinstance(message, Estimate):
-                yield message
+    with closing(open_engine(loaded, engine)) as running:
+        streams = open_streams([str(source)], config, loaded)
+        max_seconds = config.run.max_seconds or None
+        pipeline = Pipeline(streams, loaded, running, settings=config.source, max_seconds=max_seconds)
+        if pipeline.is_live:
+            streams[0].close()
+            raise ConfigError(
+                f"analyze reads files, {str(source)!r} is live; run the stream and use streamaffect.Subscriber"
+            )
+        with closing(pipeline.messages()) as messages:
+            for message in messages:
+                if isinstance(message, Estimate):
+                    yield message
 
 
 def analyze_image(

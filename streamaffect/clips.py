@@ -5,13 +5,15 @@ context is the clips that end whole clip lengths before and after it. Each featu
 once: everything here is bookkeeping of time.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from streamaffect.runtime.engine import RowEngine
 from streamaffect.runtime.manifest import ClipSpec, ContextSpec
-from streamaffect.types import BoolArray, FloatArray, TimeArray
+from streamaffect.types import BoolArray, TimeArray, VectorArray
 
 IndexArray = npt.NDArray[np.intp]
 
@@ -23,12 +25,12 @@ TIME_EPSILON_S = 1e-6
 class ClipView:
     """The clip that ends at `end_s`, ready for the clip encoder.
 
-    features: (T, D) float32, oldest first
+    features: (T, D) float32, oldest first; (T, 1) rows where a `RowEngine` keeps them
     genuine:  (T,) bool, False where a hole was filled with another feature
     """
 
     end_s: float
-    features: FloatArray
+    features: VectorArray
     genuine: BoolArray
 
     @property
@@ -41,12 +43,12 @@ class ClipView:
 class ContextView:
     """The clip vectors around the clip that ends at `end_s`, ready for the context head.
 
-    clips: (K, C) float32, oldest first; the query clip stands at index `past`
+    clips: (K, C) float32, or (K, 1) rows, oldest first; the query clip stands at index `past`
     valid: (K,) bool, False where a clip is missing and the oldest one stands in for it
     """
 
     end_s: float
-    clips: FloatArray
+    clips: VectorArray
     valid: BoolArray
 
     @property
@@ -60,12 +62,22 @@ class TimedRing:
 
     Rows live in one array that is compacted when its end is reached, so that the kept part is always contiguous and
     sorted: looking up times is one binary search.
+
+    free: called with what is no longer kept, (n, width)
     """
 
-    def __init__(self, width: int, keep_s: float) -> None:
+    def __init__(
+        self,
+        width: int,
+        keep_s: float,
+        *,
+        dtype: npt.DTypeLike = np.float32,
+        free: Callable[[VectorArray], None] | None = None,
+    ) -> None:
         self._keep_s = keep_s
+        self._free = free
         self._times: TimeArray = np.empty(64, np.float64)
-        self._vectors: FloatArray = np.empty((64, width), np.float32)
+        self._vectors: VectorArray = np.empty((64, width), dtype)
         self._start = self._end = 0
 
     def __len__(self) -> int:
@@ -77,16 +89,16 @@ class TimedRing:
         return self._times[self._start : self._end]
 
     @property
-    def vectors(self) -> FloatArray:
-        """(n, width) float32, oldest first; a view."""
+    def vectors(self) -> VectorArray:
+        """(n, width), oldest first; a view."""
         return self._vectors[self._start : self._end]
 
-    def push(self, time_s: float, vector: FloatArray) -> None:
+    def push(self, time_s: float, vector: VectorArray) -> None:
         """Append; raises ValueError where time does not increase."""
         last_s = self._times[self._end - 1] if len(self) else -np.inf
         if not time_s > last_s:  # NaN is not
             raise ValueError(f"time must increase: {time_s} s after {last_s} s")
-        self._start += int(np.searchsorted(self.times, time_s - self._keep_s - TIME_EPSILON_S))
+        self._drop(int(np.searchsorted(self.times, time_s - self._keep_s - TIME_EPSILON_S)))
         if self._end == len(self._times):
             self._make_room()
         self._times[self._end] = time_s
@@ -95,6 +107,7 @@ class TimedRing:
 
     def clear(self) -> None:
         """Forget everything."""
+        self._drop(len(self))
         self._start = self._end = 0
 
     def nearest(self, wanted: TimeArray) -> IndexArray:
@@ -111,11 +124,17 @@ class TimedRing:
         """(m,) seconds → (m,) index of the latest row that is not later; the first row where there is none."""
         return np.maximum(np.searchsorted(self.times, wanted + TIME_EPSILON_S, side="right") - 1, 0)
 
+    def _drop(self, count: int) -> None:
+        """Let go of the oldest ones."""
+        if count and self._free is not None:
+            self._free(self.vectors[:count])
+        self._start += count
+
     def _make_room(self) -> None:
         kept = len(self)
         if kept > len(self._times) // 2:
             times = np.empty(2 * len(self._times), np.float64)
-            vectors = np.empty((len(times), self._vectors.shape[1]), np.float32)
+            vectors = np.empty((len(times), self._vectors.shape[1]), self._vectors.dtype)
         else:
             times, vectors = self._times, self._vectors
         times[:kept], vectors[:kept] = self.times.copy(), self.vectors.copy()
@@ -128,9 +147,13 @@ class ClipBuffer:
 
     clip, context: the bundle's geometry
     feature_dim, clip_dim: D and C
+    owner: the engine that keeps features and clip vectors, if one does: then their rows are kept here in their stead,
+           and each is handed back to it as soon as no later clip or context can need it
     """
 
-    def __init__(self, clip: ClipSpec, context: ContextSpec, *, feature_dim: int, clip_dim: int) -> None:
+    def __init__(
+        self, clip: ClipSpec, context: ContextSpec, *, feature_dim: int, clip_dim: int, owner: RowEngine | None = None
+    ) -> None:
         self._period_s = clip.period_s
         self._length_s = clip.length_s
         # Each clip stands for the time around its end, so that low frame rates have a context too.
@@ -141,8 +164,13 @@ class ClipBuffer:
         self._clip_ages: TimeArray = np.arange(context.past, -context.future - 1, -1, dtype=np.float64) * clip.length_s
         # A hole may need one sample from before the clip. A clip may be refined up to one clip late, after a gap, and
         # then looks back over its whole past.
-        self._features = TimedRing(feature_dim, 2 * clip.length_s)
-        self._clips = TimedRing(clip_dim, context.clips * clip.length_s + self._clip_tolerance_s)
+        features_s = 2 * clip.length_s
+        clips_s = context.clips * clip.length_s + self._clip_tolerance_s
+        if owner is None:
+            self._features, self._clips = TimedRing(feature_dim, features_s), TimedRing(clip_dim, clips_s)
+        else:
+            self._features = TimedRing(1, features_s, dtype=np.int64, free=owner.free_features)
+            self._clips = TimedRing(1, clips_s, dtype=np.int64, free=owner.free_clips)
         self._first_s: float | None = None
 
     @property
@@ -150,7 +178,7 @@ class ClipBuffer:
         """True before the first feature."""
         return len(self._features) == 0
 
-    def push(self, *, time_s: float, feature: FloatArray) -> bool:
+    def push(self, *, time_s: float, feature: VectorArray) -> bool:
         """Add the feature (D,) of a frame; True where the track starts anew, after a gap longer than one clip.
 
         Raises ValueError where time does not increase.
@@ -177,7 +205,7 @@ class ClipBuffer:
         chosen = np.where(genuine, nearest, self._features.latest_before(wanted))
         return ClipView(end_s, self._features.vectors[chosen], genuine)
 
-    def push_clip(self, *, end_s: float, vector: FloatArray) -> None:
+    def push_clip(self, *, end_s: float, vector: VectorArray) -> None:
         """Keep the encoded clip (C,) that ends at `end_s`. Raises ValueError where time does not increase."""
         self._clips.push(end_s, vector)
 

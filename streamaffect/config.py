@@ -27,12 +27,14 @@ Settings = dict[str, Any]
 class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[engine]: which backend, in which precision, and how many threads a call may use.
 
-    precision: "auto" is the fastest that is verified here; fp32 gives the same numbers on every machine
+    precision:    "auto" is the fastest that is verified here; fp32 gives the same numbers on every machine
+    device_clips: keep features and clips in the GPU's memory; with a TensorRT engine only
     """
 
     backend: EngineName = "auto"
     precision: EnginePrecision = "auto"
     threads: Annotated[int, Meta(ge=1, le=64)] = 1
+    device_clips: bool = False
 
 
 class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,7 +1,8 @@
 """The estimator: crops → features → clips → context → heads, for any number of tracks in one batch.
 
 It keeps one `ClipBuffer` per track and never computes anything twice: a crop is encoded once, a clip is encoded once,
-and only the heads run again when a provisional estimate is refined by its future.
+and only the heads run again when a provisional estimate is refined by its future. It never looks into what the engine
+gives for features and clips, so that an engine may keep them and give their rows instead.
 """
 
 from collections import deque
@@ -13,7 +14,7 @@ import numpy as np
 from streamaffect.clips import TIME_EPSILON_S, ClipBuffer, ClipView, ContextView
 from streamaffect.clock import monotonic_ns
 from streamaffect.runtime.bundle import Bundle
-from streamaffect.runtime.engine import Engine
+from streamaffect.runtime.engine import RowEngine, StreamEngine
 from streamaffect.types import FloatArray, ImageArray
 
 TrackKey = tuple[str, int]
@@ -83,10 +84,11 @@ class _Query:
 class Estimator:
     """Streaming inference with a bundle. One thread at a time."""
 
-    def __init__(self, bundle: Bundle, engine: Engine) -> None:
+    def __init__(self, bundle: Bundle, engine: StreamEngine) -> None:
         manifest = bundle.manifest
         self._bundle = bundle
         self._engine = engine
+        self._owner = engine if isinstance(engine, RowEngine) else None
         self._past = manifest.context.past
         self._clip_s = manifest.clip.length_s
         self._lookahead_s = manifest.context.future * manifest.clip.length_s
@@ -116,13 +118,14 @@ class Estimator:
 
     def forget(self, key: TrackKey) -> None:
         """Drop a track that is lost."""
-        self._tracks.pop(key, None)
+        if track := self._tracks.pop(key, None):
+            track.buffer.reset()
 
     def _encode_frames(self, observations: Sequence[Observation]) -> None:
         seen = [(observation, observation.crop) for observation in observations if observation.crop is not None]
         if not seen:
             return
-        features = self._engine.encode_frames(np.stack([crop for _, crop in seen]))  # (N, S, S, 3) → (N, D)
+        features = self._engine.encode_frames(np.stack([crop for _, crop in seen]))  # (N, S, S, 3) → (N, D or 1)
         for (observation, _), feature in zip(seen, features, strict=True):
             track = self._track(observation.key)
             if track.buffer.push(time_s=observation.time_s, feature=feature):
@@ -181,10 +184,9 @@ class Estimator:
 
     def _track(self, key: TrackKey) -> _Track:
         if key not in self._tracks:
-            manifest = self._bundle.manifest
-            buffer = ClipBuffer(
-                manifest.clip, manifest.context, feature_dim=self._bundle.feature_dim, clip_dim=self._bundle.clip_dim
-            )
+            clip, context = self._bundle.manifest.clip, self._bundle.manifest.context
+            feature_dim, clip_dim = self._bundle.feature_dim, self._bundle.clip_dim
+            buffer = ClipBuffer(clip, context, feature_dim=feature_dim, clip_dim=clip_dim, owner=self._owner)
             self._tracks[key] = _Track(buffer)
         return self._tracks[key]
 

@@ -1,15 +1,18 @@
-"""From settings to running parts: sources are opened, detectors and trackers made, for `run` and `analyze` alike."""
+"""From settings to running parts: engine, sources, detectors and trackers, for `run` and `analyze` alike."""
 
 from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
-from streamaffect.config import Config
+from streamaffect.config import Config, EngineSettings
+from streamaffect.errors import ConfigError, EngineError
 from streamaffect.faces.detector import FaceDetector
 from streamaffect.faces.opening import open_detector
 from streamaffect.faces.tracker import Tracker
 from streamaffect.runtime.bundle import Bundle
+from streamaffect.runtime.choice import AUTO, open_engine
+from streamaffect.runtime.engine import StreamEngine
 from streamaffect.sources.parse import make_source, split_name
 from streamaffect.stages import FaceStage
 from streamaffect.worker import Stream
@@ -29,6 +32,34 @@ def open_streams(sources: Sequence[str], config: Config, bundle: Bundle) -> list
             stream.close()
         raise
     return streams
+
+
+def open_stream_engine(bundle: Bundle, settings: EngineSettings) -> StreamEngine:
+    """The engine that the settings ask for, with its memory on the GPU where they ask for that too.
+
+    Raises ConfigError where the settings contradict each other, EngineError where what they ask for is not there.
+    """
+    if settings.device_clips and settings.backend not in (AUTO, "tensorrt"):
+        raise ConfigError(
+            f"engine.device_clips = true: {settings.backend} keeps no features in a GPU's memory; "
+            "only --engine tensorrt does"
+        )
+    engine = open_engine(bundle, settings.backend, precision=settings.precision, threads=settings.threads)
+    if not settings.device_clips:
+        return engine
+    from streamaffect.runtime.device_clips import DeviceClips
+    from streamaffect.runtime.tensorrt import TensorRtEngine
+
+    try:
+        if not isinstance(engine, TensorRtEngine):
+            raise EngineError(
+                f"engine.device_clips = true needs a TensorRT engine, and {engine.info} was taken "
+                f"({engine.info.reason}); --engine tensorrt says what is missing"
+            )
+        return DeviceClips(engine, bundle)
+    except BaseException:
+        engine.close()
+        raise
 
 
 def make_detector(config: Config, *, mode: Literal["video", "image"]) -> FaceDetector:

@@ -16,7 +16,7 @@ from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import SourceError
 from streamaffect.estimate import Estimator
 from streamaffect.runtime.bundle import Bundle
-from streamaffect.runtime.engine import Engine
+from streamaffect.runtime.engine import StreamEngine
 from streamaffect.sources.base import SourceSettings
 from streamaffect.sources.supervise import Backoff, SourceChange
 from streamaffect.stages import AffectStage
@@ -44,7 +44,7 @@ class Pipeline:
         self,
         streams: Sequence[Stream],
         bundle: Bundle,
-        engine: Engine,
+        engine: StreamEngine,
         *,
         settings: SourceSettings,
         max_seconds: float | None = None,

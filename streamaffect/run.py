@@ -14,11 +14,10 @@ from streamaffect.config import Config
 from streamaffect.errors import ConfigError
 from streamaffect.feed import DEFAULT_ADDRESS
 from streamaffect.meta import make_meta
-from streamaffect.opening import open_streams
+from streamaffect.opening import open_stream_engine, open_streams
 from streamaffect.pipeline import Pipeline
 from streamaffect.recording import RecordingHeader
 from streamaffect.runtime.bundle import load_bundle
-from streamaffect.runtime.choice import open_engine
 from streamaffect.sinks.base import Policy, Sink, SinkThread
 from streamaffect.sinks.display import RunInfo, can_redraw, choose_display, make_display
 from streamaffect.sinks.recorder import Recorder
@@ -50,8 +49,7 @@ def run(config: Config, *, display: bool | None = None) -> int:
         streams = open_streams(config.run.sources, config, bundle)
         for stream in streams:
             stack.callback(stream.close)
-        wanted = config.engine
-        engine = open_engine(bundle, wanted.backend, precision=wanted.precision, threads=wanted.threads)
+        engine = open_stream_engine(bundle, config.engine)
         stack.callback(engine.close)
         log.info("engine: %s (%s)", engine.info, engine.info.reason)
         pipeline = Pipeline(

@@ -6,7 +6,7 @@ All are frozen. Boxes are shares of the frame's width and height; times are seco
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -16,6 +16,8 @@ ImageArray = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 TimeArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+RowArray = npt.NDArray[np.int64]
+VectorArray = npt.NDArray[Any]  # vectors, or the rows where an engine keeps them
 
 NOTICE = "An emotion-estimation system is running: it measures apparent expression, not felt emotion."
 

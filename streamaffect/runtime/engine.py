@@ -1,9 +1,13 @@
-"""What every inference backend offers: the three graphs of a bundle as three calls."""
+"""What every inference backend offers: the three graphs of a bundle as three calls.
+
+The estimator keeps what the graphs give: the vectors themselves with an `Engine`, with a `RowEngine` only the numbers
+of the rows where the engine keeps them, such as in a GPU's memory.
+"""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias, runtime_checkable
 
-from streamaffect.types import BoolArray, FloatArray, ImageArray
+from streamaffect.types import BoolArray, FloatArray, ImageArray, RowArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +46,44 @@ class Engine(Protocol):
     def close(self) -> None:
         """Release the graphs. Calling it again does nothing."""
         ...
+
+
+@runtime_checkable
+class RowEngine(Protocol):
+    """An engine that keeps features and clip vectors in a memory of its own; what it gives and takes are their rows.
+
+    Rows are (…, 1) int64, so that they pass through the estimator as vectors do. A row that was given out keeps its
+    vector until it is handed back. One thread at a time.
+    """
+
+    @property
+    def info(self) -> EngineInfo:
+        """Backend, provider, precision and the reason for the choice."""
+        ...
+
+    def encode_frames(self, crops: ImageArray) -> RowArray:
+        """crops (N, S, S, 3) uint8 RGB → rows (N, 1) of their features."""
+        ...
+
+    def encode_clips(self, features: RowArray) -> RowArray:
+        """features (N, T, 1), oldest first → rows (N, 1) of the clip vectors."""
+        ...
+
+    def run_heads(self, clip: RowArray, context: RowArray, valid: BoolArray) -> dict[str, FloatArray]:
+        """clip (N, 1), context (N, K, 1), valid (N, K) → one (N, L) float32 array per head, by the head's name."""
+        ...
+
+    def free_features(self, rows: RowArray) -> None:
+        """Hand back rows (n, 1) of features that are not needed any more."""
+        ...
+
+    def free_clips(self, rows: RowArray) -> None:
+        """Hand back rows (n, 1) of clip vectors that are not needed any more."""
+        ...
+
+    def close(self) -> None:
+        """Release graphs and memory. Calling it again does nothing."""
+        ...
+
+
+StreamEngine: TypeAlias = Engine | RowEngine

@@ -7,8 +7,9 @@ per batch size that has occurred: what a call costs beyond the GPU's work is one
 import importlib
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,7 @@ class PlanRunner:
         self.device: dict[str, DeviceBuffer] = {}
         self._host: dict[str, PinnedArray] = {}
         self._batches: dict[int, _Batch] = {}
-        self._contexts: dict[int, Any] = {}
+        self._on_device: dict[int, _Batch] = {}
         try:
             for tensor in (*self.inputs, *self.outputs):
                 self.device[tensor.name] = DeviceBuffer(max_batch * tensor.row_bytes)
@@ -145,35 +146,39 @@ class PlanRunner:
         for tensor in self.inputs:
             self._host[tensor.name].array[:rows] = inputs[tensor.name]
         if rows not in self._batches:
-            self._record(rows)
+            self._batches[rows] = self._record(rows, partial(self._queue, rows=rows))
         self._batches[rows].work.launch(self._stream)
         self._stream.wait()
         return {tensor.name: self._host[tensor.name].array[:rows].copy() for tensor in self.outputs}
 
     def enqueue(self, rows: int) -> None:
-        """Run on what lies in the device buffers already; nothing is copied, nothing is waited for."""
-        if rows not in self._contexts:
-            self._contexts[rows] = self._make_context(rows)
-        self._execute(self._contexts[rows])
+        """Queue the plan on what will lie in the device buffers: no copies, and a wait only for a new batch size."""
+        if rows not in self._on_device:
+            self._on_device[rows] = self._record(rows, self._execute)
+        self._on_device[rows].work.launch(self._stream)
+
+    def address(self, name: str) -> int:
+        """Where an input or output lies in the GPU's memory."""
+        return int(self.device[name].address)
 
     def close(self) -> None:
         """Free recordings, contexts and buffers. Calling it again does nothing."""
-        for batch in self._batches.values():
+        for batch in (*self._batches.values(), *self._on_device.values()):
             batch.work.close()
-        self._batches, self._contexts = {}, {}
+        self._batches, self._on_device = {}, {}
         for memory in self.device.values():
             memory.close()
         for array in self._host.values():
             array.close()
 
-    def _record(self, rows: int) -> None:
-        """Record upload, execution and download for a batch size, after one run of it: the first run allocates."""
+    def _record(self, rows: int, queue: Callable[[Any], None]) -> _Batch:
+        """Record what `queue` does with a context for this batch size, after one run of it: the first run allocates."""
         context = self._make_context(rows)
-        self._queue(context, rows)
+        queue(context)
         self._stream.wait()
         with self._stream.recording() as recorded:
-            self._queue(context, rows)
-        self._batches[rows] = _Batch(context, recorded[0])
+            queue(context)
+        return _Batch(context, recorded[0])
 
     def _make_context(self, rows: int) -> Any:
         context = self._engine.create_execution_context()
@@ -186,7 +191,8 @@ class PlanRunner:
             context.set_tensor_address(name, int(buffer.address))
         return context
 
-    def _queue(self, context: Any, rows: int) -> None:
+    def _queue(self, context: Any, *, rows: int) -> None:
+        """Upload, execution and download."""
         for tensor in self.inputs:
             host, device = self._host[tensor.name], self.device[tensor.name]
             self._stream.upload(device.address, host.address, rows * tensor.row_bytes)

@@ -63,6 +63,14 @@ CASES: dict[str, Case] = {
         lambda _: ["--source", "demo", "--set", "faces.min_score=2"],
         "faces.min_score = 2: expected `float` <= 1.0",
     ),
+    "clips on a GPU without TensorRT": (
+        lambda _: ["--source", str(DEMO), "--set", "engine.device_clips=true"],
+        "engine.device_clips = true needs a TensorRT engine, and onnxruntime CPU fp32 was taken",
+    ),
+    "clips on a GPU with a backend that has none": (
+        lambda _: ["--source", str(DEMO), "--set", "engine.device_clips=true", "--engine", "onnxruntime"],
+        "engine.device_clips = true: onnxruntime keeps no features in a GPU's memory",
+    ),
     "a setting without a value": (lambda _: ["--source", "demo", "--set", "faces"], "expected section.key=value"),
     "a missing configuration": (lambda _: ["--config", "nope.toml"], "nope.toml: cannot be read"),
     "an open address": (lambda _: ["--source", "demo", "--bind", "tcp://0.0.0.0:0"], "reached from other machines"),

@@ -1,6 +1,7 @@
 """Streaming equals offline: frame by frame through the estimator, or the whole sequence at once by definition.
 
 The offline side picks samples and contexts with the brute-force oracle and runs each graph once over all of a track.
+With features and clips in the memory of a fake GPU, the stream has to give what ONNX Runtime gives offline.
 """
 
 from collections import defaultdict
@@ -13,12 +14,14 @@ import pytest
 
 from streamaffect.estimate import Estimator, Observation, Prediction, TrackKey
 from streamaffect.runtime.bundle import Bundle, load_bundle
-from streamaffect.runtime.engine import Engine
+from streamaffect.runtime.device_clips import DeviceClips
+from streamaffect.runtime.engine import Engine, StreamEngine
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.types import BoolArray, FloatArray, ImageArray
 from tests.support.bundles import SIZE, write_bundle
 from tests.support.clip_oracle import Geometry, OraclePrediction, predictions
 from tests.support.engines import PositionalEngine
+from tests.support.fake_gpu import install, open_fake_engine
 
 TICK_S = 0.001
 TOLERANCE = 1e-5
@@ -30,7 +33,18 @@ GEOMETRIES = {
     "long clips, no context": Geometry(frames=9, period=50, past=0, future=0),
     "only future": Geometry(frames=3, period=120, past=0, future=3),
 }
-ENGINES: dict[str, Callable[[Bundle], Engine]] = {"onnxruntime": OnnxRuntimeEngine, "positional": PositionalEngine}
+
+
+def on_device(bundle: Bundle) -> StreamEngine:
+    """At most two rows in a call, and little room at first: steps are split, and the memory has to grow."""
+    return DeviceClips(open_fake_engine(bundle, max_batch=2), bundle, first_rows=4)
+
+
+ENGINES: dict[str, tuple[Callable[[Bundle], StreamEngine], Callable[[Bundle], Engine]]] = {
+    "onnxruntime": (OnnxRuntimeEngine, OnnxRuntimeEngine),
+    "positional": (PositionalEngine, PositionalEngine),
+    "device clips": (on_device, OnnxRuntimeEngine),
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ def make_scene(rng: np.random.Generator, steps: int) -> list[list[Seen]]:
     return scene
 
 
-def stream(scene: list[list[Seen]], bundle: Bundle, engine: Engine) -> dict[TrackKey, list[list[Prediction]]]:
+def stream(scene: list[list[Seen]], bundle: Bundle, engine: StreamEngine) -> dict[TrackKey, list[list[Prediction]]]:
     """Frame by frame; per track, what each of its observations led to."""
     estimator = Estimator(bundle, engine)
     made: dict[TrackKey, list[list[Prediction]]] = defaultdict(list)
@@ -103,8 +117,9 @@ def offline(
 @pytest.mark.parametrize("engine_name", ENGINES)
 @pytest.mark.parametrize("name", GEOMETRIES)
 def test_every_prediction_equals_the_one_from_the_whole_sequence(
-    tmp_path: Path, name: str, engine_name: str, seed: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, engine_name: str, seed: int
 ) -> None:
+    gpu = install(monkeypatch)
     geometry = GEOMETRIES[name]
     bundle = load_bundle(
         write_bundle(
@@ -115,14 +130,17 @@ def test_every_prediction_equals_the_one_from_the_whole_sequence(
             future=geometry.future,
         )
     )
-    engine = ENGINES[engine_name](bundle)
+    make_streaming, make_reference = ENGINES[engine_name]
+    streaming, reference = make_streaming(bundle), make_reference(bundle)
     scene = make_scene(np.random.default_rng(seed), steps=160)
-    streamed = stream(scene, bundle, engine)
+    streamed = stream(scene, bundle, streaming)
+    streaming.close()
+    assert gpu.memory == {}
     assert len(streamed) == 4
     for key, by_step in streamed.items():
         track = [one for seen in scene for one in seen if one.key == key]
         expected = predictions([one.tick for one in track], [one.crop is not None for one in track], geometry)
-        rows = offline(track, expected, engine)
+        rows = offline(track, expected, reference)
         for step, found in enumerate(by_step):
             wanted = [made for made in expected if made.step == step]
             assert [prediction.time_s for prediction in found] == [track[made.of].tick * TICK_S for made in wanted]

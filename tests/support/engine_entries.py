@@ -33,6 +33,7 @@ def make_key(
     provider: Provider = "CPU",
     version: str | None = None,
     device: str | None = None,
+    max_batch: int = 0,
     software: str = SOFTWARE,
 ) -> EngineKey:
     return EngineKey(
@@ -42,6 +43,7 @@ def make_key(
         precision=precision,
         provider=provider,
         device=device or cpu_name(),
+        max_batch=max_batch,
         software=software,
     )
 
@@ -49,7 +51,8 @@ def make_key(
 def publish(root: Path, key: EngineKey, *, graphs: dict[str, bytes] | None = None) -> CachedEngine:
     """An engine that was built, and nothing more."""
     store = EngineStore(root)
-    files = {role: f"{role}.onnx" for role in graphs or {}}
+    suffix = "plan" if key.backend == "tensorrt" else "onnx"
+    files = {role: f"{role}.{suffix}" for role in graphs or {}}
     with store.locked(on_wait=lambda: None), store.workspace() as workspace:
         for role, data in (graphs or {}).items():
             (workspace / files[role]).write_bytes(data)

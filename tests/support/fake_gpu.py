@@ -1,12 +1,14 @@
 """A GPU with TensorRT for machines without one: it records every call and computes with ONNX Runtime.
 
-It is as strict as the real thing where mistakes are likely: copies must stay within what was allocated, a context can
-be recorded only after it has run with the same shape, and no context is recorded with two shapes.
+It is as strict as the real thing where mistakes are likely: work is done late, when it is waited for; copies must stay
+within what was allocated; a context can be recorded only after it has run with the same shape, and no context is
+recorded with two shapes.
 """
 
 import ctypes
 import enum
 import json
+import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +17,10 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
+
+from streamaffect.runtime.bundle import Bundle
+from streamaffect.runtime.tensorrt import TensorRtEngine
 
 MARK = b"FAKE PLAN\n"
 TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(bool)": np.bool_}
@@ -56,6 +62,7 @@ class FakeGpu:
     memory: dict[int, Any] = field(default_factory=dict)
     networks: list["Network"] = field(default_factory=list)
     recording: "list[Callable[[], None]] | None" = None
+    queued: "list[Callable[[], None]]" = field(default_factory=list)
 
     def allocate(self, size: int) -> int:
         block = (ctypes.c_uint8 * size)()
@@ -67,11 +74,14 @@ class FakeGpu:
         return any(start <= address and address + size <= start + len(block) for start, block in self.memory.items())
 
     def do(self, work: Callable[[], None]) -> None:
-        """Now, or when the recording is launched."""
-        if self.recording is None:
+        """When it is waited for, or when the recording is launched and waited for."""
+        (self.queued if self.recording is None else self.recording).append(work)
+
+    def finish(self) -> None:
+        """Do all that was queued."""
+        queued, self.queued = self.queued, []
+        for work in queued:
             work()
-        else:
-            self.recording.append(work)
 
     def cudart(self) -> types.ModuleType:
         """In place of `cuda.bindings.runtime`."""
@@ -125,6 +135,7 @@ class _Cudart:
     cudaMallocHost = cudaMalloc
 
     def cudaFree(self, address: int) -> Any:
+        self._gpu.finish()  # as CUDA does: nothing that is still to be done loses its memory
         known = self._gpu.memory.pop(address, None)
         return (Status.cudaSuccess if known is not None else Status.cudaErrorInvalidValue,)
 
@@ -137,7 +148,10 @@ class _Cudart:
         return (Status.cudaSuccess,)
 
     def cudaStreamSynchronize(self, stream: int) -> Any:
-        return (Status.cudaSuccess if self._gpu.recording is None else Status.cudaErrorStreamCaptureInvalidated,)
+        if self._gpu.recording is not None:
+            return (Status.cudaErrorStreamCaptureInvalidated,)
+        self._gpu.finish()
+        return (Status.cudaSuccess,)
 
     def cudaMemcpyAsync(self, target: int, source: int, size: int, kind: CopyKind, stream: int) -> Any:
         if not (self._gpu.covers(int(target), size) and self._gpu.covers(int(source), size)):
@@ -165,8 +179,7 @@ class _Cudart:
         return (Status.cudaSuccess,)
 
     def cudaGraphLaunch(self, graph: Any, stream: int) -> Any:
-        for work in graph:
-            work()
+        self._gpu.queued += graph
         return (Status.cudaSuccess,)
 
     def cudaGraphExecDestroy(self, graph: Any) -> Any:
@@ -375,6 +388,21 @@ class Builder:
         (profile,) = config.profiles
         max_batch = next(iter(profile.shapes.values()))[2][0]
         return MARK + json.dumps({"max_batch": max_batch}).encode() + b"\n" + network.graph
+
+
+def install(monkeypatch: pytest.MonkeyPatch, version: str = "11.4.0.106") -> FakeGpu:
+    """For the time of a test, importing CUDA and TensorRT gives the fakes."""
+    gpu = FakeGpu()
+    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", gpu.cudart())
+    monkeypatch.setitem(sys.modules, "tensorrt", gpu.tensorrt(version))
+    return gpu
+
+
+def open_fake_engine(bundle: Bundle, *, max_batch: int) -> TensorRtEngine:
+    """An engine of fp32 plans as the fake builder makes them."""
+    graphs = bundle.manifest.graphs
+    plans = {role: fake_plan(bundle.graph_path(role).read_bytes(), max_batch) for role in graphs}
+    return TensorRtEngine(bundle, reason="test", precision="fp32", max_batch=max_batch, plans=plans)
 
 
 def fake_plan(graph: bytes, max_batch: int) -> bytes:

@@ -8,25 +8,20 @@ import numpy as np
 import pytest
 
 from streamaffect.errors import EngineError
-from streamaffect.estimate import Estimator, Observation
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.cuda import device_name
-from streamaffect.runtime.device_clips import DeviceClips, Step
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.runtime.tensorrt import TensorRtEngine, import_tensorrt, probe
-from tests.support.bundles import DIM, SIZE, write_bundle
+from tests.support.bundles import DIM, SIZE
 from tests.support.conv_bundles import write_conv_bundle
-from tests.support.fake_gpu import CopyKind, FakeGpu, Status, fake_plan
+from tests.support.fake_gpu import FakeGpu, Status, fake_plan, install, open_fake_engine
 
 MAX_BATCH = 4
 
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> FakeGpu:
-    gpu = FakeGpu()
-    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", gpu.cudart())
-    monkeypatch.setitem(sys.modules, "tensorrt", gpu.tensorrt())
-    return gpu
+    return install(monkeypatch)
 
 
 @pytest.fixture
@@ -39,7 +34,7 @@ def plans(bundle: Bundle) -> dict[str, bytes]:
 
 
 def make_engine(bundle: Bundle) -> TensorRtEngine:
-    return TensorRtEngine(bundle, reason="test", precision="fp32", max_batch=MAX_BATCH, plans=plans(bundle))
+    return open_fake_engine(bundle, max_batch=MAX_BATCH)
 
 
 def crops(rows: int, seed: int = 0) -> np.ndarray:
@@ -194,59 +189,3 @@ def test_the_probe_names_the_gpu_where_tensorrt_starts(monkeypatch: pytest.Monke
     monkeypatch.setattr("streamaffect.runtime.tensorrt.backend_version", lambda backend: "11.4.0.106")
     monkeypatch.setattr("streamaffect.runtime.tensorrt._PROBE", "print('sound')")
     assert probe() == "NVIDIA Fake (9.0)"
-
-
-def test_on_the_device_the_three_graphs_give_what_the_estimator_gives(tmp_path: Path, gpu: FakeGpu) -> None:
-    """Two faces over twelve frames, one clip period apart: the estimator on the CPU against rows kept on the GPU."""
-    bundle = load_bundle(write_bundle(tmp_path / "bundle", frames=2, period_s=0.08, past=1))
-    estimator = Estimator(bundle, OnnxRuntimeEngine(bundle))
-    engine = make_engine(bundle)
-    clips = DeviceClips(engine, bundle, feature_rows=24, clip_rows=24)
-    for frame in range(12):
-        faces = crops(2, seed=frame)
-        observed = [Observation(("s", face), frame * 0.08, faces[face]) for face in range(2)]
-        expected = estimator.step(observed).predictions
-        rows = [2 * frame, 2 * frame + 1]
-        earlier = [max(row - 2, row % 2) for row in rows]  # the frame before; the first one repeats itself
-        context = [max(row - 4, row % 2) for row in rows]  # the clip before: one clip is two periods
-        found = clips.run(
-            Step(
-                crops=faces,
-                feature_rows=rows,
-                clips=list(zip(earlier, rows, strict=True)),
-                clip_rows=rows,
-                contexts=list(zip(context, rows, strict=True)),
-                query=1,
-                valid=np.array([[frame >= 2, True]] * 2),
-            )
-        )
-        for face in range(2):
-            for name, values in expected[face].heads.items():
-                assert np.allclose(found[name][face], values, atol=1e-5), (frame, face, name)
-    clips.close()
-    engine.close()
-    assert gpu.memory == {}
-
-
-def test_features_never_leave_the_device(tmp_path: Path, gpu: FakeGpu) -> None:
-    bundle = load_bundle(write_bundle(tmp_path / "bundle", frames=2, past=1))
-    clips = DeviceClips(make_engine(bundle), bundle, feature_rows=4, clip_rows=4)
-    gpu.copies.clear()
-    gpu.calls.clear()
-    clips.run(Step(crops(1), [0], [[0, 0]], [0], [[0, 0]], 1, np.ones((1, 2), np.bool_)))
-    downloads = [size for kind, size in gpu.copies if kind is CopyKind.cudaMemcpyDeviceToHost]
-    uploads = [size for kind, size in gpu.copies if kind is CopyKind.cudaMemcpyHostToDevice]
-    assert sorted(downloads) == [2 * 4, 2 * 4, 3 * 4]  # affect, its spread, three emotions
-    assert sorted(uploads) == [2, SIZE * SIZE * 3]  # validity and the crop
-    assert gpu.calls.count("cudaStreamSynchronize") == 1
-
-
-def test_a_step_with_more_faces_than_the_engine_takes_is_refused(tmp_path: Path, gpu: FakeGpu) -> None:
-    bundle = load_bundle(write_bundle(tmp_path / "bundle", frames=1, past=0))
-    clips = DeviceClips(make_engine(bundle), bundle, feature_rows=8, clip_rows=8)
-    rows = list(range(MAX_BATCH + 1))
-    step = Step(
-        crops(len(rows)), rows, [[row] for row in rows], rows, [[row] for row in rows], 0, np.ones((5, 1), bool)
-    )
-    with pytest.raises(EngineError, match="split the step"):
-        clips.run(step)

@@ -1,6 +1,5 @@
 """Building TensorRT plans on the fake: what the builder is told, and the whole way from build to automatic choice."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +17,14 @@ from streamaffect.runtime.choice import open_engine
 from streamaffect.runtime.engine_record import Precision
 from tests.support.bundles import SIZE, replace_graph
 from tests.support.conv_bundles import conv_encoder, write_conv_bundle
-from tests.support.fake_gpu import BuilderFlag, FakeGpu, Network, NetworkDefinitionCreationFlag, Status
+from tests.support.fake_gpu import BuilderFlag, FakeGpu, Network, NetworkDefinitionCreationFlag, Status, install
 
 VERSION = "11.4.0.106"
 
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> FakeGpu:
-    gpu = FakeGpu()
-    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", gpu.cudart())
-    monkeypatch.setitem(sys.modules, "tensorrt", gpu.tensorrt(VERSION))
+    gpu = install(monkeypatch, VERSION)
     for module in ("engines.build", "streamaffect.runtime.choice", "streamaffect.runtime.engine_cache"):
         monkeypatch.setattr(f"{module}.backend_version", lambda backend: VERSION)
     monkeypatch.setattr("streamaffect.runtime.tensorrt.probe", lambda: "NVIDIA Fake (9.0)")
