@@ -17,6 +17,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -26,10 +27,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import streamaffect
 from benchmarks.agreement import Measured
 from benchmarks.clip_figures import clip_figures, match_clips
-from benchmarks.degradations import DEGRADATIONS
+from benchmarks.conditions import clip_condition_figures, pose_figures, spoilt_figures
+from benchmarks.degradations import DEGRADATIONS, SPOILT_ROUNDS
 from benchmarks.face_data import EMOTIONS, Clip, read_clips, read_crowd_faces, read_pairs, read_people
 from benchmarks.report import Row, show, write
-from benchmarks.still_figures import Figure, answer, crowd_figures, pair_figures, robustness_figures
+from benchmarks.still_figures import CROWD, Figure, answer, crowd_figures, pair_figures, robustness_figures
 from streamaffect.errors import ConfigError, StreamAffectError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine
@@ -40,6 +42,7 @@ WHOLE = (0.0, 0.0, 1.0, 1.0)
 ENCODER_CALLS = 200
 
 Item = TypeVar("Item")
+Part = Callable[[argparse.Namespace, Bundle], list[Figure]]
 
 console = Console()
 
@@ -60,28 +63,43 @@ def measure_all(options: argparse.Namespace, bundle: Bundle) -> list[Figure]:
     """Every figure that the data and the bundle allow."""
     if not options.data.is_dir():
         raise ConfigError(f"--data {options.data}: not a folder; expected one with ferplus/, london/ or videos/")
-    parts = (_crowd_part, _pair_part, _clip_part)
-    figures = [figure for part in parts for figure in part(options, bundle)]
-    return figures + _bundle_figures(bundle, options.engine)
+    own = _bundle_figures(bundle, options.engine)  # an engine that does not start ends it here, before the long parts
+    people = read_people(_people_file(options, bundle))
+    clip_part = partial(_clip_part, people=people)
+    parts: dict[str, Part] = {"ferplus/": _crowd_part, "london/": _pair_part, "videos/": clip_part}
+    figures: list[Figure] = []
+    for name, part in parts.items():
+        try:
+            figures += part(options, bundle)
+        except ConfigError as error:
+            _skip(name, str(error))
+    return figures + own
 
 
 def _crowd_part(options: argparse.Namespace, bundle: Bundle) -> list[Figure]:
     held_out = options.clips == "held-out"
-    faces = read_crowd_faces(options.data, held_out=held_out, limit=options.limit, seed=options.seed)
+    faces = read_crowd_faces(options.data, _say, held_out=held_out, limit=options.limit, seed=options.seed)
     if faces is None:
-        return _skip("ferplus/", "no npz with votes")
+        return _skip("ferplus/", "no npz with votes and pictures to score")
+    if faces.pose is None:
+        _skip("FER+ by head pose", "no *_teacher.npz with the rotations of the pictures")
     if not _names_emotions(bundle):
         _skip("accuracy over the eight emotions", f"the bundle has no head `emotions` with {', '.join(EMOTIONS)}")
 
     def analyse(image: ImageArray) -> list[streamaffect.Estimate]:
         return streamaffect.analyze_image(image, boxes=[WHOLE], bundle=bundle, engine=options.engine)
 
+    count = len(faces.pictures)
+    spoilt = _rows(count, 0 if options.no_robustness else options.spoilt, options.seed)
     rounds = 1 if options.no_robustness else 1 + len(DEGRADATIONS)
-    with _bar("FER+ faces", len(faces.pictures) * rounds) as advance:
+    with _bar("FER+ faces", count * rounds + len(spoilt) * SPOILT_ROUNDS) as advance:
         answers = answer(faces.pictures, analyse, advance)
         figures = crowd_figures(faces, answers)
         if not options.no_robustness:
             figures += robustness_figures(faces, answers, analyse, advance)
+        figures += pose_figures(faces, answers, CROWD)
+        if len(spoilt):
+            figures += spoilt_figures(faces, answers, spoilt, analyse, advance, part=CROWD)
     return figures
 
 
@@ -95,11 +113,11 @@ def _pair_part(options: argparse.Namespace, bundle: Bundle) -> list[Figure]:
         return streamaffect.analyze_image(image, bundle=bundle, engine=options.engine)
 
     with _bar("London pairs", len(chosen)) as advance:
-        return pair_figures(chosen, analyse, advance)
+        return pair_figures(chosen, analyse, advance, _say)
 
 
-def _clip_part(options: argparse.Namespace, bundle: Bundle) -> list[Figure]:
-    clips = read_clips(options.data, read_people(_people_file(options, bundle)))
+def _clip_part(options: argparse.Namespace, bundle: Bundle, *, people: dict[str, tuple[str, str]]) -> list[Figure]:
+    clips = read_clips(options.data, people, _say)
     if clips is None:
         return _skip("videos/", "needs videos.csv and videos_teacher.csv")
     if options.clips == "held-out":
@@ -114,12 +132,12 @@ def _clip_part(options: argparse.Namespace, bundle: Bundle) -> list[Figure]:
     with _bar("clips", len(chosen)) as advance:
         matched, problems = match_clips(chosen, analyse, advance)
     for problem in problems:
-        console.print(f"skipped: {problem}", highlight=False)
+        _say(problem)
     figures = clip_figures(matched, "clips")
     untouched = [one for one in matched if one.clip.split not in ("train", "valid")]
     if 0 < len(untouched) < len(matched):
         figures += clip_figures(untouched, "clips, untouched")
-    return figures
+    return figures + clip_condition_figures(matched, "clips")
 
 
 def _bundle_figures(bundle: Bundle, engine_name: str) -> list[Figure]:
@@ -140,7 +158,7 @@ def _bundle_figures(bundle: Bundle, engine_name: str) -> list[Figure]:
         Figure(
             "bundle", "frame encoder, ms a crop", Measured(statistics.median(times), low, high, ENCODER_CALLS, 1), note
         ),
-        Figure("bundle", "size, MB", Measured(megabytes, megabytes, megabytes, 1, 1)),
+        Figure("bundle", "size, MB", Measured(megabytes, megabytes, megabytes, 1, 1), bundle.manifest.label),
     ]
 
 
@@ -157,15 +175,23 @@ def _people_file(options: argparse.Namespace, bundle: Bundle) -> Path | None:
 
 
 def _sample(items: list[Item], options: argparse.Namespace) -> list[Item]:
-    if options.limit is None or options.limit >= len(items):
-        return items
-    rows = np.sort(np.random.default_rng(options.seed).choice(len(items), options.limit, replace=False))
-    return [items[row] for row in rows]
+    return [items[row] for row in _rows(len(items), options.limit, options.seed)]
+
+
+def _rows(count: int, limit: int | None, seed: int) -> np.ndarray:
+    """All of `count` rows, or a random sample of `limit`."""
+    if limit is None or limit >= count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
 
 
 def _skip(part: str, reason: str) -> list[Figure]:
-    console.print(f"skipped: {part}: {reason}", highlight=False)
+    _say(f"{part}: {reason}")
     return []
+
+
+def _say(what: str) -> None:
+    console.print(f"skipped: {what}", highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -215,11 +241,22 @@ def _options() -> argparse.Namespace:
         "--people", type=Path,
         help="CSV of file, person, split for the clips (default: people.csv in the bundle, else the default recipe's)",
     )  # fmt: skip
-    parser.add_argument("--limit", type=int, help="a random sample of so many pictures, pairs and clips")
+    parser.add_argument("--limit", type=_count, help="a random sample of so many pictures, pairs and clips")
+    parser.add_argument(
+        "--spoilt", type=_count, default=1000,
+        help="errors by size, blur and light are those of a random sample of so many pictures (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of that sample (default: %(default)s)")
     parser.add_argument("--no-robustness", action="store_true", help="leave out the spoilt pictures")
     parser.add_argument("--out", type=Path, help="JSON file (default: benchmarks/results/accuracy.json)")
     return parser.parse_args()
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return value
 
 
 if __name__ == "__main__":

@@ -41,6 +41,11 @@ def pcc(pred: Array, truth: Array) -> float:
     return covariance / max(float(pred.std() * truth.std()), EPSILON)
 
 
+def mean_absolute_error(pred: Array, truth: Array) -> float:
+    """Mean absolute difference of two columns (N,), in the labels' unit."""
+    return float(np.mean(np.abs(pred - truth)))
+
+
 def mean_recall(guess: npt.NDArray[np.int64], truth: npt.NDArray[np.int64]) -> float:
     """Mean over the classes that occur in `truth` of the share that is recognised."""
     return float(np.mean([np.mean(guess[truth == label] == label) for label in np.unique(truth)]))
@@ -76,8 +81,9 @@ def measure(score: Callable[..., float], groups: Sequence[str], *columns: npt.ND
     generator = np.random.default_rng(seed)
     drawn = generator.integers(len(members), size=(RESAMPLES, len(members)))
     values = []
+    is_single = len(names) == len(groups)
     for row in drawn:
-        rows = np.concatenate([members[index] for index in row])
+        rows = order[row] if is_single else np.concatenate([members[index] for index in row])
         values.append(score(*(column[rows] for column in columns)))
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
     return Measured(value, low, high, len(groups), len(names))

@@ -25,12 +25,22 @@ Analyse = Callable[[Clip], Iterable[Estimate]]
 
 @dataclass(frozen=True, slots=True)
 class MatchedClip:
-    """The rows of a clip for which the stream has an estimate. truth, pred: (N, 2); interval: (N, 2, 2)."""
+    """The labelled rows of a clip for which the stream has an estimate.
+
+    at: (N,) their numbers in `clip.rows`; truth, pred: (N, 2); interval: (N, 2, 2)
+    """
 
     clip: Clip
+    at: np.ndarray
     truth: np.ndarray
     pred: np.ndarray
     interval: np.ndarray
+
+    def pred_of_all(self) -> np.ndarray:
+        """(M, 2) estimates of all labelled rows; NaN where there is none."""
+        pred = np.full((len(self.clip.rows), 2), np.nan)
+        pred[self.at] = self.pred
+        return pred
 
 
 def match_clips(
@@ -51,9 +61,11 @@ def match(clip: Clip, estimates: Iterable[Estimate]) -> MatchedClip:
     """Join a clip's rows to the estimates: the same time, and of the faces at that time the one that overlaps most."""
     usable = [one for one in estimates if one.valence is not None and one.arousal is not None and one.refines is None]
     times = np.array([_time_s(one) for one in usable])  # in order, since an offline stream is
-    pairs = [(row, one) for row in clip.rows if (one := _same_face(row, usable, times)) is not None]
+    faces = [(at, one) for at, row in enumerate(clip.rows) if (one := _same_face(row, usable, times)) is not None]
+    pairs = [(clip.rows[at], one) for at, one in faces]
     return MatchedClip(
         clip,
+        at=np.array([at for at, _ in faces], np.int64),
         truth=np.array([(row.valence, row.arousal) for row, _ in pairs], np.float64).reshape(-1, 2),
         pred=np.array([(one.valence, one.arousal) for _, one in pairs], np.float64).reshape(-1, 2),
         interval=np.array(

@@ -7,6 +7,8 @@ import numpy as np
 
 from streamaffect.types import ImageArray
 
+REFERENCE_PX = 48  # width of a FER+ picture
+
 Degradation = Callable[[ImageArray], ImageArray]
 
 
@@ -40,6 +42,34 @@ def _lower_third_hidden(image: ImageArray) -> ImageArray:
     return covered
 
 
+def as_it_is(image: ImageArray) -> ImageArray:
+    """The picture itself."""
+    return image
+
+
+def _reduced(width_px: int) -> Degradation:
+    """To this width; the crop enlarges it again, as it does with a face that is small in its frame."""
+
+    def reduce(image: ImageArray) -> ImageArray:
+        height, width = image.shape[:2]
+        if width <= width_px:
+            return image
+        size = (width_px, max(1, round(height * width_px / width)))
+        return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    return reduce
+
+
+def _blurred(sigma_px: float) -> Degradation:
+    """By a Gaussian of so many pixels of a picture of REFERENCE_PX."""
+
+    def blur(image: ImageArray) -> ImageArray:
+        sigma = sigma_px * image.shape[1] / REFERENCE_PX
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), np.uint8)
+
+    return blur
+
+
 DEGRADATIONS: Mapping[str, Degradation] = {
     "half resolution": _half_resolution,
     "JPEG quality 30": _jpeg_30,
@@ -49,3 +79,15 @@ DEGRADATIONS: Mapping[str, Degradation] = {
     "roll -15°": _roll(-15),
     "lower third hidden": _lower_third_hidden,
 }
+
+# Steps of one disturbance each; `as_it_is` stands where the undisturbed picture belongs.
+CONDITIONS: Mapping[str, Mapping[str, Degradation]] = {
+    "size": {"as it is": as_it_is, **{f"{width} px": _reduced(width) for width in (32, 24, 20, 16, 12)}},
+    "blur": {"as it is": as_it_is, **{f"σ {sigma:g} px": _blurred(sigma) for sigma in (0.5, 1, 1.5, 2, 3)}},
+    "light": {
+        **{f"× {factor:g}": _light(factor) for factor in (0.25, 0.5, 0.75)},
+        "as it is": as_it_is,
+        **{f"× {factor:g}": _light(factor) for factor in (1.25, 1.5, 2)},
+    },
+}
+SPOILT_ROUNDS = sum(spoil is not as_it_is for steps in CONDITIONS.values() for spoil in steps.values())

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.agreement import Measured, ccc, lost_ccc, mean, mean_recall, measure, median
 from benchmarks.degradations import DEGRADATIONS
-from benchmarks.face_data import EMOTIONS, CrowdFaces
+from benchmarks.face_data import EMOTIONS, CrowdFaces, Report
 from streamaffect import Estimate
 from streamaffect.types import ImageArray
 
@@ -87,18 +87,29 @@ def robustness_figures(faces: CrowdFaces, clean: Answers, analyse: Analyse, adva
     return figures
 
 
-def pair_figures(pairs: list[tuple[str, Path, Path]], analyse: Analyse, advance: Advance) -> list[Figure]:
-    """Share of people whose smile has a higher valence than their neutral face; the face is found by the detector."""
-    gains, unanswered = [], []
+def pair_figures(
+    pairs: list[tuple[str, Path, Path]], analyse: Analyse, advance: Advance, report: Report
+) -> list[Figure]:
+    """Share of people whose smile has a higher valence than their neutral face; the face is found by the detector.
+
+    A person with a picture that cannot be read is reported and left out.
+    """
+    people, gains, unanswered = [], [], []
     for person, *files in pairs:
-        neutral, smiling = (_valence(analyse(_read(file))) for file in files)
+        advance()
+        pictures = [cv2.imread(str(file), cv2.IMREAD_COLOR) for file in files]
+        if broken := [str(file) for file, picture in zip(files, pictures, strict=True) if picture is None]:
+            report(f"{' and '.join(broken)}: cannot be read as a picture")
+            continue
+        people.append(person)
+        neutral, smiling = (_valence(analyse(np.asarray(picture, np.uint8))) for picture in pictures)
         if neutral is None or smiling is None:
             unanswered.append(person)
         gains.append(np.nan if neutral is None or smiling is None else smiling - neutral)
-        advance()
+    if not people:
+        return []
     gain = np.array(gains, np.float64)
     is_above = (gain > 0).astype(np.float64)  # False where there is no estimate
-    people = [person for person, *_ in pairs]
     note = f"{int(is_above.sum())} of {len(gain)}"
     if unanswered:
         note += f"; no estimate for {', '.join(unanswered)}"
@@ -192,10 +203,6 @@ def _emotion(estimate: Estimate | None) -> int:
 
 def _valence(estimates: list[Estimate]) -> float | None:
     return estimates[0].valence if estimates else None
-
-
-def _read(file: Path) -> ImageArray:
-    return np.asarray(cv2.imread(str(file), cv2.IMREAD_COLOR), np.uint8)
 
 
 def _each(rows: np.ndarray) -> list[str]:
