@@ -12,13 +12,13 @@ import numpy as np
 
 from benchmarks.agreement import ccc, mean, mean_absolute_error, measure
 from benchmarks.clip_figures import MatchedClip
+from benchmarks.condition_rows import ANSWERED, CONCORDANCE, ERROR
 from benchmarks.degradations import CONDITIONS, as_it_is
 from benchmarks.face_data import CrowdFaces
 from benchmarks.head_pose import ANGLES
 from benchmarks.still_figures import AFFECT, Advance, Analyse, Answers, Figure, answer
 
 LEAST_ROWS = 10  # below these, an error says nothing
-ERROR, CONCORDANCE, ANSWERED = "mean absolute error", "CCC", "share with an estimate"
 HEIGHT = "face height"
 
 
@@ -59,11 +59,11 @@ BINS: dict[str, tuple[Bin, ...]] = {
     ),
 }
 SIGNED = "pitch"
-UNKNOWN = "no landmarks found"
+UNKNOWN = "no landmarks"
 
 
 def pose_figures(faces: CrowdFaces, answers: Answers, part: str) -> list[Figure]:
-    """By yaw, pitch and roll of labelled pictures; those without a pose are a condition of their own."""
+    """By yaw, pitch and roll of labelled pictures; those without a pose stand apart, by the yaw."""
     if faces.pose is None:
         return []
     groups = [str(row) for row in range(len(answers.affect))]
@@ -109,11 +109,12 @@ def clip_condition_figures(matched: list[MatchedClip], part: str) -> list[Figure
 
 
 def _members(kind: str, values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Each condition with its rows; conditions without rows are left out."""
+    """Each condition with its rows."""
     size = values if kind == SIGNED else np.abs(values)
     for one in BINS[kind]:
         yield one.name, np.flatnonzero((one.low <= size) & (size < one.high))
-    yield UNKNOWN, np.flatnonzero(~np.isfinite(values))
+    if kind == ANGLES[0]:
+        yield UNKNOWN, np.flatnonzero(~np.isfinite(values))
 
 
 def _figures(
