@@ -1,10 +1,15 @@
 """MODEL_CARD.md: what a bundle is, from its manifest, followed by what its makers know and a number cannot say."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from streamaffect.runtime.manifest import Manifest
 from streamaffect.types import NOTICE
+
+# A block that `benchmarks/render.py` fills from measured results.
+MEASURED = re.compile(r"(<!-- (?:benchmark|conditions): [^\n]*? -->\n).*?(<!-- end -->)", re.DOTALL)
+NOT_MEASURED = "Not measured for this bundle yet: `benchmarks/accuracy.py`, then `benchmarks/render.py` on this card.\n"
 
 
 def notes_path(recipe: Path) -> Path:
@@ -13,10 +18,13 @@ def notes_path(recipe: Path) -> Path:
 
 
 def model_card(manifest: Manifest, notes: Path) -> str:
-    """The card in Markdown; `notes` is left out where it does not exist."""
+    """The card in Markdown; `notes` is left out where it does not exist.
+
+    Tables of measured results in the notes are those of another bundle, and are emptied.
+    """
     parts = [_head(manifest), _shape(manifest), _figures(manifest.metrics)]
     if notes.exists():
-        parts.append(notes.read_text(encoding="utf-8").strip())
+        parts.append(MEASURED.sub(rf"\1{NOT_MEASURED}\2", notes.read_text(encoding="utf-8").strip()))
     return "\n\n".join(parts) + "\n"
 
 

@@ -18,7 +18,6 @@ import cv2
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import nn
 
 from streamaffect.runtime.manifest import Manifest
 
@@ -140,6 +139,12 @@ class Run:
             torch.from_numpy(np.concatenate(weights)),
         )
 
+    def frame_encoder(self) -> FrameEncoder:
+        """The finished encoder of stage 1; raises TrainingError where there is none."""
+        frame = FrameModel(self.recipe.frame)
+        load_average(_newest(self.folder / "frame"), frame)
+        return frame.eval().encoder
+
     @property
     def _people(self) -> Path:
         return self.recipe_path.parent / self.recipe.data.people
@@ -162,7 +167,24 @@ class Run:
         return model.encoder
 
     def _fit_clips(self, encoder: FrameEncoder) -> None:
-        recipe, corpus, settings = self.recipe, self.corpus, self.recipe.temporal
+        recipe, settings = self.recipe, self.recipe.temporal
+        sets = self.clip_sets(encoder)
+        torch.manual_seed(recipe.seed)
+        task = ClipTask(
+            self.affect_model(past=recipe.context.past),
+            sets,
+            [1 - settings.videos_share, settings.videos_share],
+            settings.loss,
+            held_out_scores(*validation_features(recipe, encoder, self.corpus)),
+            batch=settings.optimiser.batch,
+            batches_per_epoch=settings.batches_per_epoch,
+            seed=recipe.seed,
+        )
+        fit(task, settings.optimiser, self.folder / "clips", fabric=self.fabric, progress=self.progress)
+
+    def clip_sets(self, encoder: FrameEncoder) -> list[ClipSet]:
+        """What stage 2 learns from, stills and videos, with features made once and then read from the run's folder."""
+        recipe, corpus = self.recipe, self.corpus
         frames = video_stills(corpus.videos, recipe.crop)
         index = join([index_sequence(video.time_s, recipe.clip, recipe.context) for video in corpus.videos])
         sequences = [number for number, video in enumerate(corpus.videos) for _ in video.pictures]
@@ -170,22 +192,10 @@ class Run:
         alone = index_stills(len(corpus.stills), recipe.clip, recipe.context)
         still_views = self._views("stills", encoder, corpus.clip_stills, singles)
         video_views = self._views("videos", encoder, frames, sequences)
-        sets = [
+        return [
             _clip_set(still_views, alone, corpus.clip_stills, corpus.weights),
             _clip_set(video_views, index, frames, _equal_shares(sequences)),
         ]
-        torch.manual_seed(recipe.seed)
-        task = ClipTask(
-            self._affect_model(),
-            sets,
-            [1 - settings.videos_share, settings.videos_share],
-            settings.loss,
-            held_out_scores(*validation_features(recipe, encoder, corpus)),
-            batch=settings.optimiser.batch,
-            batches_per_epoch=settings.batches_per_epoch,
-            seed=recipe.seed,
-        )
-        fit(task, settings.optimiser, self.folder / "clips", fabric=self.fabric, progress=self.progress)
 
     def _views(self, name: str, encoder: FrameEncoder, stills: Stills, sequences: list[int]) -> list[torch.Tensor]:
         """Features of the plain pictures, of their mirror images and of augmented versions, each (N, D)."""
@@ -206,20 +216,18 @@ class Run:
             self.progress.note(f"features of {name}", f"{number + 1} of {len(makers)}")
         return views
 
-    def _affect_model(self) -> AffectModel:
+    def affect_model(self, *, past: int) -> AffectModel:
+        """A new model of stage 2; past: place of the query clip in its context."""
         recipe, settings = self.recipe, self.recipe.temporal
         return AffectModel(
-            recipe.frame.dim, frames=recipe.clip.frames, past=recipe.context.past, emotions=len(EMOTIONS),
+            recipe.frame.dim, frames=recipe.clip.frames, past=past, emotions=len(EMOTIONS),
             heads=settings.heads, layers=settings.layers, feedforward=settings.feedforward,
         )  # fmt: skip
 
     def _trained(self) -> tuple[FrameEncoder, AffectModel]:
-        frame, model = FrameModel(self.recipe.frame), self._affect_model()
-        stages: list[tuple[str, nn.Module]] = [("frame", frame), ("clips", model)]
-        for stage, module in stages:
-            load_average(_newest(self.folder / stage), module)
-            module.eval()
-        return frame.encoder, model
+        model = self.affect_model(past=self.recipe.context.past)
+        load_average(_newest(self.folder / "clips"), model)
+        return self.frame_encoder(), model.eval()
 
 
 def _newest(folder: Path) -> Path:
