@@ -24,7 +24,7 @@ def _jpeg_30(image: ImageArray) -> ImageArray:
 
 
 def _light(factor: float) -> Degradation:
-    return lambda image: np.asarray((image * factor).clip(0, 255), np.uint8)
+    return lambda image: np.asarray((image * float(factor)).clip(0, 255), np.uint8)  # a whole factor would wrap around
 
 
 def _roll(degrees: float) -> Degradation:

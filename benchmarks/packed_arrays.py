@@ -9,7 +9,7 @@ import numpy as np
 from streamaffect.errors import ConfigError
 
 # What numpy and zipfile raise for files that are cut off, damaged, or something else than they are called.
-BROKEN = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+BROKEN = (OSError, ValueError, TypeError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
 def read_arrays(file: Path, *names: str) -> dict[str, np.ndarray]:
@@ -19,7 +19,8 @@ def read_arrays(file: Path, *names: str) -> dict[str, np.ndarray]:
         ConfigError: the file is no npz, is damaged, or holds one of the arrays as pickled objects.
     """
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        # Opened here: numpy leaves a file open that it cannot read.
+        with file.open("rb") as content, np.load(content, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in names if name in arrays.files}
     except BROKEN as error:
         raise ConfigError(f"{file}: cannot be read as npz ({error}); copy it again") from None
