@@ -29,9 +29,9 @@ from train.progress import Progress
 from train.run import Run, limit_threads
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Train and score all variants; show the table, write JSON and Markdown."""
-    options = _options()
+    options = _options(arguments)
     limit_threads()
     try:
         rows = _measured(options)
@@ -85,7 +85,7 @@ def _rows(metric: Metric, found: Mapping[Variant, Predictions]) -> list[Row]:
     return rows
 
 
-def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="folder of a finished run")
     parser.add_argument("--config", type=Path, help="its recipe (default: configs/train/<name of the run>.toml)")

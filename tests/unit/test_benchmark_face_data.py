@@ -26,7 +26,8 @@ def write_faces(file: Path, count: int, **changed: object) -> None:
         "votes": votes,
         "split": np.ones(count, np.uint8),
     }
-    np.savez(file, **{name: np.asarray(value) for name, value in (arrays | changed).items()})
+    webp, offsets, votes, split = (np.asarray(value) for value in (arrays | changed).values())
+    np.savez(file, webp=webp, offsets=offsets, votes=votes, split=split)
 
 
 def read(root: Path) -> tuple[int, np.ndarray | None, list[str]]:
