@@ -22,5 +22,7 @@ def read_arrays(file: Path, *names: str) -> dict[str, np.ndarray]:
         # Opened here: numpy leaves a file open that it cannot read.
         with file.open("rb") as content, np.load(content, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in names if name in arrays.files}
-    except BROKEN as error:
-        raise ConfigError(f"{file}: cannot be read as npz ({error}); copy it again") from None
+    except BROKEN:
+        raise ConfigError(
+            f"{file}: cannot be read as npz: damaged, cut off, or with pickled objects; copy it again"
+        ) from None
