@@ -87,6 +87,26 @@ def test_what_a_picture_loses_by_less_light_is_measured(tmp_path: Path, bundle: 
     assert rows["FER+", "roll +15°: loss of CCC, valence"]["value"] == pytest.approx(0, abs=1e-3)
 
 
+def test_errors_by_light_and_pose_are_those_of_the_pictures_in_question(tmp_path: Path, bundle: Path) -> None:
+    greys, votes = list(range(20, 240, 10)), [HAPPINESS, SADNESS] * 11
+    write_crowd(tmp_path, greys, votes, [1] * 22)
+    aside = np.array([[0.8, 0, 0.6], [0, 1, 0], [-0.6, 0, 0.8]])  # 37° to the side
+    rotation = np.stack([np.eye(3)] * 11 + [aside] * 11).reshape(22, 9)
+    np.savez(tmp_path / "ferplus" / "faces_teacher.npz", rotation=rotation)
+    rows, _ = run(tmp_path, bundle, "--spoilt", "15")
+    truth = np.array([0.81 if vote == HAPPINESS else -0.63 for vote in votes])
+    error = np.abs(2 * np.array(greys) / 255 - 1 - truth)
+    turned = rows["FER+ by yaw", "|yaw| over 30°: mean absolute error, valence"]
+    assert turned["value"] == pytest.approx(error[11:].mean(), abs=2e-3)
+    assert turned["rows"] == 11
+    assert rows["FER+ by pitch", "within 10°: mean absolute error, valence"]["rows"] == 22
+    dark = rows["FER+ by light", "× 0.25: mean absolute error, valence"]
+    of_all = np.abs(2 * np.array(greys) / 4 / 255 - 1 - truth)
+    assert dark["rows"] == 15
+    assert np.sort(of_all)[:15].mean() - 2e-3 <= dark["value"] <= np.sort(of_all)[-15:].mean() + 2e-3
+    assert rows["FER+ by size", "32 px: share with an estimate"]["value"] == 1.0
+
+
 def test_a_bundle_without_the_eight_emotions_is_scored_on_the_rest(tmp_path: Path, bundle: Path) -> None:
     write_crowd(tmp_path, [250, 30], [HAPPINESS, SADNESS], [1, 1])
     rows, printed = run(tmp_path, bundle, "--no-robustness")
