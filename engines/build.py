@@ -31,6 +31,7 @@ from .bench import make_report, measure
 from .cold import measure_cold_start
 from .crops import ClipSet, spread_out
 from .file_hash import sha256_of
+from .layers import LayerTypes, types_of_graphs, types_of_openvino
 from .progress import Steps
 from .quantise import CALIBRATION_CROPS, write_int8
 from .reports import now
@@ -111,7 +112,7 @@ def build(
     started = time.monotonic()
     with store.workspace() as workspace:
         progress.step("compile")
-        files = _compile(bundle, plan, clips, workspace, store)
+        files, layers = _compile(bundle, plan, clips, workspace, store)
         record = EngineRecord(
             schema=SCHEMA,
             key=key,
@@ -120,6 +121,7 @@ def build(
             build_s=round(time.monotonic() - started, 2),
             graphs={role: CompiledGraph(file.name, sha256_of(file)) for role, file in files.items()},
             calibration=clips.origin if plan.precision == "int8" else None,
+            layers=layers,
         )
         return store.publish(workspace, record)
 
@@ -191,15 +193,21 @@ def _require(backend: str) -> None:
         probe()
 
 
-def _compile(bundle: Bundle, plan: Plan, clips: ClipSet, workspace: Path, store: EngineStore) -> dict[str, Path]:
-    """The graphs that replace the bundle's own, by role, as files in the workspace."""
+def _compile(
+    bundle: Bundle, plan: Plan, clips: ClipSet, workspace: Path, store: EngineStore
+) -> tuple[dict[str, Path], LayerTypes]:
+    """The graphs that replace the bundle's own, by role, as files in the workspace; and the types of the layers."""
     if plan.backend == "tensorrt":
         from .tensorrt_build import write_plans
 
         return write_plans(bundle, plan.precision, plan.max_batch, clips, workspace, cache=store.root)
-    if plan.precision != "int8":
-        return {}  # fp32 and bf16 run the bundle's own graphs, which the backend compiles as it loads them
-    target = workspace / f"{FRAME_ENCODER}.onnx"
-    crops = spread_out(clips.calibration, CALIBRATION_CROPS)
-    write_int8(bundle.graph_path(FRAME_ENCODER), target, crops, plan.backend)
-    return {FRAME_ENCODER: target}
+    files: dict[
+        str, Path
+    ] = {}  # fp32 and bf16 run the bundle's own graphs, which the backend compiles as it loads them
+    if plan.precision == "int8":
+        files[FRAME_ENCODER] = workspace / f"{FRAME_ENCODER}.onnx"
+        crops = spread_out(clips.calibration, CALIBRATION_CROPS)
+        write_int8(bundle.graph_path(FRAME_ENCODER), files[FRAME_ENCODER], crops, plan.backend)
+    if plan.backend == "openvino":
+        return files, types_of_openvino(bundle, plan.precision, files)
+    return files, types_of_graphs(bundle, files)

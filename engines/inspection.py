@@ -1,8 +1,10 @@
 """What is in a bundle: parameters, multiply-adds, element types and operators of each graph."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,15 +12,17 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from streamaffect.runtime.bundle import Bundle
-from streamaffect.runtime.manifest import ROLES
+from streamaffect.runtime.manifest import ROLES, HeadSpec
 
 from .quantise import require_onnx
+
+BESIDE = "; beside the stream"
 
 
 class GraphFacts(msgspec.Struct, frozen=True):
     """One graph at batch 1.
 
-    multiply_adds: of convolutions and matrix products; parameters: numbers in the weights
+    flops:         of convolutions and matrix products, two for each multiply-add; parameters: numbers in the weights
     bytes:         of the weights, which is what a call has to read at least
     types:         element types of the weights, by number of values; operators: by number of nodes
     """
@@ -29,26 +33,38 @@ class GraphFacts(msgspec.Struct, frozen=True):
     opset: int
     parameters: int
     bytes: int
-    multiply_adds: int
+    flops: int
     types: dict[str, int]
     operators: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class BundleFacts:
-    """All graphs of a bundle."""
+    """All graphs and heads of a bundle. absent: roles of graphs beside the stream whose file is not there."""
 
     label: str
     graphs: list[GraphFacts]
+    heads: list[HeadSpec]
+    absent: list[str]
 
-    def shapes(self) -> list[str]:
-        """One line per graph: what goes in and what comes out."""
-        return [f"{graph.role}: {', '.join(graph.inputs)} → {', '.join(graph.outputs)}" for graph in self.graphs]
+    def lines(self) -> list[str]:
+        """One line per graph, what goes in and comes out, and one per head; what the stream does not run says so."""
+        graphs = [
+            f"{graph.role}: {', '.join(graph.inputs)} → {', '.join(graph.outputs)}" + _beside(graph.role, ROLES)
+            for graph in self.graphs
+        ]
+        missing = [f"{role}: its file is not in the bundle{BESIDE}" for role in self.absent]
+        heads = [
+            f"head {head.name}: {head.kind}, {_counted(len(head.outputs), 'output')} from the "
+            f"{head.input}" + _beside(head.input, ("context",))
+            for head in self.heads
+        ]
+        return graphs + missing + heads
 
     def table(self) -> Table:
-        """One row per graph; Mmadd are millions of multiply-adds at batch 1."""
+        """One row per graph; MFLOP are millions of floating-point operations at batch 1, two for each multiply-add."""
         table = Table(title=self.label, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-        for name in ("graph", "parameters", "MiB", "Mmadd", "opset", "weights"):
+        for name in ("graph", "parameters", "MiB", "MFLOP", "opset", "weights"):
             table.add_column(name, no_wrap=True)
         table.add_column("operators")
         for graph in self.graphs:
@@ -57,7 +73,7 @@ class BundleFacts:
                 graph.role,
                 f"{graph.parameters:,}",
                 f"{graph.bytes / 2**20:.1f}",
-                f"{graph.multiply_adds / 1e6:.1f}",
+                f"{graph.flops / 1e6:.1f}",
                 str(graph.opset),
                 ", ".join(graph.types),
                 operators,
@@ -66,8 +82,21 @@ class BundleFacts:
 
 
 def inspect_bundle(bundle: Bundle) -> BundleFacts:
-    """Read the three graphs. Raises EngineError where the onnx package is missing."""
-    return BundleFacts(bundle.manifest.label, [_inspect(bundle, role) for role in ROLES])
+    """Read the three graphs, and those beside them. Raises EngineError where the onnx package is missing."""
+    manifest = bundle.manifest
+    beside = graphs_beside(bundle)
+    present = [role for role in beside if bundle.graph_path(role).is_file()]
+    graphs = [_inspect(bundle, role) for role in (*ROLES, *present)]
+    return BundleFacts(manifest.label, graphs, manifest.heads, [role for role in beside if role not in present])
+
+
+def graphs_beside(bundle: Bundle) -> list[str]:
+    """The roles of graphs that are no part of the stream, such as one that hears or one that draws a map.
+
+    A name that leads out of the bundle's folder is left out: nothing is read there.
+    """
+    graphs = bundle.manifest.graphs
+    return [role for role in graphs if role not in ROLES and Path(graphs[role].file).name == graphs[role].file]
 
 
 def _inspect(bundle: Bundle, role: str) -> GraphFacts:
@@ -88,7 +117,7 @@ def _inspect(bundle: Bundle, role: str) -> GraphFacts:
         opset=spec.opset,
         parameters=sum(prod(weight.dims) for weight in weights if weight.data_type == onnx.TensorProto.FLOAT),
         bytes=sum(onnx.numpy_helper.to_array(weight).nbytes for weight in weights),
-        multiply_adds=count_multiply_adds(model),
+        flops=2 * count_multiply_adds(model),
         types=dict(types.most_common()),
         operators=dict(operators.most_common()),
     )
@@ -130,6 +159,14 @@ def _of_node(node: Any, shapes: dict[str, tuple[int, ...]]) -> int:
         is_transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
         return output * (shapes.get(node.input[0]) or (0, 0))[0 if is_transposed else -1]
     return 0
+
+
+def _beside(what: str, streamed: Sequence[str]) -> str:
+    return "" if what in streamed else BESIDE
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _axes(shape: list[int | str]) -> str:

@@ -67,9 +67,14 @@ def write_int8(source: Path, target: Path, crops: ImageArray, backend: Backend) 
     return convolutions
 
 
+def has_onnx() -> bool:
+    """Whether graphs can be read and rewritten here."""
+    return importlib.util.find_spec("onnx") is not None
+
+
 def require_onnx() -> None:
     """Raise EngineError with the command that installs the onnx package, where it is missing."""
-    if importlib.util.find_spec("onnx") is None:
+    if not has_onnx():
         raise EngineError(f"graphs are rewritten with the onnx package, which is not installed; {INSTALL}")
 
 

@@ -30,6 +30,15 @@ def engines_table(engines: Sequence[CachedEngine], broken: Sequence[BrokenEngine
     return table
 
 
+def layers_line(engine: CachedEngine) -> str:
+    """How many convolutions and matrix products of which graph are computed in which type."""
+    graphs = (
+        f"{role} {' '.join(f'{count} {kind}' for kind, count in kinds.items()) or 'none'}"
+        for role, kinds in engine.record.layers.items()
+    )
+    return f"{engine.record.key.title}, products: {', '.join(graphs)}"
+
+
 def verification_table(report: VerifyReport) -> Table:
     """|Δ| against ONNX Runtime fp32: the graphs alone, then what is published."""
     table = Table("output", "max |Δ|", "mean |Δ|", "p99 |Δ|", "CCC change", box=SIMPLE_HEAD, pad_edge=False)
@@ -48,14 +57,16 @@ def verification_table(report: VerifyReport) -> Table:
 def timings_table(timings: Mapping[str, Sequence[Timing]], titles: Mapping[str, str]) -> Table:
     """Engines under each other for each graph, batch size and thread count: milliseconds a call, rows a second."""
     names = [REFERENCE, *(name for name in timings if name != REFERENCE)]
-    table = Table("graph", "batch", "threads", "engine", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("graph × batch, engine", no_wrap=True)
     for column in ("p50 ms", "p95 ms", "p99 ms", "CPU ms", "rows/s"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in zip(*(timings[name] for name in names), strict=True):
-        for place, (name, timing) in enumerate(zip(names, row, strict=True)):
-            where = (timing.role, str(timing.batch), str(timing.threads)) if place == 0 else ("", "", "")
+        threads = "1 thread" if row[0].threads == 1 else f"{row[0].threads} threads"
+        table.add_row(f"[bold]{row[0].role} × {row[0].batch}, {threads}[/]")
+        for name, timing in zip(names, row, strict=True):
             times = (f"{value:.3f}" for value in (timing.p50_ms, timing.p95_ms, timing.p99_ms, timing.cpu_ms))
-            table.add_row(*where, titles.get(name, name), *times, f"{timing.per_second:.0f}")
+            table.add_row(f"  {titles.get(name, name)}", *times, f"{timing.per_second:.0f}")
         table.add_section()
     return table
 

@@ -14,40 +14,42 @@ from streamaffect.runtime.cuda import device_name
 from streamaffect.runtime.engine_cache import read_private
 from streamaffect.runtime.engine_record import Precision
 from streamaffect.runtime.manifest import CONTEXT_HEAD, FRAME_ENCODER, ROLES
-from streamaffect.runtime.tensorrt import import_tensorrt
+from streamaffect.runtime.tensorrt import import_tensorrt, used_outputs
 
 from .crops import ClipSet, spread_out
 from .half import to_half
+from .layers import LayerTypes, types_of_graph
 from .quantise import CALIBRATION_CROPS, require_onnx, write_int8
 
 
 def write_plans(
     bundle: Bundle, precision: Precision, max_batch: int, clips: ClipSet, workspace: Path, *, cache: Path
-) -> dict[str, Path]:
-    """One plan per role, as files in the workspace. Raises EngineError with TensorRT's reason.
+) -> tuple[dict[str, Path], LayerTypes]:
+    """One plan per role, as files in the workspace, and the types of its layers. Raises EngineError with the reason.
 
     fp16 computes both encoders in half precision; int8 quantises the frame encoder; the heads stay in fp32.
     """
+    require_onnx()
     device = device_name()
     trt = import_tensorrt()
-    logger = trt.Logger(trt.Logger.WARNING)
     timings = cache / f".timings-{hashlib.sha256(f'{device} {trt.__version__}'.encode()).hexdigest()[:16]}"
     plans: dict[str, Path] = {}
+    layers: LayerTypes = {}
     for role in ROLES:
         graph = _graph(bundle, role, precision, clips, workspace)
+        layers[role] = types_of_graph(graph)
         plans[role] = workspace / f"{role}.plan"
         try:
-            plans[role].write_bytes(_build(trt, logger, graph, max_batch, timings))
+            plans[role].write_bytes(_build(trt, graph, max_batch, timings, outputs=used_outputs(bundle, role)))
         except EngineError as error:
             raise EngineError(f"{role}: {error}") from None
-    return plans
+    return plans, layers
 
 
 def _graph(bundle: Bundle, role: str, precision: Precision, clips: ClipSet, workspace: Path) -> bytes:
     """The ONNX graph of a role in the types that its network is to compute in."""
     source = bundle.graph_path(role)
     if precision == "fp16" and role != CONTEXT_HEAD:
-        require_onnx()
         import onnx
 
         half: bytes = to_half(onnx.load(source)).SerializeToString()
@@ -61,14 +63,18 @@ def _graph(bundle: Bundle, role: str, precision: Precision, clips: ClipSet, work
     return source.read_bytes()
 
 
-def _build(trt: Any, logger: Any, graph: bytes, max_batch: int, timings: Path) -> bytes:
-    """Parse, optimise and serialise one network."""
+def _build(trt: Any, graph: bytes, max_batch: int, timings: Path, *, outputs: set[str]) -> bytes:
+    """Parse, optimise and serialise one network that gives these outputs alone."""
+    logger = trt.Logger(trt.Logger.WARNING)
     builder = trt.Builder(logger)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(graph):
         reasons = "; ".join(parser.get_error(i).desc() for i in range(parser.num_errors))
         raise EngineError(f"TensorRT {trt.__version__} cannot read the graph ({reasons[:300]})")
+    for tensor in [network.get_output(i) for i in range(network.num_outputs)]:
+        if tensor.name not in outputs:  # a running plan needs memory for each output, and nobody reads this one
+            network.unmark_output(tensor)
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)  # it would make fp32 something else
     config.add_optimization_profile(_profile(builder, network, max_batch))

@@ -18,11 +18,11 @@ from . import build as building
 from .bench import REFERENCE
 from .build import Plan
 from .crops import ClipSet, collect_clips
-from .inspection import inspect_bundle
+from .inspection import graphs_beside, inspect_bundle
 from .plot import write_plot
 from .progress import Steps
 from .store import EngineStore
-from .tables import cold_table, engines_table, timings_table, verification_table
+from .tables import cold_table, engines_table, layers_line, timings_table, verification_table
 
 QUICK_BATCHES, QUICK_THREADS, QUICK_SECONDS = (1, 8), (1,), 1.5
 
@@ -33,6 +33,8 @@ def build(options: argparse.Namespace) -> int:
     plans = building.make_plans(options.backend, options.precision, max_batch=options.max_batch)
     store = EngineStore.default()
     with Steps() as steps:
+        for role in graphs_beside(bundle):
+            steps.note(f"{role}: beside the stream; it is left as it is, no engine is made of it")
         steps.step("faces of the calibration clips")
         clips = collect_clips(bundle, options.calibration)
         with store.locked(on_wait=lambda: steps.note("another build is at work; waiting for it to end")):
@@ -104,13 +106,16 @@ def inspect(options: argparse.Namespace) -> int:
     engines = [engine for engine in engines if engine.record.key.bundle_sha256 == bundle.sha256]
     facts = inspect_bundle(bundle)
     if options.json:
-        _print_json({"graphs": facts.graphs, "engines": [engine.record for engine in engines]})
+        _print_json({"graphs": facts.graphs, "heads": facts.heads, "engines": [engine.record for engine in engines]})
         return 0
     console = Console()
     console.print(facts.table())
-    for line in facts.shapes():
-        console.print(line, highlight=False)
+    for line in facts.lines():
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(engines_table(engines, broken) if engines or broken else "No engine of this bundle is in the cache.")
+    for engine in engines:
+        if engine.record.layers:
+            console.print(layers_line(engine), highlight=False, markup=False, soft_wrap=True)
     for engine in engines:
         console.print(f"[dim]{engine.folder}  {_size_mib(engine.folder):.1f} MiB[/]", highlight=False, soft_wrap=True)
     return 0

@@ -108,7 +108,11 @@ def _check_numbers(file: Path, manifest: Manifest) -> None:
 def _check_graph(folder: Path, manifest: Manifest, role: str) -> GraphSignature:
     graph = manifest.graphs.get(role)
     if graph is None:
-        raise BundleError(f"{folder / MANIFEST}: graphs.{role} is missing; export the bundle again")
+        found = ", ".join(manifest.graphs) or "none"
+        raise BundleError(
+            f"{folder / MANIFEST}: graphs.{role} is missing, without which nothing can be streamed (found: {found}); "
+            "export the bundle again"
+        )
     if Path(graph.file).name != graph.file:
         raise BundleError(
             f"{folder / MANIFEST}: graphs.{role}.file is {graph.file!r}, expected a name in the same folder"

@@ -65,6 +65,7 @@ class EngineRecord(msgspec.Struct, frozen=True):
     bundle:      the model's label, e.g. default@1.0
     created:     UTC, ISO 8601
     calibration: where the crops for int8 came from
+    layers:      how many convolutions and matrix products are computed in which type, by role
     """
 
     schema: int
@@ -74,6 +75,7 @@ class EngineRecord(msgspec.Struct, frozen=True):
     build_s: float
     graphs: dict[str, CompiledGraph] = {}
     calibration: str | None = None
+    layers: dict[str, dict[str, int]] = {}
 
 
 class Deviation(msgspec.Struct, frozen=True):

@@ -88,6 +88,10 @@ class OpenVinoEngine:
         outputs: list[Any] = self._head.run(self._head_names, {"clip": clip, "context": context, "valid": valid})
         return dict(zip(self._head_names, outputs, strict=True))
 
+    def layers(self) -> dict[str, list[tuple[str, str]]]:
+        """Of each encoder as it was compiled, by role: OpenVINO's name of every layer, and of the type it runs in."""
+        return {FRAME_ENCODER: self._frame_encoder.layers(), CLIP_ENCODER: self._clip_encoder.layers()}
+
     def close(self) -> None:
         """Models are freed with the object; nothing is held outside the process."""
 
@@ -96,6 +100,7 @@ class _Graph:
     """One compiled encoder with its own request. The input is read where it lies, the output is copied out."""
 
     def __init__(self, model: Any, output: str) -> None:
+        self._model = model
         self._input = model.input(0)
         self._output = model.output(output)
         self._request = model.create_infer_request()
@@ -104,6 +109,10 @@ class _Graph:
         bound = {self._input: np.ascontiguousarray(rows)}
         results = self._request.infer(bound, share_inputs=True, share_outputs=True)
         return np.array(results[self._output])
+
+    def layers(self) -> list[tuple[str, str]]:
+        facts = (layer.get_rt_info() for layer in self._model.get_runtime_model().get_ops())
+        return [(fact["layerType"].astype(str), fact["runtimePrecision"].astype(str)) for fact in facts]
 
 
 def import_openvino() -> ModuleType:

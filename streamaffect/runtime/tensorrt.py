@@ -249,9 +249,14 @@ def probe() -> str:
 
 def _tensors(bundle: Bundle, role: str) -> tuple[list[Tensor], list[Tensor]]:
     """Inputs and outputs of a role; a row is everything but the batch."""
-    graph = bundle.manifest.graphs[role]
-    used = {head.name for head in bundle.manifest.heads} | {"features", "clip"}
+    graph, used = bundle.manifest.graphs[role], used_outputs(bundle, role)
     return _rows(graph.inputs), _rows([spec for spec in graph.outputs if spec.name in used])
+
+
+def used_outputs(bundle: Bundle, role: str) -> set[str]:
+    """Of what a graph gives, what the stream reads; a plan is built without the rest."""
+    heads = {head.name for head in bundle.manifest.heads if head.input == "context"}
+    return {FRAME_ENCODER: {"features"}, CLIP_ENCODER: {"clip"}, CONTEXT_HEAD: heads}[role]
 
 
 def _rows(specs: Sequence[Any]) -> list[Tensor]:

@@ -61,6 +61,25 @@ def replace_graph(folder: Path, role: str, model: onnx.ModelProto, **save: Any) 
     edit_manifest(folder, lambda manifest: manifest["graphs"][role].update(sha256=digest))
 
 
+def add_attention_graph(folder: Path) -> None:
+    """A graph and a head of kind "map" beside the three: the mean of the channels at each pixel."""
+    nodes = [
+        helper.make_node("Cast", ["crops"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["floats", "axes"], ["attention"], keepdims=0),
+    ]
+    inputs = [_tensor("crops", ["N", SIZE, SIZE, 3], TensorProto.UINT8)]
+    model = _model(nodes, inputs, [_tensor("attention", ["N", SIZE, SIZE])], {"axes": np.array([3])})
+    onnx.save(model, folder / "attention_map.onnx")
+    output = {"name": "attention", "range": [0, 255], "unit": ""}
+    head = {"name": "attention", "kind": "map", "input": "frame", "outputs": [output]}
+
+    def declare(manifest: dict[str, Any]) -> None:
+        manifest["graphs"]["attention_map"] = _graph_spec(folder, "attention_map", model)
+        manifest["heads"].append(head)
+
+    edit_manifest(folder, declare)
+
+
 def frame_encoder(size: int) -> onnx.ModelProto:
     nodes = [
         helper.make_node("Cast", ["crops"], ["floats"], to=TensorProto.FLOAT),

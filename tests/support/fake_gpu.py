@@ -289,6 +289,7 @@ class Network:
         self.graph = b""
         self.config: Config | None = None
         self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
 
     @property
     def num_inputs(self) -> int:
@@ -297,9 +298,26 @@ class Network:
     def get_input(self, index: int) -> Any:
         return self._inputs[index]
 
+    @property
+    def num_outputs(self) -> int:
+        return len(self._outputs)
+
+    def get_output(self, index: int) -> Any:
+        return self._outputs[index]
+
+    def unmark_output(self, tensor: Any) -> None:
+        self._outputs.remove(tensor)
+        model = onnx.load_from_string(self.graph)
+        kept = [value for value in model.graph.output if value.name != tensor.name]
+        del model.graph.output[:]
+        model.graph.output.extend(kept)
+        self.graph = model.SerializeToString()
+
     def fill(self, graph: bytes) -> None:
         self.graph = graph
-        for value in onnx.load_from_string(graph).graph.input:
+        model = onnx.load_from_string(graph)
+        self._outputs += [types.SimpleNamespace(name=value.name) for value in model.graph.output]
+        for value in model.graph.input:
             shape = tuple(dimension.dim_value or -1 for dimension in value.type.tensor_type.shape.dim)
             self._inputs.append(types.SimpleNamespace(name=value.name, shape=shape))
 

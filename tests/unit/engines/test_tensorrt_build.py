@@ -15,7 +15,7 @@ from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine
 from streamaffect.runtime.engine_record import Precision
-from tests.support.bundles import SIZE, replace_graph
+from tests.support.bundles import SIZE, add_attention_graph, replace_graph
 from tests.support.conv_bundles import conv_encoder, write_conv_bundle
 from tests.support.fake_gpu import BuilderFlag, FakeGpu, Network, NetworkDefinitionCreationFlag, Status, install
 
@@ -156,3 +156,28 @@ def test_an_engine_of_another_gpu_is_not_taken(
     assert open_engine(bundle).info.backend == "onnxruntime"
     with pytest.raises(EngineError, match=r"no verified tensorrt engine .* engines build --backend tensorrt"):
         open_engine(bundle, "tensorrt")
+
+
+def test_an_output_that_the_stream_does_not_read_is_left_out_of_the_plan(
+    gpu: FakeGpu, clips: ClipSet, tmp_path: Path, private_engine_cache: Path
+) -> None:
+    """A running plan needs memory for each of its outputs: one that nobody knows of would keep it from running."""
+    folder = write_conv_bundle(tmp_path / "more")
+    model = conv_encoder()
+    model.graph.output.append(onnx.helper.make_tensor_value_info("c", onnx.TensorProto.FLOAT, ["N", 8, 8, 8]))
+    replace_graph(folder, "frame_encoder", model)
+    bundle = load_bundle(folder)
+    store = EngineStore(private_engine_cache)
+    with store.locked(on_wait=lambda: None):
+        engine = build(store, bundle, Plan("tensorrt", "fp32", 4, "CUDA"), clips, rebuild=False, progress=Steps())
+        assert verify(store, bundle, engine, clips, progress=Steps()).is_verified
+    assert [value.name for value in onnx.load_from_string(gpu.networks[0].graph).graph.output] == ["features"]
+
+
+def test_a_graph_beside_the_stream_gets_no_plan(clips: ClipSet, gpu: FakeGpu, tmp_path: Path) -> None:
+    folder = write_conv_bundle(tmp_path / "with map")
+    add_attention_graph(folder)
+    (tmp_path / "w").mkdir()
+    plans, layers = write_plans(load_bundle(folder), "fp16", 4, clips, tmp_path / "w", cache=tmp_path)
+    assert set(plans) == set(layers) == {"frame_encoder", "clip_encoder", "context_head"}
+    assert layers["frame_encoder"] == {"fp16": 3}
