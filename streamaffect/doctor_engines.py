@@ -16,6 +16,7 @@ NVIDIA_DEVICE = Path("/dev/nvidia0")
 def engine_findings() -> Iterator[Finding]:
     """One finding per optional backend, one for the engines that were compiled."""
     yield _openvino()
+    yield _onnxruntime_cuda()
     yield _tensorrt()
     yield _compiled_engines()
 
@@ -32,6 +33,18 @@ def _openvino() -> Finding:
     except EngineError as error:
         return Finding("OpenVINO", "absent", str(error), "pip install --force-reinstall openvino")
     return Finding("OpenVINO", "ok", f"openvino {version}, {bf16}")
+
+
+def _onnxruntime_cuda() -> Finding:
+    from streamaffect.runtime.onnxruntime import has_cuda_provider
+
+    name, version = "ONNX Runtime GPU", backend_version("onnxruntime")
+    if has_cuda_provider():
+        return Finding(name, "ok", f"onnxruntime {version} has CUDA; `{build_command('onnxruntime')}` compares it")
+    if not NVIDIA_DEVICE.exists():
+        return Finding(name, "absent", f"no NVIDIA GPU here ({NVIDIA_DEVICE} does not exist); the CPU runs it")
+    remedy = "pip uninstall onnxruntime && pip install onnxruntime-gpu"
+    return Finding(name, "absent", f"onnxruntime {version} is made without CUDA; the CPU runs it", remedy)
 
 
 def _tensorrt() -> Finding:

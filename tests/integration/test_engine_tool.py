@@ -16,6 +16,7 @@ from streamaffect.runtime.bundle import load_bundle
 from streamaffect.runtime.choice import open_engine
 from streamaffect.runtime.engine_cache import CachedEngine, list_engines
 from streamaffect.runtime.machine import backend_version
+from tests.support.bundles import add_attention_graph, edit_manifest
 from tests.support.conv_bundles import write_conv_bundle
 from tests.support.engine_entries import make_key, publish, ready, rewrite
 
@@ -205,6 +206,29 @@ def test_inspect_shows_the_model_and_the_cache(bundle: Path, cache: Path) -> Non
     facts = json.loads(engines("inspect", "--json", bundle).stdout)
     assert facts["graphs"][0]["operators"]["Conv"] == 2
     assert len(facts["engines"]) == 1
+
+
+def test_a_graph_beside_the_stream_is_shown_and_left_as_it_is(bundle: Path, cache: Path) -> None:
+    add_attention_graph(bundle)
+    shown = engines("inspect", bundle).stdout
+    assert "attention_map: crops uint8 (N, 32, 32, 3) → attention float32 (N, 32, 32); beside the stream" in shown
+    assert "head attention: map, 1 output from the frame; beside the stream" in shown
+    done = engines("build", "--backend", "onnxruntime", "--precision", "fp32", bundle)
+    assert done.returncode == 0, done.stderr
+    assert "attention_map: beside the stream; it is left as it is" in done.stderr
+    assert set(built(cache)[0].record.layers) == {"frame_encoder", "clip_encoder", "context_head"}
+
+
+def test_a_bundle_that_cannot_be_streamed_is_named_with_what_it_lacks(bundle: Path) -> None:
+    edit_manifest(bundle, lambda manifest: manifest["graphs"].pop("frame_encoder"))
+    for verb in ("inspect", "build"):
+        done = engines(verb, bundle)
+        assert done.returncode == 2
+        expected = (
+            "graphs.frame_encoder is missing, without which nothing can be streamed (found: clip_encoder, context_head)"
+        )
+        assert expected in done.stderr
+        assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

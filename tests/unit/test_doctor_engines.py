@@ -45,6 +45,31 @@ def test_with_a_gpu_a_missing_tensorrt_names_its_command(monkeypatch: pytest.Mon
     assert "pip install 'streamaffect[tensorrt]'" in finding.detail
 
 
+def test_without_a_gpu_onnxruntime_on_a_gpu_asks_for_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor_engines, "NVIDIA_DEVICE", tmp_path / "nvidia0")
+    finding = findings()["ONNX Runtime GPU"]
+    assert (finding.state, finding.remedy) == ("absent", "")
+    assert "no NVIDIA GPU" in finding.detail
+
+
+def test_with_a_gpu_an_onnxruntime_without_cuda_names_the_other_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "nvidia0").touch()
+    monkeypatch.setattr(doctor_engines, "NVIDIA_DEVICE", tmp_path / "nvidia0")
+    finding = findings()["ONNX Runtime GPU"]
+    assert finding.state == "absent"
+    assert "made without CUDA" in finding.detail
+    assert "pip install onnxruntime-gpu" in finding.remedy
+
+
+def test_an_onnxruntime_with_cuda_names_the_build_that_compares_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamaffect.runtime.onnxruntime.has_cuda_provider", lambda: True)
+    finding = findings()["ONNX Runtime GPU"]
+    assert finding.state == "ok"
+    assert "engines build --backend onnxruntime" in finding.detail
+
+
 def test_without_compiled_engines_doctor_names_the_build() -> None:
     finding = findings()["engines"]
     assert finding.state == "absent"
