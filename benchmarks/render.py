@@ -28,6 +28,7 @@ RESULTS = Path(__file__).parent / "results"
 DOCUMENTS = (
     ROOT / "README.md",
     ROOT / "docs" / "accuracy.md",
+    ROOT / "docs" / "engines.md",
     ROOT / "configs" / "train" / "default_card.md",
     ROOT / "engines" / "default" / "MODEL_CARD.md",
 )

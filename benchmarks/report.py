@@ -33,8 +33,11 @@ def percentiles(values: Sequence[float], shares: Sequence[float] = (0.5, 0.95, 0
     return [ordered[min(len(ordered) - 1, int(share * len(ordered)))] for share in shares]
 
 
-def write(name: str, rows: Sequence[Row], out: Path | None = None) -> Path:
-    """Save a benchmark's rows with everything that is needed to judge and repeat them."""
+def write(name: str, rows: Sequence[Row], out: Path | None = None, *, packages: Sequence[str] = PACKAGES) -> Path:
+    """Save a benchmark's rows with everything that is needed to judge and repeat them.
+
+    packages: whose versions matter
+    """
     out = out or RESULTS / f"{name}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     script = Path(sys.argv[0])
@@ -42,7 +45,7 @@ def write(name: str, rows: Sequence[Row], out: Path | None = None) -> Path:
     content = {
         "benchmark": name,
         "machine": machine(),
-        "versions": {package: importlib.metadata.version(package) for package in PACKAGES},
+        "versions": {package: importlib.metadata.version(package) for package in packages},
         "command": shlex.join(command),
         "results": list(rows),
     }

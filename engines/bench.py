@@ -72,6 +72,7 @@ def make_report(
     timings: Mapping[str, list[Timing]],
     *,
     cold: ColdStart | None,
+    reference_cold: ColdStart | None = None,
 ) -> BenchReport:
     """The content of `bench.json` for one of the engines that were measured."""
     own, reference = timings[engine.folder.name], timings[REFERENCE]
@@ -85,6 +86,7 @@ def make_report(
         timings=own,
         reference_timings=reference,
         cold=cold,
+        reference_cold=reference_cold,
     )
 
 

@@ -160,10 +160,12 @@ def bench(
 ) -> list[CachedEngine]:
     """Measure engines side by side and write a report beside each."""
     timings = measure(bundle, engines, batches=batches, threads=threads, seconds=seconds, advance=advance)
+    reference_start = measure_cold_start(bundle.path, None) if cold else None
     measured = []
     for engine in engines:
         start = measure_cold_start(bundle.path, engine.folder) if cold else None
-        measured.append(store.attach(engine, BENCH_FILE, make_report(engine, timings, cold=start)))
+        report = make_report(engine, timings, cold=start, reference_cold=reference_start)
+        measured.append(store.attach(engine, BENCH_FILE, report))
     return measured
 
 

@@ -20,16 +20,18 @@ def write_plot(file: Path, title: str, timings: Mapping[str, Sequence[Timing]]) 
     names = list(timings)
     groups = list(zip(*timings.values(), strict=True))
     group_height = len(names) * ROW + GAP
-    height = TOP + len(groups) * group_height + ROW * (len(names) + 1)
+    first_y = TOP + len(names) * ROW + GAP
+    height = first_y + len(groups) * group_height
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" font-family="sans-serif" '
         'font-size="12" fill="#333333">',
         '<rect width="100%" height="100%" fill="white"/>',
-        f'<text x="12" y="24" font-size="15">{escape(title)}: milliseconds a call, median and p95</text>',
+        f'<text x="12" y="24" font-size="15">{escape(title)}: milliseconds a call; '
+        "bar and number: median, line: to p95</text>",
+        *_legend(names, TOP),
     ]
     for number, group in enumerate(groups):
-        parts += _group(group, names, TOP + number * group_height)
-    parts += _legend(names, TOP + len(groups) * group_height)
+        parts += _group(group, names, first_y + number * group_height)
     parts.append("</svg>\n")
     try:
         file.write_text("\n".join(parts), encoding="utf-8")

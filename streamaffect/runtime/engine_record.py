@@ -159,7 +159,7 @@ class BenchReport(msgspec.Struct, frozen=True):
     frame_ms:           cost of one new frame of one face on one thread: processor time where the processor computes,
                         since other programs hardly change that, else the median of the time that passes
     reference_frame_ms: the same of ONNX Runtime fp32
-    cold:               null where it was not measured
+    cold:               null where it was not measured; reference_cold: the same of ONNX Runtime fp32
     """
 
     schema: int
@@ -171,6 +171,7 @@ class BenchReport(msgspec.Struct, frozen=True):
     timings: list[Timing]
     reference_timings: list[Timing]
     cold: ColdStart | None = None
+    reference_cold: ColdStart | None = None
 
     @property
     def speedup(self) -> float:
