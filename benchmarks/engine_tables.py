@@ -73,8 +73,9 @@ def time_rows(engines: Sequence[CachedEngine]) -> list[Row]:
     first = reports[0][1]
     rows = [_time_row(REFERENCE, first.reference_timings, first.reference_cold, 1.0)]
     rows += [_time_row(title, report.timings, report.cold, report.speedup) for title, report in reports]
-    fastest = max((row for row in rows), key=lambda row: row["×"])
-    return [{**row, "auto": "takes it" if row is fastest else ""} for row in rows]
+    speedups = [1.0, *(report.speedup for _, report in reports)]
+    fastest = speedups.index(max(speedups))
+    return [{**row, "auto": "takes it" if place == fastest else ""} for place, row in enumerate(rows)]
 
 
 def answer_rows(engines: Sequence[CachedEngine], manifest: Manifest) -> list[Row]:
