@@ -1,6 +1,7 @@
 """From a trained model to a bundle: three ONNX graphs that were checked against torch, a manifest and a card.
 
-Everything is written to a folder beside the target and renamed when it is complete and loads through the runtime.
+Everything is written to a folder beside the target and renamed when it is complete, loads through the runtime, and
+streams what the model says of a whole sequence.
 """
 
 import hashlib
@@ -41,6 +42,7 @@ from .calibrate import LEVEL
 from .config import Recipe
 from .data.stills import EMOTIONS as EMOTION_NAMES
 from .errors import TrainingError
+from .export_check import OfflineModel, check_streaming
 from .models.affect import AFFECT, AFFECT_SPREAD, EMOTIONS, AffectModel, ExportedHeads
 from .models.frame_encoder import FrameEncoder
 
@@ -78,7 +80,7 @@ def export_bundle(trained: Trained, target: Path, recipe_name: str, card: Callab
     card: makes the text of MODEL_CARD.md from the manifest
 
     Raises:
-        TrainingError: a graph computes something else than the model it was made from, or the result does not load.
+        TrainingError: a graph or the stream computes something else than the model, or the result does not load.
     """
     return write_bundle(_graphs(trained), target, lambda graphs: _manifest(trained, graphs, recipe_name), card)
 
@@ -104,13 +106,18 @@ def write_bundle(
         (partial / "MODEL_CARD.md").write_text(card(manifest), encoding="utf-8")
         for name, content in files.items():
             (partial / name).write_bytes(content)
-        load_bundle(partial)
+        check_streaming(load_bundle(partial), _offline(graphs))
         _replace(target, partial)
     except BundleError as error:
         raise TrainingError(f"{target}: the exported bundle does not load: {error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return manifest
+
+
+def _offline(graphs: Mapping[str, TracedGraph]) -> OfflineModel:
+    frame, clip, head = (graphs[role] for role in (FRAME_ENCODER, CLIP_ENCODER, CONTEXT_HEAD))
+    return OfflineModel(frame.module, clip.module, head.module, head.outputs)
 
 
 def current_commit(folder: Path) -> str:
