@@ -21,11 +21,12 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     kind:             "faces" reads FER+, LFW and the labelled videos below `--data`; "clips" reads `clips.csv` there;
                       "generated" draws simple faces
-    people:           CSV of file, person, split for the videos, beside the recipe
+    people:           CSV of file, person, split for the videos with a teacher's labels, beside the recipe; "": the
+                      videos are those of `clips.csv`
     votes_share:      weight of the crowd's votes against the teacher's labels in stage 1
     clip_votes_share: the same in stage 2
     balance:          see `stills.balance_weights`
-    lfw, videos:      how often each picture of these comes in an epoch, on average
+    lfw, videos:      how often each picture of these comes in an epoch, on average; 0: never
     generated:        number of drawn faces
     """
 
@@ -96,20 +97,43 @@ class LossConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     guidance: float = 0.0
 
 
+class PretrainedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A vision model of Hugging Face `transformers`.
+
+    name:     on the hub, or a local folder; revision: of it on the hub
+    pixels:   side to which crops are resized inside the graph; 0: as they are, or what the model is bound to
+    """
+
+    name: str
+    revision: str = ""
+    pixels: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
 class FrameConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The frame encoder and its training on stills.
 
-    start_from: folder of a finished run whose frame encoder this one continues; of the same dim, widths and depths
+    widths, depths: of our small encoder, which sees grey; or `pretrained`: another one, which sees colour
+    start_from:     folder of a finished run whose frame encoder this one continues; of the same shape
     """
 
     dim: Count
-    widths: tuple[int, ...]
-    depths: tuple[int, ...]
     dropout: Share
     optimiser: OptimiserConfig
+    widths: tuple[int, ...] = ()
+    depths: tuple[int, ...] = ()
+    pretrained: PretrainedConfig | None = None
     loss: LossConfig = LossConfig()
     augment: AugmentConfig = AugmentConfig()
     start_from: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.pretrained is None) == (not self.widths) or len(self.widths) != len(self.depths):
+            raise ValueError("Expected either widths and depths of one length, or a table `pretrained`")
+
+    @property
+    def colour(self) -> bool:
+        """Whether the encoder sees colour."""
+        return self.pretrained is not None
 
 
 class ClipConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,10 +14,10 @@ from .data.clips import ClipIndex, index_sequence, index_stills, join
 from .data.corpus import Corpus, HeldOut
 from .data.sources import video_stills
 from .data.videos import LabelledVideo
+from .encoders import Encoder
 from .features import plain_features
 from .metrics import bootstrap_interval, ccc, pcc
 from .models.affect import AFFECT, AFFECT_SPREAD, EMOTIONS, AffectModel
-from .models.frame_encoder import FrameEncoder
 from .scores import score_stills
 
 MOVING = 0.05  # standard deviation of a label below which its correlation inside a clip means nothing
@@ -43,14 +43,14 @@ class VideoFeatures:
     truth: Tensor
 
 
-def encode_held_out(recipe: Recipe, encoder: FrameEncoder, held_out: HeldOut) -> StillFeatures:
+def encode_held_out(recipe: Recipe, encoder: Encoder, held_out: HeldOut) -> StillFeatures:
     """Encode held-out pictures once; stage 2 is scored on them after every epoch."""
     size = recipe.crop.size
     plain, mirrored = (plain_features(encoder, held_out.stills, size, mirrored=side) for side in (False, True))
     return StillFeatures(held_out, plain, mirrored, index_stills(len(held_out.stills), recipe.clip, recipe.context))
 
 
-def encode_videos(recipe: Recipe, encoder: FrameEncoder, videos: list[LabelledVideo]) -> VideoFeatures:
+def encode_videos(recipe: Recipe, encoder: Encoder, videos: list[LabelledVideo]) -> VideoFeatures:
     """Encode the frames of videos once."""
     features = plain_features(encoder, video_stills(videos, recipe.crop), recipe.crop.size, mirrored=False)
     index = join([index_sequence(video.time_s, recipe.clip, recipe.context) for video in videos])
@@ -123,7 +123,7 @@ def final_report(
     }
 
 
-def validation_features(recipe: Recipe, encoder: FrameEncoder, corpus: Corpus) -> tuple[StillFeatures, VideoFeatures]:
+def validation_features(recipe: Recipe, encoder: Encoder, corpus: Corpus) -> tuple[StillFeatures, VideoFeatures]:
     """What stage 2 is scored and calibrated on."""
     return encode_held_out(recipe, encoder, corpus.held_out), encode_videos(recipe, encoder, corpus.valid_videos)
 

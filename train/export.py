@@ -41,10 +41,10 @@ from streamaffect.runtime.onnx_file import read_signature
 from .calibrate import LEVEL
 from .config import Recipe
 from .data.stills import EMOTIONS as EMOTION_NAMES
+from .encoders import Encoder
 from .errors import TrainingError
 from .export_check import OfflineModel, check_streaming
 from .models.affect import AFFECT, AFFECT_SPREAD, EMOTIONS, AffectModel, ExportedHeads
-from .models.frame_encoder import FrameEncoder
 
 OPSET = 18
 LARGEST_DIFFERENCE = 1e-3  # of ONNX Runtime's numbers from torch's, both float32
@@ -58,7 +58,7 @@ class Trained:
     """
 
     recipe: Recipe
-    encoder: FrameEncoder
+    encoder: Encoder
     model: AffectModel
     quantiles: dict[str, float]
     metrics: dict[str, object]

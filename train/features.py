@@ -12,20 +12,20 @@ from torch import Tensor
 
 from .data.augment import AugmentConfig, Generator, View, apply_view, draw_view, jitter
 from .data.stills import Stills
+from .encoders import Encoder, encode_pictures
 from .frame_stage import device_of, plain_crops
-from .models.frame_encoder import FrameEncoder
 
 BATCH = 256
 
 
-def plain_features(encoder: FrameEncoder, stills: Stills, size: int, *, mirrored: bool) -> Tensor:
+def plain_features(encoder: Encoder, stills: Stills, size: int, *, mirrored: bool) -> Tensor:
     """(N, D) float32 features of the pictures as the runtime would cut them."""
     ranges = _ranges(len(stills))
     return _encode(encoder, (plain_crops(stills, rows, size, mirrored=mirrored) for rows in ranges))
 
 
 def augmented_features(
-    encoder: FrameEncoder,
+    encoder: Encoder,
     stills: Stills,
     sequences: list[int],
     *,
@@ -72,10 +72,10 @@ def _moved(view: View, generator: Generator) -> View:
 
 
 @torch.inference_mode()
-def _encode(encoder: FrameEncoder, crops: Iterator[np.ndarray]) -> Tensor:
+def _encode(encoder: Encoder, crops: Iterator[np.ndarray]) -> Tensor:
     encoder.eval()
     device = device_of(encoder)
-    return torch.cat([encoder.encode_grey(torch.from_numpy(part).to(device)).float().cpu() for part in crops])
+    return torch.cat([encode_pictures(encoder, torch.from_numpy(part).to(device)).float().cpu() for part in crops])
 
 
 def _ranges(count: int) -> list[range]:

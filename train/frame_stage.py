@@ -18,9 +18,9 @@ from .data.augment import apply_view, draw_view, place, plain
 from .data.corpus import HeldOut
 from .data.guidance import GUIDES
 from .data.stills import EMOTIONS, Stills, epoch_order
+from .encoders import encode_pictures, make_encoder
 from .loop import Part
 from .losses import ccc_loss
-from .models.frame_encoder import FrameEncoder
 from .scores import score_stills
 
 LEAST_STD = 1e-3  # of a guide; below it the guide is constant
@@ -32,21 +32,27 @@ class FrameModel(nn.Module):
 
     def __init__(self, config: FrameConfig) -> None:
         super().__init__()
-        self.encoder = FrameEncoder(config.dim, widths=config.widths, depths=config.depths)
+        self.encoder = make_encoder(config)
         self.dropout = nn.Dropout(config.dropout)
         self.emotions = nn.Linear(config.dim, len(EMOTIONS))
         self.affect = nn.Linear(config.dim, 2)
         self.guidance = nn.Linear(config.dim, GUIDES) if config.loss.guidance > 0 else None
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """pictures (N, S, S) uint8 grey → emotion logits (N, 8), affect (N, 2), guidance (N, GUIDES), all float32."""
-        features = self.dropout(self.encoder.encode_grey(pictures))
+        """Emotion logits (N, 8), affect (N, 2), guidance (N, GUIDES) or None, all float32.
+
+        pictures: (N, S, S) grey or (N, S, S, 3) RGB uint8
+        """
+        features = self.dropout(encode_pictures(self.encoder, pictures))
         guidance = None if self.guidance is None else self.guidance(features).float()
         return self.emotions(features).float(), self.affect(features).float(), guidance
 
 
 class StillBatch(NamedTuple):
-    """pictures (N, S, S) uint8; emotions (N, 8), affect (N, 2), guidance (N, GUIDES) or (N, 0), NaN where unknown."""
+    """pictures (N, S, S) or (N, S, S, 3) uint8; emotions (N, 8), affect (N, 2).
+
+    guidance: (N, GUIDES) or (N, 0), NaN where unknown
+    """
 
     pictures: Tensor
     emotions: Tensor
@@ -169,7 +175,7 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def plain_crops(stills: Stills, rows: range, size: int, *, mirrored: bool) -> np.ndarray:
-    """(N, size, size) uint8: the pictures as the runtime would cut them."""
+    """(N, size, size), or with 3 at the end, uint8: the pictures as the runtime would cut them."""
     return np.stack(
         [place(stills.pictures[row], plain(float(stills.shown[row]), mirrored=mirrored), size) for row in rows]
     )

@@ -24,12 +24,12 @@ from .data.clip_faces import ClipFaces
 from .data.records import ClipRecord
 from .data.sequences import evaluation_sequence, training_sequence
 from .data.splits import Fold
+from .encoders import Encoder
 from .errors import TrainingError
 from .frame_stage import FrameModel
 from .losses import ccc_loss, relational_loss
 from .metrics import rmse
 from .models.clip_regressor import ClipRegressor
-from .models.frame_encoder import FrameEncoder
 from .models.relational import ClinicalContextHead, ClipEncoder, ContextHead
 from .progress import Progress
 from .protocol_recipe import ObjectiveConfig, ProtocolRecipe, SgdConfig, divide, load_clips, load_protocol
@@ -204,7 +204,7 @@ class _Run:
             load_average(_newest(Path(recipe.encoder.run) / "frame"), frame)
         encoder, dim = frame.encoder, self.frame.frame.dim
         if recipe.encoder.learns == "norms":
-            _learn_norms_only(encoder)
+            learn_norms_only(encoder)
         neck = ClipEncoder(dim, heads=regressor.heads, layers=regressor.layers, feedforward=regressor.feedforward)
         reference, outputs = recipe.sequence.reference, len(recipe.outputs)
         head = (
@@ -225,7 +225,8 @@ def _sgd(model: ClipRegressor, config: SgdConfig) -> torch.optim.SGD:
     return torch.optim.SGD(groups, momentum=config.momentum, weight_decay=config.weight_decay)
 
 
-def _learn_norms_only(encoder: FrameEncoder) -> None:
+def learn_norms_only(encoder: Encoder) -> None:
+    """Freeze all of it but the scales and shifts of its normalisations, and its last linear map."""
     encoder.requires_grad_(requires_grad=False)
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm2d | nn.LayerNorm):

@@ -29,6 +29,7 @@ from .data.clips import ClipIndex, index_sequence, index_stills, join
 from .data.corpus import Corpus, load_corpus, to_prepare, with_video_frames
 from .data.sources import video_stills
 from .data.stills import EMOTIONS, Stills
+from .encoders import Encoder
 from .errors import TrainingError
 from .evaluate import calibrated, encode_videos, final_report, held_out_scores, mirror_averaged, validation_features
 from .export import Trained, export_bundle
@@ -37,7 +38,6 @@ from .frame_stage import FrameModel, FrameTask
 from .loop import fit
 from .models.affect import AFFECT, AffectModel
 from .models.affect import EMOTIONS as EMOTION_HEAD
-from .models.frame_encoder import FrameEncoder
 from .prepare import prepare_videos
 from .progress import Progress
 from .report import write_report
@@ -116,7 +116,7 @@ class Run:
             write_statistics(self.source_statistics(encoder, model), target, manifest, EMOTION_HEAD)
         return manifest
 
-    def source_statistics(self, encoder: FrameEncoder, model: AffectModel) -> SourceStatistics:
+    def source_statistics(self, encoder: Encoder, model: AffectModel) -> SourceStatistics:
         """Of the clip vectors that stage 2 was trained on, each as often as it was met; what `personalise` needs."""
         corpus, share = self.corpus, self.recipe.temporal.videos_share
         frames = video_stills(corpus.videos, self.recipe.crop)
@@ -139,7 +139,7 @@ class Run:
             torch.from_numpy(np.concatenate(weights)),
         )
 
-    def frame_encoder(self) -> FrameEncoder:
+    def frame_encoder(self) -> Encoder:
         """The finished encoder of stage 1; raises TrainingError where there is none."""
         frame = FrameModel(self.recipe.frame)
         load_average(_newest(self.folder / "frame"), frame)
@@ -153,7 +153,7 @@ class Run:
     def _shards(self) -> Path:
         return self.folder / "prepared"
 
-    def _fit_frames(self) -> FrameEncoder:
+    def _fit_frames(self) -> Encoder:
         recipe = self.recipe
         torch.manual_seed(recipe.seed)
         stills, weights = with_video_frames(self.corpus, recipe)
@@ -166,7 +166,7 @@ class Run:
         assert isinstance(model, FrameModel)
         return model.encoder
 
-    def _fit_clips(self, encoder: FrameEncoder) -> None:
+    def _fit_clips(self, encoder: Encoder) -> None:
         recipe, settings = self.recipe, self.recipe.temporal
         sets = self.clip_sets(encoder)
         torch.manual_seed(recipe.seed)
@@ -182,7 +182,7 @@ class Run:
         )
         fit(task, settings.optimiser, self.folder / "clips", fabric=self.fabric, progress=self.progress)
 
-    def clip_sets(self, encoder: FrameEncoder) -> list[ClipSet]:
+    def clip_sets(self, encoder: Encoder) -> list[ClipSet]:
         """What stage 2 learns from, stills and videos, with features made once and then read from the run's folder."""
         recipe, corpus = self.recipe, self.corpus
         frames = video_stills(corpus.videos, recipe.crop)
@@ -197,7 +197,7 @@ class Run:
             _clip_set(video_views, index, frames, _equal_shares(sequences)),
         ]
 
-    def _views(self, name: str, encoder: FrameEncoder, stills: Stills, sequences: list[int]) -> list[torch.Tensor]:
+    def _views(self, name: str, encoder: Encoder, stills: Stills, sequences: list[int]) -> list[torch.Tensor]:
         """Features of the plain pictures, of their mirror images and of augmented versions, each (N, D)."""
         size, settings = self.recipe.crop.size, self.recipe.temporal
         augmented = partial(
@@ -224,7 +224,7 @@ class Run:
             heads=settings.heads, layers=settings.layers, feedforward=settings.feedforward,
         )  # fmt: skip
 
-    def _trained(self) -> tuple[FrameEncoder, AffectModel]:
+    def _trained(self) -> tuple[Encoder, AffectModel]:
         model = self.affect_model(past=self.recipe.context.past)
         load_average(_newest(self.folder / "clips"), model)
         return self.frame_encoder(), model.eval()

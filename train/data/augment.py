@@ -18,7 +18,7 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far pictures are changed, and how often.
 
     rotation_deg, scale, shift: largest turn, relative zoom (0.2: 1/1.2 to 1.2) and move (share of the side)
-    contrast, gamma:            largest relative change; brightness: share of the range
+    contrast, gamma, saturation: largest relative change; brightness: share of the range
     blur, shrink, compress, noise, dark, hide: probability of each
     """
 
@@ -34,6 +34,7 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     noise: float = 0.25
     dark: float = 0.1
     hide: float = 0.2
+    saturation: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class View:
     jpeg:      quality
     noise:     standard deviation in grey levels
     hidden:    x, y, width, height as shares, and the grey level that covers them
+    saturation: factor on the difference from grey, of pictures in colour
     """
 
     matrix: np.ndarray
@@ -56,6 +58,7 @@ class View:
     jpeg: int | None
     noise: float | None
     hidden: tuple[float, float, float, float, int] | None
+    saturation: float = 1.0
 
 
 def draw_view(config: AugmentConfig, generator: Generator, *, shown: float) -> View:
@@ -69,13 +72,20 @@ def draw_view(config: AugmentConfig, generator: Generator, *, shown: float) -> V
         jpeg=int(generator.integers(15, 80)) if happens[3] < config.compress else None,
         noise=generator.uniform(2, 14) if happens[4] < config.noise else None,
         hidden=_occlusion(generator) if happens[5] < config.hide else None,
+        saturation=float((1 + config.saturation) ** generator.uniform(-1, 1)),
     )
 
 
 def apply_view(picture: ImageArray, view: View, size: int, generator: Generator) -> ImageArray:
-    """picture (H, W) grey → (size, size) uint8, changed; `generator` only draws the noise of this frame."""
+    """picture (H, W) grey → (size, size), or (H, W, 3) RGB → (size, size, 3), changed.
+
+    `generator` only draws the noise of this frame.
+    """
     out = place(picture, view.matrix, size)
     out = np.asarray(cv2.LUT(out, view.tones), np.uint8)
+    if out.ndim == 3:
+        grey = np.asarray(cv2.cvtColor(out, cv2.COLOR_RGB2GRAY), np.float32)[..., None]
+        out = (grey + view.saturation * (out - grey)).clip(0, 255).astype(np.uint8)
     if view.hidden is not None:
         _cover(out, view.hidden)
     if view.blur_px is not None:
@@ -87,18 +97,17 @@ def apply_view(picture: ImageArray, view: View, size: int, generator: Generator)
         noisy = out + view.noise * generator.standard_normal(out.shape, np.float32)
         out = noisy.clip(0, 255).astype(np.uint8)
     if view.jpeg is not None:
-        _, data = cv2.imencode(".jpg", out, (cv2.IMWRITE_JPEG_QUALITY, view.jpeg))
-        out = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
+        out = _compressed(out, view.jpeg)
     return out
 
 
 def place(picture: ImageArray, matrix: np.ndarray, size: int) -> ImageArray:
-    """picture (H, W) → (size, size), sampled where `matrix` (2, 3, unit squares) says; the border is repeated."""
-    height, width = picture.shape
+    """picture (H, W, …) → (size, size, …), sampled where `matrix` (2, 3, unit squares) says; the border is repeated."""
+    height, width = picture.shape[:2]
     zoom = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     while zoom * min(height, width) >= 2 * size:  # bilinear sampling would skip pixels
         picture = np.asarray(cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
-        height, width = picture.shape
+        height, width = picture.shape[:2]
     # Pixel centres lie at half-integers of the unit squares' coordinates.
     linear = matrix[:, :2] * np.array([[width], [height]]) / size
     offset = matrix[:, 2] * (width, height) + linear.sum(axis=1) * 0.5 - 0.5
@@ -160,6 +169,12 @@ def _occlusion(generator: Generator) -> tuple[float, float, float, float, int]:
     if kind < 0.8:
         return 0.0, 1 - depth, 1.0, depth, grey
     return (0.0 if kind < 0.9 else 1 - depth), 0.0, depth, 1.0, grey
+
+
+def _compressed(picture: ImageArray, quality: int) -> ImageArray:
+    options, is_grey = (cv2.IMWRITE_JPEG_QUALITY, quality), picture.ndim == 2
+    _, data = cv2.imencode(".jpg", picture if is_grey else picture[..., ::-1], options)  # OpenCV writes BGR
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR_RGB), np.uint8)
 
 
 def _cover(picture: ImageArray, hidden: tuple[float, float, float, float, int]) -> None:

@@ -18,6 +18,7 @@ from .sources import training_stills, video_stills
 from .stills import Stills, concatenate
 from .videos import LabelledVideo, load_videos, read_people, teacher_rows
 
+SPLITS = ("train", "valid", "report")  # of a file of people
 LEAST_GAP = 0.6  # of a clip's period, between the frames of one's own clips that are cut
 
 
@@ -60,11 +61,11 @@ def load_corpus(recipe: Recipe, people: Path, root: Path | None, shards: Path) -
         return _generated(recipe)
     if recipe.data.kind == "clips":
         return _own_clips(recipe, data_folder(root), shards)
-    root = data_folder(root)
-    split = read_people(people)
-    parts = {name: load_videos(root, shards, split, name) for name in ("train", "valid", "report")}
-    ferplus, held_out = load_ferplus(root, TRAINING), load_ferplus(root, PUBLIC_TEST)
-    faces = load_lfw(root)
+    root, config, colour = data_folder(root), recipe.data, recipe.frame.colour
+    train, valid, report = _videos(recipe, people, root, shards)
+    taught = min(config.votes_share, config.clip_votes_share) < 1 or recipe.frame.loss.guidance > 0
+    ferplus, held_out = (load_ferplus(root, part, colour=colour, taught=taught) for part in (TRAINING, PUBLIC_TEST))
+    faces = load_lfw(root, colour=colour) if config.lfw > 0 else None
     stills, weights = training_stills(recipe.data, ferplus, faces, votes_share=recipe.data.votes_share)
     relabelled, _ = training_stills(recipe.data, ferplus, faces, votes_share=recipe.data.clip_votes_share)
     return Corpus(
@@ -72,11 +73,20 @@ def load_corpus(recipe: Recipe, people: Path, root: Path | None, shards: Path) -
         clip_stills=relabelled,
         weights=weights,
         held_out=HeldOut(held_out.stills, held_out.is_clear),
-        videos=parts["train"],
-        valid_videos=parts["valid"],
-        report_videos=parts["report"],
-        names=["FER+ (Training)", "LFW faces", f"{len(parts['train'])} video clips"],
+        videos=train,
+        valid_videos=valid,
+        report_videos=report,
+        names=["FER+ (Training)", *(["LFW faces"] if faces is not None else []), f"{len(train)} video clips"],
     )
+
+
+def _videos(recipe: Recipe, people: Path, root: Path, shards: Path) -> tuple[list[LabelledVideo], ...]:
+    """To train on, to choose on, to report: with the teacher's labels, or one's own where no people are named."""
+    if not recipe.data.people:
+        return _own_videos(recipe, root, shards)
+    split, colour = read_people(people), recipe.frame.colour
+    train, valid, report = (load_videos(root, shards, split, name, colour=colour) for name in SPLITS)
+    return train, valid, report
 
 
 def data_folder(root: Path | None) -> Path:
@@ -106,7 +116,7 @@ def to_prepare(recipe: Recipe, people: Path, root: Path | None) -> Preparation:
     if recipe.data.kind == "generated":
         return Preparation({}, {}, 0.0)
     root = data_folder(root)
-    if recipe.data.kind == "clips":
+    if recipe.data.kind == "clips" or not recipe.data.people:
         return Preparation(clip_videos(clip_records(root), root), {}, LEAST_GAP * recipe.clip.period_s)
     frames = {name: set(rows) for name, rows in teacher_rows(root).items()}
     names = [name for name in read_people(people) if name in frames]
@@ -122,16 +132,25 @@ def with_video_frames(corpus: Corpus, recipe: Recipe) -> tuple[Stills, FloatArra
     return concatenate([corpus.stills, frames]), np.concatenate([corpus.weights, weights])
 
 
-def _own_clips(recipe: Recipe, root: Path, shards: Path) -> Corpus:
-    """The clips of `clips.csv`; its test split is reported, or valid where there is none."""
+def _own_videos(recipe: Recipe, root: Path, shards: Path) -> tuple[list[LabelledVideo], ...]:
+    """The clips of `clips.csv` by split; its test split is reported, or valid where there is none."""
     records = clip_records(root)
     if recipe.temporal.loss.cross_entropy > 0 and not has_emotions(records):
         raise ConfigError(f"{root / TABLE}: has no column for every emotion; set frame.loss.cross_entropy and "
                           "temporal.loss.cross_entropy to 0, or add the columns")  # fmt: skip
-    train, valid, test = (load_labelled_clips(records, shards, split) for split in ("train", "valid", "test"))
+    colour = recipe.frame.colour
+    train, valid, test = (
+        load_labelled_clips(records, shards, split, colour=colour) for split in ("train", "valid", "test")
+    )
     for name, part in (("train", train), ("valid", valid)):
         if not part:
             raise DataError(f"{root / TABLE}: no clip of the split {name} shows a face; training needs some")
+    return train, valid, test or valid
+
+
+def _own_clips(recipe: Recipe, root: Path, shards: Path) -> Corpus:
+    """One's own clips alone: their frames are the stills."""
+    train, valid, report = _own_videos(recipe, root, shards)
     stills, held_out = video_stills(train, recipe.crop), video_stills(valid, recipe.crop)
     is_clear = held_out.emotions.max(axis=1) > 0.5
     return Corpus(
@@ -141,16 +160,16 @@ def _own_clips(recipe: Recipe, root: Path, shards: Path) -> Corpus:
         held_out=HeldOut(held_out, np.asarray(is_clear)),
         videos=train,
         valid_videos=valid,
-        report_videos=test or valid,
+        report_videos=report,
         names=[f"{len(train)} clips of {TABLE}"],
     )
 
 
 def _generated(recipe: Recipe) -> Corpus:
-    seed = recipe.seed
-    stills = generated_stills(recipe.data.generated, seed=seed)
-    held_out = generated_stills(recipe.data.generated // 4, seed=seed + 1)
-    videos = [generated_videos(4, seed=seed + offset) for offset in (2, 3, 4)]
+    seed, colour = recipe.seed, recipe.frame.colour
+    stills = generated_stills(recipe.data.generated, seed=seed, colour=colour)
+    held_out = generated_stills(recipe.data.generated // 4, seed=seed + 1, colour=colour)
+    videos = [generated_videos(4, seed=seed + offset, colour=colour) for offset in (2, 3, 4)]
     return Corpus(
         stills=stills,
         clip_stills=stills,

@@ -6,23 +6,24 @@ import numpy as np
 from streamaffect.types import FloatArray, ImageArray
 
 from ..prepare import SHARD_CROP
-from .stills import EMOTIONS, Stills
+from .stills import EMOTIONS, Stills, with_channels
 from .videos import LabelledVideo
 
 STILL_PX = 48
 VIDEO_S, PERIOD_S = 4.0, 0.08
 
 
-def generated_stills(count: int, *, seed: int) -> Stills:
+def generated_stills(count: int, *, seed: int, colour: bool = False) -> Stills:
     """`count` faces with random valence and arousal."""
     generator = np.random.default_rng(seed)
     affect = generator.uniform(-1, 1, (count, 2)).astype(np.float32)
-    pictures = [_draw(valence, arousal, STILL_PX, 1.0, generator) for valence, arousal in affect.tolist()]
+    drawn = (_draw(valence, arousal, STILL_PX, 1.0, generator) for valence, arousal in affect.tolist())
+    pictures = [with_channels(picture, colour=colour) for picture in drawn]
     names = [f"generated/{seed}/{row}" for row in range(count)]
     return Stills(pictures, _emotions(affect), affect, np.ones(count, np.float32), names)
 
 
-def generated_videos(count: int, *, seed: int) -> list[LabelledVideo]:
+def generated_videos(count: int, *, seed: int, colour: bool = False) -> list[LabelledVideo]:
     """`count` short videos of faces whose valence and arousal swing."""
     generator = np.random.default_rng(seed)
     videos = []
@@ -32,7 +33,8 @@ def generated_videos(count: int, *, seed: int) -> list[LabelledVideo]:
         rates_hz = generator.uniform(0.1, 0.4, 2)
         affect = np.sin(2 * np.pi * time_s[:, None] * rates_hz + phases).astype(np.float32)
         size, face_share = SHARD_CROP.size, 1 / (1 + 2 * SHARD_CROP.margin)
-        pictures = [_draw(valence, arousal, size, face_share, generator) for valence, arousal in affect.tolist()]
+        drawn = (_draw(valence, arousal, size, face_share, generator) for valence, arousal in affect.tolist())
+        pictures = [with_channels(picture, colour=colour) for picture in drawn]
         name = f"generated-{seed}-{number}"
         videos.append(LabelledVideo(name, name, pictures, time_s, affect, _emotions(affect)))
     return videos

@@ -7,7 +7,6 @@ taken where all are there.
 from collections import Counter
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from streamaffect.types import FloatArray
@@ -16,7 +15,7 @@ from ..errors import DataError
 from ..prepare import FaceShard, read_shard, shard_path
 from .clips_csv import load_clips_csv
 from .records import ClipRecord
-from .stills import EMOTIONS
+from .stills import EMOTIONS, with_channels
 from .videos import LabelledVideo
 
 AFFECT_LABELS = ("valence", "arousal")
@@ -46,7 +45,9 @@ def clip_videos(records: list[ClipRecord], root: Path) -> dict[str, Path]:
     return {record.video: root / record.video for record in records}
 
 
-def load_labelled_clips(records: list[ClipRecord], shards: Path, split: str) -> list[LabelledVideo]:
+def load_labelled_clips(
+    records: list[ClipRecord], shards: Path, split: str, *, colour: bool = False
+) -> list[LabelledVideo]:
     """The clips of one split in which a face was found."""
     videos = []
     for record in records:
@@ -55,7 +56,7 @@ def load_labelled_clips(records: list[ClipRecord], shards: Path, split: str) -> 
         shard = shard_path(shards, record.video)
         if not shard.exists():
             raise DataError(f"{shard}: missing; run `python -m train prepare` with the same recipe first")
-        video = _cut(record, read_shard(shard))
+        video = _cut(record, read_shard(shard), colour=colour)
         if video.pictures:
             videos.append(video)
     return videos
@@ -66,7 +67,7 @@ def has_emotions(records: list[ClipRecord]) -> bool:
     return all(set(EMOTIONS) <= set(record.labels) for record in records)
 
 
-def _cut(record: ClipRecord, faces: FaceShard) -> LabelledVideo:
+def _cut(record: ClipRecord, faces: FaceShard, *, colour: bool) -> LabelledVideo:
     """The frames of a clip, of the face that is seen most often in it."""
     end_s = np.inf if record.end_s is None else record.end_s
     within = np.flatnonzero((faces.time_s >= record.start_s) & (faces.time_s < end_s))
@@ -77,7 +78,7 @@ def _cut(record: ClipRecord, faces: FaceShard) -> LabelledVideo:
     return LabelledVideo(
         name=record.key,
         person=record.subject,
-        pictures=[np.asarray(cv2.cvtColor(faces.crops[row], cv2.COLOR_RGB2GRAY), np.uint8) for row in rows.tolist()],
+        pictures=[with_channels(faces.crops[row], colour=colour) for row in rows.tolist()],
         time_s=faces.time_s[rows],
         affect=np.repeat(affect, len(rows), axis=0),
         emotions=np.repeat(_shares(record), len(rows), axis=0),

@@ -14,7 +14,7 @@ from .stills import Stills
 SHOWN = 0.78
 
 
-def load_lfw(root: Path) -> Stills:
+def load_lfw(root: Path, *, colour: bool = False) -> Stills:
     """Read `lfw_faces/lfw_faces.npz`. Its one annotator's labels are not used: they are too noisy."""
     file = root / "lfw_faces" / "lfw_faces.npz"
     if not file.is_file():
@@ -25,7 +25,8 @@ def load_lfw(root: Path) -> Stills:
         affect = arrays["teacher_va"].astype(np.float32)
         names = [f"lfw/{name}" for name in arrays["image"].tolist()]
     parts = [jpeg[start:end] for start, end in pairwise(offsets.tolist())]
-    pictures = [np.asarray(cv2.imdecode(part, cv2.IMREAD_GRAYSCALE), np.uint8) for part in parts]
+    mode = cv2.IMREAD_COLOR_RGB if colour else cv2.IMREAD_GRAYSCALE
+    pictures = [np.asarray(cv2.imdecode(part, mode), np.uint8) for part in parts]
     shown = np.full(len(pictures), SHOWN, np.float32)
     emotions /= emotions.sum(axis=1, keepdims=True)
     return Stills(pictures, emotions, affect, shown, names, guidance(affect, emotions))

@@ -33,9 +33,12 @@ def shard_share(crop: CropSpec) -> float:
 
 
 def training_stills(
-    config: DataConfig, ferplus: FerPlus, faces: Stills, *, votes_share: float
+    config: DataConfig, ferplus: FerPlus, faces: Stills | None, *, votes_share: float
 ) -> tuple[Stills, FloatArray]:
-    """FER+ and the faces of LFW for training, and how often each picture comes in an epoch on average."""
+    """FER+ and the faces of LFW, if any, for training, and how often each picture comes in an epoch on average."""
     crowd = blend(ferplus.stills, ferplus.teacher, votes_share)
-    weights = [balance_weights(crowd.emotions, config.balance), np.full(len(faces), config.lfw, np.float32)]
+    balanced = balance_weights(crowd.emotions, config.balance)
+    if faces is None:
+        return crowd, balanced
+    weights = [balanced, np.full(len(faces), config.lfw, np.float32)]
     return concatenate([crowd, faces]), np.concatenate(weights)

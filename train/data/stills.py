@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from streamaffect.types import FloatArray, ImageArray
@@ -14,7 +15,7 @@ EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "
 class Stills:
     """Faces with soft labels.
 
-    pictures: grey (H, W) uint8, cut to the framing of the runtime's crops
+    pictures: grey (H, W), or for encoders that see colour RGB (H, W, 3), uint8, in the framing of the runtime's crops
     emotions: (N, 8) float32 shares in the order of EMOTIONS, each row sums to 1
     affect:   (N, 2) float32 valence and arousal in [-1, 1]
     shown:    (N,) float32 share of the picture's side that the runtime's crop shows; the rest is for augmentation
@@ -39,6 +40,13 @@ class Stills:
             [self.pictures[row] for row in index], self.emotions[index], self.affect[index], self.shown[index],
             [self.names[row] for row in index], None if self.guidance is None else self.guidance[index],
         )  # fmt: skip
+
+
+def with_channels(picture: ImageArray, *, colour: bool) -> ImageArray:
+    """A grey (H, W) or RGB (H, W, 3) picture as the encoder wants it: RGB in colour, else grey."""
+    if (picture.ndim == 3) == colour:
+        return picture
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB if colour else cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def concatenate(sets: Sequence[Stills]) -> Stills:

@@ -5,16 +5,15 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from streamaffect.faces.boxes import iou
 from streamaffect.types import Box, FloatArray, ImageArray
 
 from ..errors import DataError
-from ..prepare import read_shard, shard_path
+from ..prepare import FaceShard, read_shard, shard_path
 from .guidance import guidance
-from .stills import EMOTIONS
+from .stills import EMOTIONS, with_channels
 
 LEAST_OVERLAP = 0.2  # of the teacher's box and the tracked one: both show the same face
 
@@ -23,7 +22,7 @@ LEAST_OVERLAP = 0.2  # of the teacher's box and the tracked one: both show the s
 class LabelledVideo:
     """One person's face over time.
 
-    pictures: grey (S, S) uint8 crops; time_s: (M,) float64, increasing
+    pictures: crops as those of `Stills`; time_s: (M,) float64, increasing
     affect:   (M, 2) float32 teacher's valence and arousal; emotions: (M, 8) float32 teacher's shares
     guidance: as that of `Stills`
     """
@@ -74,7 +73,9 @@ def read_people(file: Path) -> dict[str, tuple[str, str]]:
     return people
 
 
-def load_videos(root: Path, shards: Path, people: dict[str, tuple[str, str]], split: str) -> list[LabelledVideo]:
+def load_videos(
+    root: Path, shards: Path, people: dict[str, tuple[str, str]], split: str, *, colour: bool = False
+) -> list[LabelledVideo]:
     """The labelled videos of one split, without those in which no labelled face was tracked."""
     rows, blendshapes = teacher_rows(root), teacher_blendshapes(root)
     videos = []
@@ -84,16 +85,20 @@ def load_videos(root: Path, shards: Path, people: dict[str, tuple[str, str]], sp
         shard = shard_path(shards, name)
         if not shard.exists():
             raise DataError(f"{shard}: missing; run `python -m train prepare` with the same recipe first")
-        video = _join(name, person, shard, rows[name], blendshapes)
+        video = _join((name, person), read_shard(shard), rows[name], blendshapes, colour=colour)
         if len(video.pictures):
             videos.append(video)
     return videos
 
 
 def _join(
-    name: str, person: str, shard: Path, rows: dict[int, TeacherRow], blendshapes: FloatArray | None
+    owner: tuple[str, str],
+    faces: FaceShard,
+    rows: dict[int, TeacherRow],
+    blendshapes: FloatArray | None,
+    *,
+    colour: bool,
 ) -> LabelledVideo:
-    faces = read_shard(shard)
     best: dict[int, tuple[float, int]] = {}
     for index, frame in enumerate(faces.frames.tolist()):
         if frame in rows:
@@ -109,9 +114,8 @@ def _join(
     seen = None if blendshapes is None else blendshapes[[int(row[ROW]) for row in labels]]
     known = None if seen is None else np.asarray(np.isfinite(seen).all(axis=1))
     return LabelledVideo(
-        name=name,
-        person=person,
-        pictures=[np.asarray(cv2.cvtColor(faces.crops[at], cv2.COLOR_RGB2GRAY), np.uint8) for at in kept.tolist()],
+        *owner,
+        pictures=[with_channels(faces.crops[at], colour=colour) for at in kept.tolist()],
         time_s=faces.time_s[kept],
         affect=affect,
         emotions=shares,
