@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,6 +16,8 @@ def save_tiny_vision(path: Path, kind: str) -> Path:
     import transformers
 
     torch.manual_seed(0)
+    shape: dict[str, Any]
+    model: Any
     if kind == "resnet":
         shape = {"embedding_size": 8, "hidden_sizes": [8, 24], "depths": [1, 1], "layer_type": "basic"}
         model = transformers.ResNetModel(transformers.ResNetConfig(**shape))

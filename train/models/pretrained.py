@@ -87,8 +87,9 @@ def open_pretrained(name: str, dim: int, *, revision: str = "", pixels: int = 0)
     from transformers.models.auto.image_processing_auto import get_image_processor_config
     from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    talk: Any = logging
+    talk.set_verbosity_error()
+    talk.disable_progress_bar()
     options: dict[str, Any] = {"revision": revision} if revision else {}
     try:
         network, info = AutoModel.from_pretrained(name, use_safetensors=True, output_loading_info=True, **options)
