@@ -15,10 +15,10 @@ import torch
 from train.clip_stage import ClipSet, ClipTask, predict_clips
 from train.config import LossConfig
 from train.data.clips import ClipIndex
+from train.encoders import Encoder
 from train.evaluate import StillFeatures, VideoFeatures, encode_held_out, encode_videos, mirror_averaged
 from train.loop import fit
 from train.models.affect import AFFECT, EMOTIONS, AffectModel
-from train.models.frame_encoder import FrameEncoder
 from train.run import Run
 
 LEAST_EPOCHS = 2
@@ -104,7 +104,7 @@ class AblatedStage:
         return Predictions(np.stack(guesses, axis=1), np.stack(affects, axis=1), np.stack(clips, axis=1))
 
     @cached_property
-    def _encoder(self) -> FrameEncoder:
+    def _encoder(self) -> Encoder:
         return self._run.frame_encoder()
 
     @cached_property
