@@ -1,4 +1,4 @@
-"""The real TensorRT, wherever an NVIDIA GPU and TensorRT are installed: build, parity, speed of the choice."""
+"""The real TensorRT, wherever an NVIDIA GPU and TensorRT are installed: build, parity, choice, memory on the device."""
 
 from pathlib import Path
 
@@ -10,10 +10,12 @@ from engines.crops import collect_clips
 from engines.progress import Steps
 from engines.store import EngineStore
 from streamaffect.errors import EngineError
+from streamaffect.estimate import Estimator, Observation
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.runtime.choice import open_cached, open_engine
+from streamaffect.runtime.device_clips import DeviceClips
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
-from streamaffect.runtime.tensorrt import probe
+from streamaffect.runtime.tensorrt import TensorRtEngine, probe
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(1200)]
 
@@ -52,3 +54,23 @@ def test_fp32_plans_give_the_numbers_of_onnxruntime(private_engine_cache: Path, 
     crops = np.random.default_rng(rows).integers(0, 256, (rows, size, size, 3), np.uint8)
     assert np.allclose(engine.encode_frames(crops), OnnxRuntimeEngine(bundle).encode_frames(crops), atol=1e-3)
     engine.close()
+
+
+def test_features_and_clips_in_the_gpus_memory_give_the_estimates_of_onnxruntime(private_engine_cache: Path) -> None:
+    """Up to eleven faces in calls of four, over as many frames as the context is long."""
+    bundle, store = load_bundle(), EngineStore(private_engine_cache)
+    (plan,) = make_plans("tensorrt", "fp32", max_batch=4)
+    with store.locked(on_wait=lambda: None):
+        cached = build(store, bundle, plan, collect_clips(bundle), rebuild=False, progress=Steps())
+    engine = open_cached(bundle, cached, "test", 1)
+    assert isinstance(engine, TensorRtEngine)
+    clips = DeviceClips(engine, bundle, first_rows=16)
+    on_device, on_host = Estimator(bundle, clips), Estimator(bundle, OnnxRuntimeEngine(bundle))
+    rng, size = np.random.default_rng(0), bundle.manifest.crop.size
+    for frame in range(60):
+        faces = rng.integers(0, 256, (1 + frame % 11, size, size, 3), np.uint8)
+        seen = [Observation(("s", track), frame * 0.08, crop) for track, crop in enumerate(faces)]
+        for found, expected in zip(on_device.step(seen).predictions, on_host.step(seen).predictions, strict=True):
+            for name, values in expected.heads.items():
+                assert np.allclose(found.heads[name], values, atol=1e-3), (frame, found.key, name)
+    clips.close()
