@@ -51,7 +51,7 @@ def prepare_video(video: Path, shard: Path, *, frames: Collection[int] | None = 
         SourceError: the video cannot be read.
     """
     with MediaPipeDetector() as detector:
-        found = list(_faces(video, detector, frames, gap_s))
+        found = list(tracked_faces(video, detector, frames, gap_s))
     size = SHARD_CROP.size
     shard.parent.mkdir(parents=True, exist_ok=True)
     partial = shard.with_suffix(".partial.npz")
@@ -98,8 +98,8 @@ def prepare_videos(
     return skipped
 
 
-def _faces(
-    video: Path, detector: FaceDetector, frames: Collection[int] | None, gap_s: float
+def tracked_faces(
+    video: Path, detector: FaceDetector, frames: Collection[int] | None, gap_s: float, spec: CropSpec = SHARD_CROP
 ) -> Iterator[tuple[int, float, int, tuple[float, ...], ImageArray]]:
     """Frame number, time, track, box and crop of each visible face. Every frame is tracked, as in the stream."""
     reader = VideoReader(video)
@@ -115,7 +115,7 @@ def _faces(
             last_s = time_s
             for tracked in tracks:
                 if tracked.visible:
-                    crop = crop_face(image, tracked.face, SHARD_CROP)
+                    crop = crop_face(image, tracked.face, spec)
                     yield number, time_s, tracked.track, tuple(tracked.face.box), crop
     finally:
         reader.close()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from streamaffect.runtime.bundle import load_bundle
 from train.methods.run import main
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "train"
@@ -35,6 +36,14 @@ def test_compound_emotions_are_recognised_where_no_modality_tells_them_alone(tmp
 def test_videos_lie_beside_the_sentences_of_their_class_better_than_their_mean_frame_does(tmp_path: Path) -> None:
     report = run("emoclip_smoke.toml", tmp_path)
     assert report["war"] > report["baseline_war"] + 0.2
+    manifest = load_bundle(tmp_path / "bundle").manifest
+    assert [output.name for output in manifest.heads[0].outputs][:2] == ["anger", "disgust"]
+
+
+def test_a_head_of_ones_own_is_trained_on_the_embeddings_of_videos(tmp_path: Path) -> None:
+    assert run("emoclip_downstream_smoke.toml", tmp_path)["war"] > 0.9
+    head = load_bundle(tmp_path / "bundle").manifest.heads[0]
+    assert (head.name, head.kind, len(head.outputs)) == ("expressions", "classification", 5)
 
 
 def test_a_finished_run_is_scored_again_without_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,66 +1,31 @@
 """The recipe of EmoCLIP on embeddings of a frozen CLIP: videos learn to lie beside the sentences that describe them."""
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import msgspec
 import torch
 from lightning_fabric import Fabric
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from streamaffect.errors import ConfigError
+
 from ..classification import uar, war
-from ..config import Count, OptimiserConfig
-from ..data.feature_files import load_features
+from ..errors import DataError
 from ..loop import fit
 from ..losses import clip_contrastive_loss
+from ..models.clip_towers import ClipTowers, open_clip
+from ..models.drawn_clip import DRAWN, drawn_clip
 from ..models.emoclip import TemporalTransformer, zero_shot
 from ..progress import Progress
+from .emoclip_bundle import ClassSentences, export_emoclip
+from .emoclip_data import DataSetReader, DescribedVideos, balanced, described_features, drawn_descriptions
+from .emoclip_features import embed_classes
+from .emoclip_recipe import RELEASED_LOG_SCALE, EmoClipRecipe, class_sentences, read_prompts
 from .tensor_task import Batch, TensorTask
 
-RELEASED_LOG_SCALE = 4.6052  # ln 100, of the released CLIP weights
-
-
-class EmoClipRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="emoclip"):
-    """Everything that defines the run, but for the data's folder.
-
-    data:      "features" reads `train` and `val` below `--data`, each with `frames` (N, T, D), `lengths` (N,) in
-               frames, `text` (N, D) of each sample's own description, `labels` (N,) and `class_text` (K, D);
-               "drawn" makes embeddings in which a sentence and the middle of its video point the same way
-    dim:       D. depth, heads, head_dim, mlp_dim: of the temporal transformer
-    log_scale: start of the learned temperature
-    reference: the published widths and start, see `TemporalTransformer`
-    drawn, drawn_frames, drawn_classes: samples, T and K of "drawn"
-    """
-
-    name: str
-    seed: int
-    data: Literal["drawn", "features"]
-    dim: Count
-    optimiser: OptimiserConfig
-    depth: Count = 2
-    heads: Count = 8
-    head_dim: int | None = None
-    mlp_dim: int | None = None
-    log_scale: float = RELEASED_LOG_SCALE
-    reference: bool = False
-    drawn: Count = 300
-    drawn_frames: Count = 12
-    drawn_classes: Count = 5
-
-
-class DescribedVideos(NamedTuple):
-    """frames (N, T, D), lengths (N,), text (N, D), labels (N,) int64, class_text (K, D)."""
-
-    frames: Tensor
-    lengths: Tensor
-    text: Tensor
-    labels: Tensor
-    class_text: Tensor
-
-    @property
-    def genuine(self) -> Tensor:
-        """(N, T) bool, False beyond the end of a video."""
-        return torch.arange(self.frames.shape[1]) < self.lengths[:, None]
+WEIGHTS = "temporal.safetensors"
+DRAWN_SIDE = 48
 
 
 class ScaledTransformer(nn.Module):
@@ -71,45 +36,153 @@ class ScaledTransformer(nn.Module):
         self.temporal = temporal
         self.logit_scale = nn.Parameter(torch.tensor(log_scale))
 
-    def forward(self, frames: Tensor, genuine: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, frames: Tensor, genuine: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(B, T, D), (B, T) bool → embeddings (B, D) and the logarithm of the temperature ()."""
         return self.temporal(frames, genuine), self.logit_scale
 
 
-def run(recipe: EmoClipRecipe, root: Path | None, folder: Path, fabric: Fabric, progress: Progress) -> dict[str, float]:
+class Prepared(NamedTuple):
+    """What a run works with; `towers` is None where no CLIP is named."""
+
+    train: DescribedVideos
+    valid: DescribedVideos
+    sentences: dict[str, list[str]]
+    towers: ClipTowers | None
+
+
+def run(
+    recipe: EmoClipRecipe, root: Path | None, folder: Path, fabric: Fabric, progress: Progress, *, beside: Path
+) -> dict[str, float]:
     """Train, or go on from the newest checkpoint; returns the zero-shot scores of the validation part.
 
-    The mean of the frames, which needs no training, is scored beside it: `baseline_…`.
+    The mean of the frames, which needs no training, is scored beside it: `baseline_…`. Weights are written beside
+    `folder`, and a bundle where the recipe names a CLIP. beside: the recipe's folder.
 
-    Raises DataError if the data are missing or not as described.
+    Raises DataError if the data are missing or not as described, ConfigError if a class has no sentence, TrainingError
+    if there is no such CLIP or the bundle cannot be written.
     """
-    train, valid = (_load(recipe, root, part) for part in ("train", "val"))
+    prepared = prepare(recipe, root, beside, folder.with_name("features"), fabric=fabric, progress=progress)
     torch.manual_seed(recipe.seed)
-    temporal = TemporalTransformer(
+    train = prepared.train
+
+    def losses(module: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        frames, lengths, text = batch
+        window, genuine = random_windows(frames, lengths, recipe.window)
+        video, logit_scale = module(window, None if recipe.reference else genuine)
+        return {"contrastive": clip_contrastive_loss(video, text, logit_scale, reference=recipe.reference)}
+
+    task = TensorTask(
+        ScaledTransformer(new_transformer(recipe), recipe.log_scale), (train.frames, train.lengths, train.text), losses,
+        lambda module: score(module, prepared.valid, recipe), batch=recipe.optimiser.batch, seed=recipe.seed,
+    )  # fmt: skip
+    model = fit(task, recipe.optimiser, folder, fabric=fabric, progress=progress)
+    assert isinstance(model, ScaledTransformer)
+    save_file({name: value.cpu().contiguous() for name, value in model.state_dict().items()}, folder.with_name(WEIGHTS))
+    scores = score(model, prepared.valid, recipe)
+    scores |= {f"baseline_{name}": value for name, value in baseline(prepared.valid).items()}
+    if prepared.towers is not None:
+        classes = ClassSentences(prepared.sentences, embed_classes(prepared.towers, prepared.sentences))
+        export_emoclip(prepared.towers, model.cpu().temporal, model.logit_scale, classes, recipe=recipe,
+                       metrics=scores, target=folder.with_name("bundle"))  # fmt: skip
+    return scores
+
+
+def prepare(
+    recipe: EmoClipRecipe, root: Path | None, beside: Path, features: Path, *, fabric: Fabric, progress: Progress
+) -> Prepared:
+    """Both parts of the data, with a class left out or rare ones repeated as the recipe says; see `run`."""
+    prompts = read_prompts(beside / recipe.prompts) if recipe.prompts else {}
+    towers = open_towers(recipe)
+    if recipe.data in ("drawn", "features"):
+        train, valid = (_given(recipe, root, part) for part in ("train", "val"))
+        names = list(prompts)[: len(train.class_text)]
+        if towers is not None and len(names) < len(train.class_text):
+            raise ConfigError(f"{recipe.name}: `prompts` needs a sentence for each of {len(train.class_text)} classes, "
+                              f"found {len(names)}")  # fmt: skip
+        sentences = class_sentences(prompts, names)
+        if recipe.leave_out and recipe.leave_out not in names:
+            raise ConfigError(f"{recipe.name}: leave_out: '{recipe.leave_out}' is none of {', '.join(names)}")
+    else:
+        reader = data_set_reader(recipe, root, towers, prompts, folder=features, fabric=fabric, progress=progress)
+        train, valid, sentences = reader.read("train"), reader.read("test"), reader.sentences
+    if towers is not None:
+        towers.cpu()
+    if recipe.leave_out:
+        number = list(sentences).index(recipe.leave_out)
+        train, valid = train.rows(train.labels != number), valid.rows(valid.labels == number)
+        if not len(train.labels) or not len(valid.labels):
+            raise DataError(f"{recipe.name}: without '{recipe.leave_out}' a part of the data is empty")
+    if recipe.balance:
+        train = train.rows(balanced(train.labels, seed=recipe.seed))
+    return Prepared(train, valid, sentences, towers)
+
+
+def data_set_reader(
+    recipe: EmoClipRecipe,
+    root: Path | None,
+    towers: ClipTowers | None,
+    prompts: dict[str, str],
+    *,
+    folder: Path,
+    fabric: Fabric,
+    progress: Progress,
+) -> DataSetReader:
+    """The reader of the recipe's data set, on the run's device; raises ConfigError where no CLIP is named."""
+    if towers is None:
+        raise ConfigError(f"{recipe.name}: `clip` must name the CLIP model that embeds the frames of {recipe.data}, a "
+                          "folder or a downloaded name")  # fmt: skip
+    return DataSetReader(recipe, root, towers.to(fabric.device), prompts, folder=folder, progress=progress)
+
+
+def new_transformer(recipe: EmoClipRecipe) -> TemporalTransformer:
+    """The transformer of the recipe with random weights."""
+    return TemporalTransformer(
         recipe.dim, depth=recipe.depth, heads=recipe.heads, head_dim=recipe.head_dim, mlp_dim=recipe.mlp_dim,
         reference=recipe.reference,
     )  # fmt: skip
 
-    def losses(module: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        frames, genuine, text = batch
-        video, logit_scale = module(frames, genuine)
-        return {"contrastive": clip_contrastive_loss(video, text, logit_scale, reference=recipe.reference)}
 
-    task = TensorTask(
-        ScaledTransformer(temporal, recipe.log_scale), (train.frames, train.genuine, train.text), losses,
-        lambda module: score(module, valid), batch=recipe.optimiser.batch, seed=recipe.seed,
-    )  # fmt: skip
-    model = fit(task, recipe.optimiser, folder, fabric=fabric, progress=progress)
-    return score(model, valid) | {f"baseline_{name}": value for name, value in baseline(valid).items()}
+def open_towers(recipe: EmoClipRecipe) -> ClipTowers | None:
+    """The recipe's CLIP, or None. Raises TrainingError if there is no such one, ConfigError if its width is not D."""
+    if not recipe.clip:
+        return None
+    towers = drawn_clip(recipe.dim, DRAWN_SIDE, seed=0) if recipe.clip == DRAWN else open_clip(recipe.clip)
+    if towers.dim != recipe.dim:
+        raise ConfigError(f"{recipe.name}: dim is {recipe.dim}, but {recipe.clip} embeds into {towers.dim}; set it so")
+    return towers
+
+
+def random_windows(frames: Tensor, lengths: Tensor, window: int) -> tuple[Tensor, Tensor]:
+    """One window a video, from a random frame on and past its end from its beginning: (B, T, D), (B,) → (B, W, D).
+
+    Also which of its frames are genuine, (B, W) bool: a video no longer than the window is taken whole.
+    """
+    width = min(window, frames.shape[1])
+    start = (torch.rand(len(frames), device=frames.device) * lengths).long() * (lengths > width)
+    places = start[:, None] + torch.arange(width, device=frames.device)
+    genuine = (places < lengths[:, None]) | (lengths > width)[:, None]
+    rows = torch.arange(len(frames), device=frames.device)[:, None]
+    return frames[rows, torch.where(lengths[:, None] > width, places % lengths[:, None], places)], genuine
 
 
 @torch.no_grad()
-def score(model: nn.Module, videos: DescribedVideos) -> dict[str, float]:
-    """WAR and UAR of zero-shot classification among the class sentences."""
+def score(model: nn.Module, videos: DescribedVideos, recipe: EmoClipRecipe) -> dict[str, float]:
+    """WAR and UAR of zero-shot classification among the class sentences, the mean over the windows of a video."""
     model.eval()
     device = next(model.parameters()).device
-    video, logit_scale = model(videos.frames.to(device), videos.genuine.to(device))
-    return _recalls(zero_shot(video.cpu(), videos.class_text, logit_scale.cpu()), videos.labels)
+    frames, lengths, text = (part.to(device) for part in (videos.frames, videos.lengths, videos.class_text))
+    if recipe.scoring == "random":
+        window, genuine = random_windows(frames, lengths, recipe.window)
+        video, logit_scale = model(window, genuine)
+        return _recalls(zero_shot(video, text, logit_scale).cpu(), videos.labels)
+    total = torch.zeros(len(frames), len(text), device=device)
+    for start in range(0, frames.shape[1], recipe.window):
+        rows = (lengths > start).nonzero().squeeze(1)
+        window = frames[rows, start : start + recipe.window]
+        genuine = torch.arange(window.shape[1], device=device) < lengths[rows, None] - start
+        video, logit_scale = model(window, genuine)
+        total[rows] += zero_shot(video, text, logit_scale)
+    return _recalls(total.cpu(), videos.labels)
 
 
 def baseline(videos: DescribedVideos) -> dict[str, float]:
@@ -119,32 +192,12 @@ def baseline(videos: DescribedVideos) -> dict[str, float]:
     return _recalls(zero_shot(mean, videos.class_text, torch.tensor(RELEASED_LOG_SCALE)), videos.labels)
 
 
-def drawn_descriptions(recipe: EmoClipRecipe, *, seed: int) -> DescribedVideos:
-    """Videos whose middle third shows their class and whose other frames show one shared, loud direction.
-
-    Sentences are the class's direction and some noise, as descriptions of single samples are.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    # The joint space is that of one CLIP: it does not change with the split.
-    space = torch.randn(recipe.drawn_classes + 1, recipe.dim, generator=torch.Generator().manual_seed(0))
-    class_text, shared = space[:-1], space[-1]
-    labels = torch.randint(recipe.drawn_classes, (recipe.drawn,), generator=generator)
-    frames = torch.randn(recipe.drawn, recipe.drawn_frames, recipe.dim, generator=generator)
-    third = recipe.drawn_frames // 3
-    frames += 3 * shared
-    frames[:, third : 2 * third] += class_text[labels].unsqueeze(1) - 3 * shared
-    text = class_text[labels] + 0.5 * torch.randn(recipe.drawn, recipe.dim, generator=generator)
-    lengths = torch.randint(2 * third, recipe.drawn_frames + 1, (recipe.drawn,), generator=generator)
-    return DescribedVideos(frames, lengths, text, labels, class_text)
-
-
 def _recalls(probabilities: Tensor, labels: Tensor) -> dict[str, float]:
     guess = probabilities.argmax(dim=1)
     return {"war": float(war(guess, labels)), "uar": float(uar(guess, labels))}
 
 
-def _load(recipe: EmoClipRecipe, root: Path | None, part: str) -> DescribedVideos:
+def _given(recipe: EmoClipRecipe, root: Path | None, part: str) -> DescribedVideos:
     if recipe.data == "drawn":
         return drawn_descriptions(recipe, seed=recipe.seed + (part == "val"))
-    expected = {"frames": "NTC", "lengths": "N int", "text": "NC", "labels": "N int", "class_text": "KC"}
-    return DescribedVideos(**load_features(root, part, expected))
+    return described_features(root, part)

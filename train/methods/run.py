@@ -17,10 +17,20 @@ from rich.console import Console
 from streamaffect.errors import ConfigError, StreamAffectError
 
 from ..progress import Progress
-from . import au_guided_run, compound_run, emoclip_run, jmt_run, pkdot_run, stochastic_softmax_run, subject_msda_run
+from . import (
+    au_guided_run,
+    compound_run,
+    emoclip_downstream_run,
+    emoclip_run,
+    jmt_run,
+    pkdot_run,
+    stochastic_softmax_run,
+    subject_msda_run,
+)
 from .au_guided_run import AuGuidedRecipe
 from .compound_run import CompoundRecipe
-from .emoclip_run import EmoClipRecipe
+from .emoclip_downstream_run import EmoClipDownstreamRecipe
+from .emoclip_recipe import EmoClipRecipe
 from .jmt_run import JmtRecipe
 from .pkdot_run import PkdotRecipe
 from .stochastic_softmax_run import StochasticSoftmaxRecipe
@@ -29,6 +39,7 @@ from .subject_msda_run import SubjectMsdaRecipe
 MethodRecipe = (
     AuGuidedRecipe
     | CompoundRecipe
+    | EmoClipDownstreamRecipe
     | EmoClipRecipe
     | JmtRecipe
     | PkdotRecipe
@@ -53,6 +64,14 @@ def load_method_recipe(path: Path) -> MethodRecipe:
         raise ConfigError(f"{path}: {error}") from error
 
 
+def load_emoclip_recipe(path: Path) -> EmoClipRecipe:
+    """As `load_method_recipe`; also raises ConfigError if it is of another method."""
+    recipe = load_method_recipe(path)
+    if not isinstance(recipe, EmoClipRecipe):
+        raise ConfigError(f"{path}: is no recipe of the method emoclip")
+    return recipe
+
+
 def run_method(path: Path, data: Path | None, folder: Path, progress: Progress) -> dict[str, float]:
     """Train and score the recipe and write `report.json`; raises ConfigError, DataError or TrainingError."""
     recipe = load_method_recipe(path)
@@ -65,7 +84,12 @@ def run_method(path: Path, data: Path | None, folder: Path, progress: Progress) 
         case CompoundRecipe():
             report = compound_run.run(recipe, data, training, fabric, progress)
         case EmoClipRecipe():
-            report = emoclip_run.run(recipe, data, training, fabric, progress)
+            report = emoclip_run.run(recipe, data, training, fabric, progress, beside=path.parent)
+        case EmoClipDownstreamRecipe():
+            base = load_emoclip_recipe(path.parent / recipe.base)
+            report = emoclip_downstream_run.run(
+                recipe, base, data, training, fabric=fabric, progress=progress, beside=path.parent
+            )
         case StochasticSoftmaxRecipe():
             report = stochastic_softmax_run.run(recipe, data, training, fabric, progress)
         case JmtRecipe():

@@ -1,6 +1,6 @@
-"""CLIP's two towers, from a local folder in the format of `transformers`: crops and sentences to one joint space.
+"""CLIP's two towers in the format of `transformers`: crops and sentences to one joint space.
 
-`transformers` is imported when a model is opened. Weights are never fetched: a missing folder is an error.
+`transformers` is imported when a model is opened. Nothing is fetched: a folder, or a name that was downloaded before.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import TrainingError
+from .quiet import quiet
 
 PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)
 PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -65,18 +66,23 @@ class ClipTowers(nn.Module):
         return out
 
 
-def open_clip(folder: Path) -> ClipTowers:
-    """Open the folder of a CLIP model with its tokenizer (`config.json`, `model.safetensors`, `vocab.json`, …).
+def open_clip(source: str | Path) -> ClipTowers:
+    """Open a CLIP model with its tokenizer (`config.json`, `model.safetensors`, `vocab.json`, …).
 
-    Raises TrainingError if it is not there, or holds no CLIP weights in safetensors.
+    source: its folder, or the name under which it lies in the cache of `transformers`: openai/clip-vit-base-patch32
+
+    Raises TrainingError if it is in neither place, or holds no CLIP weights in safetensors.
     """
     from transformers import CLIPModel, CLIPTokenizer
 
     try:
-        model = CLIPModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        with quiet():
+            model = CLIPModel.from_pretrained(source, local_files_only=True, use_safetensors=True)
+            tokenizer = CLIPTokenizer.from_pretrained(source, local_files_only=True)
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise TrainingError(f"{folder}: holds no CLIP model ({reason}); give a folder in the format of transformers, "
-                            "with weights as safetensors") from error  # fmt: skip
+        reason = str(error).strip().splitlines()[0] if Path(source).is_dir() else "neither a folder nor downloaded"
+        raise TrainingError(
+            f"{source}: holds no CLIP model ({reason}); give a folder in the format of transformers with weights as "
+            f"safetensors, or a name that `hf download` has fetched"
+        ) from error
     return ClipTowers(model, tokenizer)
