@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from streamaffect import analyze
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
+from train.methods.au_guided import EXPRESSIONS
 from train.methods.au_guided_bundle import ATTENTION_MAP, EXPRESSION_HEAD, export_au_guided
 from train.methods.au_guided_run import AuGuidedRecipe
 from train.methods.run import load_method_recipe
@@ -15,6 +17,7 @@ from train.models.frame_encoder import LUMINANCE
 from train.models.spatial import attention_map
 from train.models.spatial_classifier import SpatialClassifier
 
+DEMO = Path(__file__).parents[2] / "streamaffect" / "assets" / "demo.mp4"
 SMOKE = Path(__file__).parents[2] / "configs" / "train" / "au_guided_smoke.toml"
 
 
@@ -59,6 +62,15 @@ def test_the_attention_graph_draws_the_map_that_training_aligned(bundle: Bundle,
     with torch.no_grad():
         features = model(torch.from_numpy(crops()).float() @ torch.tensor(LUMINANCE)).features
     np.testing.assert_allclose(found, attention_map(features).numpy(), atol=1e-4)
+
+
+def test_the_stream_publishes_the_expressions(bundle: Bundle) -> None:
+    estimates = analyze(DEMO, bundle=bundle.path, engine="onnxruntime")
+    seen = [estimate.outputs[EXPRESSION_HEAD] for estimate in estimates if estimate.outputs]
+    assert len(seen) > 10
+    for shares in seen:
+        assert list(shares) == [name.lower() for name in EXPRESSIONS]
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
 
 
 def test_the_manifest_declares_the_map_without_handing_it_to_the_stream(bundle: Bundle) -> None:

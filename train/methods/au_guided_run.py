@@ -1,7 +1,7 @@
 """The recipe of action-unit guidance: a classifier with the alignment loss on its last layer, scored with its maps."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import torch
@@ -15,7 +15,8 @@ from ..data.landmark_faces import LandmarkFaces, drawn_faces, load_landmark_face
 from ..errors import DataError
 from ..loop import fit
 from ..losses import au_alignment_loss
-from ..models.spatial import agreement, attention_map
+from ..losses.au_alignment import AlignmentKind
+from ..models.spatial import Channels, agreement, attention_map
 from ..models.spatial_classifier import SpatialClassifier
 from ..progress import Progress
 from .au_guided import EXPRESSIONS
@@ -31,6 +32,7 @@ class AuGuidedRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ta
     data:      "folds" reads the parts `train` and `valid` of `folds/<data_set>` below `--data`; "drawn" makes faces
     size:      side of the pictures. widths, depths: of the trunk
     alignment: weight of the alignment loss; 0 trains the plain classifier
+    alignment_kind, channels, share: see `au_alignment_loss`
     licence:   of the weights, for the bundle
     """
 
@@ -41,8 +43,11 @@ class AuGuidedRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ta
     size: Count
     widths: tuple[int, ...]
     depths: tuple[int, ...]
-    alignment: float
+    alignment: Annotated[float, msgspec.Meta(ge=0)]
     optimiser: OptimiserConfig
+    alignment_kind: AlignmentKind = "cosine"
+    channels: Channels = "all"
+    share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     data_set: str = ""
     train: str = "train"
     valid: str = "val"
@@ -83,7 +88,10 @@ def train_classifier(
         logits, features = module(pictures)
         parts = {"cross_entropy": F.cross_entropy(logits, labels)}
         if recipe.alignment > 0:
-            parts["alignment"] = recipe.alignment * au_alignment_loss(features, regions)
+            aligned = au_alignment_loss(
+                features, regions, kind=recipe.alignment_kind, channels=recipe.channels, share=recipe.share
+            )
+            parts["alignment"] = recipe.alignment * aligned
         return parts
 
     tensors = (train.pictures, train.labels, train.regions)

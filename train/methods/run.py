@@ -7,7 +7,9 @@ runs/<recipe>/bundle/       of the methods that can be exported
 
 import argparse
 import json
+import re
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import msgspec
@@ -103,9 +105,40 @@ def run_method(path: Path, data: Path | None, folder: Path, progress: Progress) 
     return report
 
 
+def recipes() -> list[tuple[Path, str, str]]:
+    """The shipped recipes of methods: file, method, and the first sentence of its comment."""
+    found = []
+    for file in sorted((Path(__file__).parents[2] / "configs" / "train").glob("*.toml")):
+        text = file.read_text(encoding="utf-8")
+        method = msgspec.toml.decode(text).get("method")
+        if isinstance(method, str):
+            found.append((file, method, _first_sentence(text)))
+    return found
+
+
+def _first_sentence(recipe: str) -> str:
+    """Of the comment at the top."""
+    comment = takewhile(lambda line: line.startswith("#"), recipe.splitlines())
+    return re.split(r"[.:](?= |$)", " ".join(line.lstrip("# ") for line in comment))[0]
+
+
+def _overview() -> str:
+    """What there is to run, method by method."""
+    lines = ["Recipes; those named _smoke draw their data and take seconds:", ""]
+    last = ""
+    for file, method, about in sorted(recipes(), key=lambda one: one[1]):
+        lines += [f"{method}"] if method != last else []
+        lines.append(f"  {file.parent.parent.name}/{file.parent.name}/{file.name}  {about}")
+        last = method
+    return "\n".join([*lines, "", "Each method has a page in docs/methods."])
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit code: 0, 2 for a user's mistake with one line on stderr, 130 when interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m train.methods", description="Train and score a single method.")
+    parser = argparse.ArgumentParser(
+        prog="python -m train.methods", description="Train and score a single method.", epilog=_overview(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the recipe, a TOML file")
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="the data set's folder, unless the recipe draws its own"

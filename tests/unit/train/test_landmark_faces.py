@@ -1,5 +1,6 @@
 """Faces with landmarks: drawn ones, the published fold files, and the points of MediaPipe's mesh."""
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -11,9 +12,12 @@ from train.data.ibug68 import MESH_POINTS, from_face_mesh
 from train.data.landmark_faces import drawn_faces, load_landmark_faces
 from train.errors import DataError
 from train.methods.au_guided import EXPRESSIONS
+from train.methods.au_guided_run import AuGuidedRecipe
+from train.methods.run import load_method_recipe
 from train.models.spatial_classifier import SpatialClassifier
 
 SIDE = 40
+CONFIGS = Path(__file__).parents[3] / "configs" / "train"
 
 
 @pytest.fixture
@@ -46,6 +50,20 @@ def test_one_class_a_line_is_read_too(data_set: Path) -> None:
     (folds / "class_id.yaml").write_text("Anger: 0\nHappiness: 1\n")
     faces = load_landmark_faces(data_set, folds, "train", 20)
     assert [EXPRESSIONS[label] for label in faces.labels.tolist()] == ["Anger", "Happiness"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "parts"), [("au_guided_rafdb", ("train", "test")), ("au_guided_affectnet", ("train", "val"))]
+)
+def test_the_recipes_find_their_data_sets_folds(data_set: Path, recipe: str, parts: tuple[str, str]) -> None:
+    loaded = load_method_recipe(CONFIGS / f"{recipe}.toml")
+    assert isinstance(loaded, AuGuidedRecipe)
+    folds = data_set / "folds"
+    (folds / "MINE").rename(folds / loaded.data_set)
+    shutil.copytree(folds / loaded.data_set / "train", folds / loaded.data_set / parts[1])
+    assert (loaded.train, loaded.valid) == parts
+    for part in parts:
+        assert len(load_landmark_faces(data_set, folds / loaded.data_set, part, 20)) == 2
 
 
 @pytest.mark.parametrize(
