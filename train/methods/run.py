@@ -119,7 +119,7 @@ def recipes() -> list[tuple[Path, str, str]]:
 def _first_sentence(recipe: str) -> str:
     """Of the comment at the top."""
     comment = takewhile(lambda line: line.startswith("#"), recipe.splitlines())
-    return re.split(r"[.:](?= |$)", " ".join(line.lstrip("# ") for line in comment))[0]
+    return re.split(r"(?<! al)[.:](?= |$)", " ".join(line.lstrip("# ") for line in comment))[0]
 
 
 def _overview() -> str:

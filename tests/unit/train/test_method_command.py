@@ -42,7 +42,7 @@ def test_a_wrong_key_type_and_range_are_named(file: Path, tmp_path: Path, capsys
         (text.replace("[optimiser]", "[optimizer]"), "optimi"),
         (text.replace("\nseed = ", '\nseed = "x" # '), "Expected `int`"),
         (text.replace("\nepochs = ", "\nepochs = 0 # "), ">= 1"),
-        (f"{text}\n[", "line"),
+        (f"{text}\n[", "at "),
     ):
         assert changed != text
         recipe.write_text(changed, encoding="utf-8")
