@@ -1,4 +1,4 @@
-"""The command line of training: `python -m train fit|prepare|evaluate|export|card --config RECIPE`."""
+"""The command line of training: `python -m train fit --config RECIPE` and its parts, and `personalise`."""
 
 import argparse
 import json
@@ -21,6 +21,20 @@ VERBS = {
     "protocol": "train and score every fold of a published protocol, e.g. configs/train/amigos.toml",
     "card": "print the model card of a bundle, made again from its manifest",
 }
+
+PERSONALISE = """\
+Fits a bundle to one person from that person's own videos and pictures, without labels. The faces are found and cut as
+in the stream. What is learned is one vector that is added to the person's clip vectors; the networks stay as they are.
+
+  python -m train personalise --recording my_videos --bundle engines/default --out me
+  python run_stream.py --source webcam --bundle me
+
+Record a minute or more, alone, in the light and with the camera of later use, with varied expressions. Files that show
+several people are refused, and so is too little footage or none that is judged with confidence. The folder then holds a
+whole bundle and report/report.md: what has changed on your clips. Nobody has labelled them, so the report cannot say
+whether it is better; docs/methods/subject_msda.md says how often it was. No picture is stored or sent. Ask the person
+first, and delete the folder when they want it deleted.
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,10 +62,30 @@ def _parser() -> argparse.ArgumentParser:
             "--run", type=Path, metavar="DIR", help="folder of the run (default: runs/<name of the recipe>)"
         )
         sub.add_argument("--export", type=Path, metavar="DIR", help="folder of the bundle (default: <run>/bundle)")
+    _add_personalise(verbs)
     return parser
 
 
+def _add_personalise(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    sub = verbs.add_parser(
+        "personalise",
+        help="fit a bundle to one person's own unlabelled videos and pictures",
+        description=PERSONALISE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    sub.add_argument(
+        "--recording", type=Path, required=True, metavar="DIR",
+        help="folder with videos and pictures of the person alone, or one such file",
+    )  # fmt: skip
+    sub.add_argument("--bundle", type=Path, metavar="DIR", help="the bundle to start from (default: the shipped one)")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="the personal bundle (default: runs/<name>-personal)")
+    sub.add_argument("--config", type=Path, metavar="FILE", help="settings, e.g. configs/train/personalise.toml")
+
+
 def _dispatch(options: argparse.Namespace) -> None:
+    if options.verb == "personalise":
+        _personalise(options)
+        return
     folder = options.run or Path("runs") / options.config.stem
     target = options.export or folder / "bundle"
     if options.verb == "card":
@@ -94,6 +128,26 @@ def _run_protocol(path: Path, data: Path | None, folder: Path, progress: "Progre
     for score in run_protocol(path, data, folder, progress).pooled:
         bounds = "" if score.low is None else f"  95 % interval {score.low:.3f} to {score.high:.3f}"
         progress.note(f"{score.metric} {score.output}", f"{score.value:.3f}{bounds}")
+
+
+def _personalise(options: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from streamaffect.types import NOTICE
+
+    from .methods.subject_msda_personalise import load_settings, personalise
+    from .methods.subject_msda_report import FOLDER, summary
+    from .progress import Progress
+    from .run import limit_threads
+
+    limit_threads()
+    with Progress(Console()) as progress:
+        settings = load_settings(options.config)
+        made = personalise(options.recording, options.bundle, options.out, settings, progress)
+        for line in summary(made.report):
+            progress.note("note", line)
+        progress.note(made.manifest.label, f"written to {made.folder}, see {made.folder / FOLDER / 'report.md'}")
+        progress.note("notice", NOTICE)
 
 
 def _print_card(recipe: Path, bundle: Path) -> None:

@@ -10,6 +10,7 @@ drawn from these Gaussians. Nobody's picture or feature is stored, and 160 wide 
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -26,7 +27,7 @@ CLEAR = 0.5  # share of an emotion above which a row counts for it
 PRIOR_ROWS = 100.0  # of the pooled covariance in each emotion's: rare emotions have fewer rows than dimensions
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SourceStatistics:
     """Gaussians of clip vectors, one for each label.
 
@@ -51,8 +52,15 @@ class SourceStatistics:
         rows = self.means[labels]
         for label in torch.unique(labels).tolist():
             chosen = labels == label
-            rows[chosen] += noise[chosen] @ _root(self.covariances[label]).T
+            rows[chosen] += noise[chosen] @ self._roots[label].T
         return rows, labels
+
+    @cached_property
+    def _roots(self) -> Tensor:
+        """(K, C, C): R with R Rᵀ = covariance, of which rounding may have left eigenvalues just below 0."""
+        values, vectors = torch.linalg.eigh(self.covariances)
+        roots: Tensor = vectors * values.clamp_min(0).sqrt().unsqueeze(1)
+        return roots
 
 
 def source_statistics(
@@ -136,13 +144,6 @@ def _scatter(rows: Tensor, mean: Tensor, weight: Tensor) -> Tensor:
     centred = rows - mean
     scatter: Tensor = centred.T @ (weight.unsqueeze(1) * centred)
     return scatter
-
-
-def _root(covariance: Tensor) -> Tensor:
-    """A matrix R with R Rᵀ = covariance, which rounding may have left with eigenvalues just below 0."""
-    values, vectors = torch.linalg.eigh(covariance)
-    root: Tensor = vectors * values.clamp_min(0).sqrt()
-    return root
 
 
 def _upper(width: int) -> Tensor:
