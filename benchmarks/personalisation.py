@@ -1,0 +1,225 @@
+"""What `train personalise` changes for people whom the bundle has never seen, measured against the teacher's labels.
+
+Of each person in the splits `valid` and `report` the first half of the footage adapts the bundle, without labels, and
+the second half is scored before and after. Settings are chosen on `valid`; `report` tells what that choice is worth.
+Where too few clips are judged with confidence the base stays, as `personalise` would refuse.
+
+    python benchmarks/personalisation.py --data faces
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough, wherever it is started from
+
+import argparse
+from collections import defaultdict
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+import torch
+from rich.console import Console
+
+from benchmarks.agreement import Measured, ccc, lost_ccc, mean, measure
+from benchmarks.face_data import Clip, TeacherRow, read_clips, read_people
+from benchmarks.report import Row, show, write
+from streamaffect.errors import StreamAffectError
+from streamaffect.runtime.bundle import Bundle, load_bundle
+from streamaffect.runtime.manifest import CONTEXT_HEAD
+from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
+from train.differentiable_graph import DifferentiableGraph
+from train.methods.subject_msda_bundle import widened_quantiles
+from train.methods.subject_msda_personal import Adaptation, PersonaliseSettings
+from train.methods.subject_msda_personalise import LEAST_LABELS, emotions_head
+from train.methods.subject_msda_recording import Footage, PersonClips, Recording, person_clips, read_recording
+from train.progress import Progress
+from train.source_statistics import SourceStatistics, read_statistics
+
+PEOPLE = Path(__file__).parent.parent / "configs" / "train" / "default_people.csv"
+AFFECT, OUTPUTS = "affect", ("valence", "arousal")
+DEFAULT = PersonaliseSettings()
+SETTINGS = {
+    "default": DEFAULT,
+    "without the discrepancy": msgspec.structs.replace(DEFAULT, weight=0.0),
+    "discrepancy alone": msgspec.structs.replace(DEFAULT, pseudo=0.0),
+    "three times the drift's weight": msgspec.structs.replace(DEFAULT, drift=3.0),
+    "threshold 0.9 as published": msgspec.structs.replace(DEFAULT, threshold=0.9),
+    "affine": msgspec.structs.replace(DEFAULT, adapter="affine", lr=0.003),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """first, second: clips of the halves of the footage; truth: (N, 2) of the second, NaN where it has no label."""
+
+    name: str
+    split: str
+    first: PersonClips
+    second: PersonClips
+    truth: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The labelled clips of a second half. before, after, truth: (N, 2); inside_*: (N, 2) bool, of the intervals."""
+
+    person: str
+    adapted: bool
+    before: np.ndarray
+    after: np.ndarray
+    truth: np.ndarray
+    inside_before: np.ndarray
+    inside_after: np.ndarray
+
+
+def main() -> None:
+    """Adapt to everybody with every setting, print the table, write the JSON."""
+    options = _options()
+    torch.set_num_threads(1)
+    try:
+        bundle = load_bundle(options.bundle)
+        people = read_everybody(options.data, bundle, options.least)
+        sources = read_statistics(bundle, emotions_head(bundle).name)
+    except StreamAffectError as error:
+        raise SystemExit(f"personalisation: {error}") from None
+    rows: list[Row] = []
+    for name, settings in SETTINGS.items():
+        for split in ("valid", "report"):
+            scored = [score(bundle, sources, settings, one) for one in people if one.split == split]
+            if scored:
+                rows += figures(name, split, scored)
+    show(f"personalisation of {bundle.manifest.label}", rows)
+    print(write("personalisation", rows, options.out))
+
+
+def read_everybody(root: Path, bundle: Bundle, least: int) -> list[Person]:
+    """The people of the splits valid and report with at least `least` crops, in alone-standing footage."""
+    console, engine = Console(), OnnxRuntimeEngine(bundle)
+    by_person: dict[tuple[str, str], list[Clip]] = defaultdict(list)
+    for clip in read_clips(root, read_people(PEOPLE)) or []:
+        if clip.split in ("valid", "report"):
+            by_person[clip.split, clip.person].append(clip)
+    people = []
+    with Progress(console) as progress:
+        for (split, name), clips in sorted(by_person.items()):
+            footage, labels = [], {clip.file: clip.rows for clip in clips}
+            for clip in clips:
+                try:
+                    footage += read_recording(clip.file, bundle, engine, progress).footage
+                except StreamAffectError as error:
+                    console.print(f"skipped: {error}", highlight=False)
+            crops = sum(len(part.time_s) for part in footage)
+            if crops >= least:
+                first, second = (_part(footage, *range_) for range_ in ((0, crops // 2), (crops // 2, crops)))
+                truth = _truth(second, labels, bundle.manifest.clip.period_s / 2)
+                halves = [person_clips(half, bundle, engine) for half in (first, second)]
+                people.append(Person(name, split, halves[0], halves[1], truth))
+    return people
+
+
+def score(bundle: Bundle, sources: SourceStatistics | None, settings: PersonaliseSettings, person: Person) -> Scored:
+    """Adapt on the first half, predict the second before and after."""
+    heads = DifferentiableGraph(bundle.graph_path(CONTEXT_HEAD))
+    learn = Adaptation(person.first, heads, emotions_head(bundle).name, sources, settings)
+    adapted = learn.run()
+    is_adapted = len(adapted.kept.indices) >= LEAST_LABELS
+    mapping = adapted.person if is_adapted else None
+    later = replace(learn, clips=person.second)
+    before, after = later.predict(None), later.predict(mapping)
+    wide = widened_quantiles(bundle.manifest, learn.predict(None), learn.predict(mapping))
+    head = bundle.manifest.head(AFFECT)
+    assert head is not None and head.calibration is not None
+    spread = head.calibration.spread
+    labelled = np.isfinite(person.truth).all(axis=1)
+    truth = person.truth[labelled]
+    pair = [out[AFFECT].clamp(-1, 1).double().numpy()[labelled] for out in (before, after)]
+    inside = [
+        np.abs(pred - truth) <= out[spread].numpy()[labelled] * np.array([quantile[name] for name in OUTPUTS])
+        for pred, out, quantile in zip(pair, (before, after), (head.calibration.quantiles, wide[AFFECT]), strict=True)
+    ]
+    return Scored(person.name, is_adapted, pair[0], pair[1], truth, inside[0], inside[1])
+
+
+def figures(setting: str, split: str, scored: list[Scored]) -> list[Row]:
+    """One row per output: error and concordance before and after, their change over people, and coverage."""
+    rows: list[Row] = []
+    groups = [one.person for one in scored for _ in one.truth]
+    for column, output in enumerate(OUTPUTS):
+        before, after, truth = (
+            np.concatenate([getattr(one, name)[:, column] for one in scored]) for name in ("before", "after", "truth")
+        )
+        errors = [
+            np.array([np.abs(getattr(one, side)[:, column] - one.truth[:, column]).mean() for one in scored])
+            for side in ("before", "after")
+        ]
+        change = measure(mean, [one.person for one in scored], errors[1] - errors[0])
+        gain = measure(_gain, groups, before, after, truth)
+        rows.append(
+            {
+                "setting": setting,
+                "split": split,
+                "output": output,
+                "people": len(scored),
+                "adapted": sum(one.adapted for one in scored),
+                "mae_before": round(float(errors[0].mean()), 4),
+                "mae_change": round(change.value, 4),
+                "mae_change_95": _bounds(change),
+                "people_worse": int((errors[1] > errors[0] + 1e-4).sum()),
+                "ccc_before": round(ccc(before, truth), 4),
+                "ccc_gain": round(gain.value, 4),
+                "ccc_gain_95": _bounds(gain),
+                "coverage_before": round(
+                    float(np.concatenate([one.inside_before[:, column] for one in scored]).mean()), 3
+                ),
+                "coverage_after": round(
+                    float(np.concatenate([one.inside_after[:, column] for one in scored]).mean()), 3
+                ),
+            }
+        )
+    return rows
+
+
+def _gain(before: np.ndarray, after: np.ndarray, truth: np.ndarray) -> float:
+    return -lost_ccc(before, after, truth)
+
+
+def _bounds(measured: Measured) -> str:
+    return f"{measured.low:+.4f} to {measured.high:+.4f}"
+
+
+def _part(footage: list[Footage], first: int, end: int) -> Recording:
+    """Crops `first` to `end`, counted over all footage."""
+    parts, at = [], 0
+    for part in footage:
+        rows = slice(max(0, first - at), max(0, min(len(part.time_s), end - at)))
+        at += len(part.time_s)
+        if rows.stop > rows.start:
+            parts.append(Footage(part.file, part.plain[rows], part.mirrored[rows], part.time_s[rows]))
+    return Recording(parts, [])
+
+
+def _truth(recording: Recording, labels: dict[Path, list[TeacherRow]], tolerance_s: float) -> np.ndarray:
+    """(N, 2): for each crop the label that is nearest in time."""
+    rows = []
+    for part in recording.footage:
+        times = np.array([row.time_s for row in labels[part.file]])
+        for time_s in part.time_s.tolist():
+            nearest = int(np.abs(times - time_s).argmin())
+            row = labels[part.file][nearest]
+            near = abs(row.time_s - time_s) <= tolerance_s + 1e-3
+            rows.append((row.valence, row.arousal) if near else (np.nan, np.nan))
+    return np.array(rows, np.float64)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with videos/")
+    parser.add_argument("--bundle", type=Path, help="folder of a bundle (default: the shipped one)")
+    parser.add_argument("--least", type=int, default=50, help="crops of a person below which it is left out")
+    parser.add_argument("--out", type=Path, help="JSON file (default: benchmarks/results/personalisation.json)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
