@@ -101,13 +101,13 @@ def write_bundle(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        manifest = describe({role: _export_graph(graph, partial / f"{role}.onnx") for role, graph in graphs.items()})
+        manifest = describe({role: export_graph(graph, partial / f"{role}.onnx") for role, graph in graphs.items()})
         (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
         (partial / "MODEL_CARD.md").write_text(card(manifest), encoding="utf-8")
         for name, content in files.items():
             (partial / name).write_bytes(content)
         check_streaming(load_bundle(partial), _offline(graphs))
-        _replace(target, partial)
+        replace_folder(target, partial)
     except BundleError as error:
         raise TrainingError(f"{target}: the exported bundle does not load: {error}") from error
     finally:
@@ -148,7 +148,8 @@ def _graphs(trained: Trained) -> dict[str, TracedGraph]:
     }
 
 
-def _export_graph(graph: TracedGraph, file: Path) -> GraphSpec:
+def export_graph(graph: TracedGraph, file: Path) -> GraphSpec:
+    """Write one ONNX file; raises TrainingError where ONNX Runtime computes something else than the module."""
     module = graph.module.eval()
     inputs = tuple(graph.examples.values())
     rows = torch.export.Dim("N", min=1)
@@ -216,7 +217,7 @@ def _learned_emotions(recipe: Recipe) -> bool:
     return recipe.temporal.loss.cross_entropy > 0
 
 
-def _replace(target: Path, partial: Path) -> None:
+def replace_folder(target: Path, partial: Path) -> None:
     """Put the new folder where the old one is; a kill in between leaves one of them whole under a dotted name."""
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)

@@ -26,7 +26,7 @@ from streamaffect.types import FloatArray
 
 from ..card import model_card
 from ..errors import TrainingError
-from ..export import LARGEST_DIFFERENCE, _replace, current_commit
+from ..export import LARGEST_DIFFERENCE, current_commit, replace_folder
 from .subject_msda_personal import PersonMap
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def write_personal(
         (partial / CARD).write_text(_card(base, manifest, personal), encoding="utf-8")
         more(partial)
         _check_against_torch(base, load_bundle(partial), person, personal.features)
-        _replace(target, partial)
+        replace_folder(target, partial)
     except BundleError as error:
         raise TrainingError(f"{target}: the personal bundle does not load: {error}") from error
     finally:

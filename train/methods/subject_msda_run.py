@@ -2,7 +2,8 @@
 
 Stage 1 trains on pairs of source people. Stage 2 goes in rounds: pseudo-labels of the target by the model so far, then
 training on sources and target. Both stages are run a second time without the discrepancy, as the baseline. The
-labels of the target are used for scores alone.
+labels of the target are used for scores alone. Where the features are a bundle's clip vectors, the adapted head becomes
+a bundle with that one's encoders.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,13 +17,18 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from streamaffect.errors import ConfigError
+from streamaffect.runtime.bundle import Bundle, load_bundle
+
 from ..classification import war
 from ..config import Count, OptimiserConfig, Share
 from ..data.feature_files import load_features
+from ..data.subject_list import load_subject_list
 from ..errors import DataError, TrainingError
 from ..loop import Part, fit
 from ..progress import Progress
 from .subject_msda import Domain, PseudoLabels, adaptation_loss, closest_subjects, coral, mmd, select_pseudo_labels
+from .subject_msda_head import ExportedHead, export_head, picture_features
 
 Rows = tuple[Tensor, Tensor]  # features (B, D), labels (B,)
 Pair = tuple[Rows, Rows]
@@ -34,9 +40,12 @@ class SubjectMsdaRecipe(
 ):
     """Everything that defines the run, but for the data's folder.
 
-    data:        "features" reads `sources` (`features` (N, D), `labels` (N,), `subjects` (N,)) and `target` (`features`
-                 (M, D), those of the mirror images `flipped` (M, D), `labels` (M,)) below `--data`; "drawn" makes
-                 people whose features are shifted, each in a direction of their own
+    data:        "pictures" reads the lists `sources.txt` and `target.txt` below `--data` (`data.subject_list`), whose
+                 pictures are encoded by the bundle `base`; "features" reads `sources` (`features` (N, D), `labels`
+                 (N,), `subjects` (N,)) and `target` (`features` (M, D), those of the mirror images `flipped` (M, D),
+                 `labels` (M,)) there; "drawn" makes people whose features are shifted, each in a direction of their own
+    base:        folder of the bundle whose clip vectors the features are; "" is the shipped one
+    class_names: of the exported head; numbers by default
     hidden:      width of the features that are drawn together
     discrepancy: and its weight in the sum
     threshold:   of the pseudo-labels in the first round; it falls by `threshold_step` with each of `rounds`
@@ -48,11 +57,13 @@ class SubjectMsdaRecipe(
 
     name: str
     seed: int
-    data: Literal["drawn", "features"]
+    data: Literal["drawn", "features", "pictures"]
     classes: Count
     hidden: Count
     batches: Count
     optimiser: OptimiserConfig
+    base: str = ""
+    class_names: tuple[str, ...] = ()
     discrepancy: Literal["mmd", "coral"] = "mmd"
     weight: float = 1.0
     threshold: Share = 0.9
@@ -142,15 +153,24 @@ def run(
 ) -> dict[str, float]:
     """Train both stages, with and without the discrepancy, or go on; returns the accuracies on the target.
 
-    Raises DataError if the data are missing or not as described, TrainingError if no pseudo-label is ever confident.
+    The bundle is written beside `folder`, unless the features are not of its base's width.
+
+    Raises DataError if the data are missing or not as described, TrainingError if no pseudo-label is ever confident or
+    the bundle cannot be written, BundleError if there is no such base.
     """
-    sources, target = _load(recipe, root)
+    if recipe.class_names and len(recipe.class_names) != recipe.classes:
+        raise ConfigError(f"class_names has {len(recipe.class_names)} names, classes is {recipe.classes}")
+    base = load_bundle(recipe.base or None)
+    sources, target = _load(recipe, root, base)
     adaptation = _Adaptation(
         recipe, People(*fabric.to_device(sources)), Person(*fabric.to_device(target)), fabric, progress
     )
-    report = adaptation.run(folder / "adapted", recipe.weight)
-    without = adaptation.run(folder / "without_discrepancy", 0.0)
-    return report | {f"{name}_without_discrepancy": value for name, value in without.items()}
+    model, report = adaptation.run(folder / "adapted", recipe.weight)
+    _, without = adaptation.run(folder / "without_discrepancy", 0.0)
+    report |= {f"{name}_without_discrepancy": value for name, value in without.items()}
+    if problem := _export(recipe, model, base, report, folder.with_name("bundle")):
+        progress.note("bundle", problem)
+    return report
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +183,8 @@ class _Adaptation:
     fabric: Fabric
     progress: Progress
 
-    def run(self, folder: Path, weight: float) -> dict[str, float]:
+    def run(self, folder: Path, weight: float) -> tuple[AdaptedHead, dict[str, float]]:
+        """The adapted head and its figures."""
         torch.manual_seed(self.recipe.seed)
         model: nn.Module = AdaptedHead(self.target.features.shape[1], self.recipe.hidden, self.recipe.classes)
         model, scores = self._fit(model, self._two_people, folder / "sources", weight)
@@ -184,7 +205,8 @@ class _Adaptation:
             )
             report["pseudo_labels"] = float(len(kept.indices))
             report["pseudo_label_accuracy"] = float(war(kept.labels, self.target.labels[kept.indices]))
-        return report | scores
+        assert isinstance(model, AdaptedHead)
+        return model, report | scores
 
     def _fit(
         self, model: nn.Module, draw: Callable[[torch.Generator], Pair], folder: Path, weight: float
@@ -228,9 +250,11 @@ class _Adaptation:
         return rows[torch.randint(len(rows), (max(2, self.recipe.optimiser.batch // 2),), generator=generator)]
 
 
-def _load(recipe: SubjectMsdaRecipe, root: Path | None) -> tuple[People, Person]:
+def _load(recipe: SubjectMsdaRecipe, root: Path | None, base: Bundle) -> tuple[People, Person]:
     if recipe.data == "drawn":
         return _drawn_people(recipe)
+    if recipe.data == "pictures":
+        return _picture_people(recipe, root, base)
     sources = People(**load_features(root, "sources", {"features": "NF", "labels": "N int", "subjects": "N int"}))
     target = Person(**load_features(root, "target", {"features": "MF", "flipped": "MF", "labels": "M int"}))
     if len(torch.unique(sources.subjects)) < 2:
@@ -239,6 +263,50 @@ def _load(recipe: SubjectMsdaRecipe, root: Path | None) -> tuple[People, Person]
         raise DataError(f"{root}: sources have {sources.features.shape[1]} features, the target has "
                         f"{target.features.shape[1]}")  # fmt: skip
     return sources, target
+
+
+def _picture_people(recipe: SubjectMsdaRecipe, root: Path | None, base: Bundle) -> tuple[People, Person]:
+    if root is None:
+        raise DataError("this recipe needs --data: the folder that holds sources.txt and target.txt")
+    sources, target = load_subject_list(root, "sources"), load_subject_list(root, "target")
+    for name, pictures in (("sources", sources), ("target", target)):
+        largest = max((picture.label for picture in pictures), default=-1)
+        if not 0 <= largest < recipe.classes:
+            raise DataError(f"{root / name}.txt: has labels up to {largest}, the recipe has {recipe.classes} classes")
+    names = sorted({picture.subject for picture in sources})
+    if len(names) < 2:
+        raise DataError(f"{root}/sources.txt: shows {len(names)} person, needs at least 2")
+    return (
+        People(
+            picture_features(sources, base),
+            torch.tensor([picture.label for picture in sources]),
+            torch.tensor([names.index(picture.subject) for picture in sources]),
+        ),
+        Person(
+            picture_features(target, base),
+            picture_features(target, base, mirrored=True),
+            torch.tensor([picture.label for picture in target]),
+        ),
+    )
+
+
+def _export(
+    recipe: SubjectMsdaRecipe, model: AdaptedHead, base: Bundle, report: dict[str, float], target: Path
+) -> str | None:
+    """Write the bundle, or return why it cannot be. Drawn features are as many coordinates of the base's clip vectors."""
+    width = model.features[0].in_features
+    basis = None
+    if recipe.data == "drawn" and width <= base.clip_dim:
+        square = torch.randn(base.clip_dim, width, generator=torch.Generator().manual_seed(recipe.seed))
+        basis = torch.linalg.qr(square).Q
+    elif width != base.clip_dim:
+        return (
+            f"not written: the features have {width} numbers, the clip vectors of {base.manifest.label} {base.clip_dim}"
+        )
+    classes = recipe.class_names or tuple(f"class {number}" for number in range(recipe.classes))
+    head = ExportedHead(model.cpu(), basis)
+    export_head(head, base, target, name=recipe.name, classes=classes, seed=recipe.seed, metrics=report)
+    return None
 
 
 def _drawn_people(recipe: SubjectMsdaRecipe) -> tuple[People, Person]:
