@@ -1,4 +1,4 @@
-"""The recipe of subject-based adaptation ends in a bundle, from drawn features and from pictures in the published lists."""
+"""Subject-based adaptation ends in a bundle, from drawn features and from pictures in the published lists."""
 
 import json
 from pathlib import Path
@@ -96,6 +96,18 @@ def test_pictures_in_the_published_lists_train_and_become_a_bundle(tmp_path: Pat
     assert right > 12
 
 
+def test_a_target_that_the_archive_does_not_have_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for part, name in (("Images", "a0.png"), ("Frame_Labels/PSPI", "a0_facs.txt")):
+        file = tmp_path / part / "042-ll042" / "a" / name
+        file.parent.mkdir(parents=True)
+        file.write_text("0")
+    recipe = SMOKE.with_name("subject_msda_unbc.toml")
+    other = tmp_path / "mine.toml"
+    other.write_text(recipe.read_text().replace("042-ll042", "nobody"))
+    assert main(["--config", str(other), "--data", str(tmp_path), "--run", str(tmp_path / "run")]) == 2
+    assert "has no subject 'nobody'" in capsys.readouterr().err
+
+
 def test_features_are_what_the_stream_makes_of_the_picture(tmp_path: Path) -> None:
     data, base = write_tree(tmp_path), load_bundle()
     pictures = load_subject_list(data, "target")[:3]
@@ -103,10 +115,11 @@ def test_features_are_what_the_stream_makes_of_the_picture(tmp_path: Path) -> No
     for mirrored in (False, True):
         found = picture_features(pictures, base, mirrored=mirrored)
         for row, picture in enumerate(pictures):
-            image = cv2.imread(str(picture.path), cv2.IMREAD_COLOR)
+            image = np.asarray(cv2.imread(str(picture.path), cv2.IMREAD_COLOR), np.uint8)
             side = base.manifest.crop.size
             crop = cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)[:, :, ::-1]
-            feature = engine.encode_frames(np.ascontiguousarray(crop[:, ::-1] if mirrored else crop)[None])
+            seen = np.asarray(crop[:, ::-1] if mirrored else crop, np.uint8)
+            feature = engine.encode_frames(np.ascontiguousarray(seen)[None])
             clip = engine.encode_clips(np.repeat(feature[:, None], base.manifest.clip.frames, axis=1))
             np.testing.assert_allclose(found[row].numpy(), clip[0], atol=0.05)
 
@@ -123,8 +136,8 @@ def test_the_exported_head_reads_the_clip_alone() -> None:
     [
         (("classes = 2", "classes = 3"), "class_names has 2 names, classes is 3"),
         (('class_names = ["low", "high"]', 'base = "docs"'), "there is no manifest.json"),
-        (("1\n", "5\n"), "has labels up to 5, the recipe has 2 classes"),
-        (("bert", "anna"), "shows 1 person, needs at least 2"),
+        (("1\n", "5\n"), "the sources have labels up to 5, the recipe has 2 classes"),
+        (("bert", "anna"), "the sources show 1 person, needs at least 2"),
     ],
 )
 def test_a_mistake_ends_with_one_line(

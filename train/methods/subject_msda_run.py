@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import msgspec
 import torch
@@ -22,13 +22,12 @@ from streamaffect.runtime.bundle import Bundle, load_bundle
 
 from ..classification import war
 from ..config import Count, OptimiserConfig, Share
-from ..data.feature_files import load_features
-from ..data.subject_list import load_subject_list
-from ..errors import DataError, TrainingError
+from ..errors import TrainingError
 from ..loop import Part, fit
 from ..progress import Progress
 from .subject_msda import Domain, PseudoLabels, adaptation_loss, closest_subjects, coral, mmd, select_pseudo_labels
-from .subject_msda_head import ExportedHead, export_head, picture_features
+from .subject_msda_head import ExportedHead, export_head
+from .subject_msda_people import People, Person, load_people
 
 Rows = tuple[Tensor, Tensor]  # features (B, D), labels (B,)
 Pair = tuple[Rows, Rows]
@@ -41,9 +40,11 @@ class SubjectMsdaRecipe(
     """Everything that defines the run, but for the data's folder.
 
     data:        "pictures" reads the lists `sources.txt` and `target.txt` below `--data` (`data.subject_list`), whose
-                 pictures are encoded by the bundle `base`; "features" reads `sources` (`features` (N, D), `labels`
-                 (N,), `subjects` (N,)) and `target` (`features` (M, D), those of the mirror images `flipped` (M, D),
-                 `labels` (M,)) there; "drawn" makes people whose features are shifted, each in a direction of their own
+                 pictures are encoded by the bundle `base`; "unbc" takes those of the official layout (`data.unbc`),
+                 with the subject `target` and one in `every` frames without pain; "features" reads `sources` (`features`
+                 (N, D), `labels` (N,), `subjects` (N,)) and `target` (`features` (M, D), those of the mirror images
+                 `flipped` (M, D), `labels` (M,)) there; "drawn" makes people whose features are shifted, each in a
+                 direction of their own
     base:        folder of the bundle whose clip vectors the features are; "" is the shipped one
     class_names: of the exported head; numbers by default
     hidden:      width of the features that are drawn together
@@ -57,12 +58,14 @@ class SubjectMsdaRecipe(
 
     name: str
     seed: int
-    data: Literal["drawn", "features", "pictures"]
+    data: Literal["drawn", "features", "pictures", "unbc"]
     classes: Count
     hidden: Count
     batches: Count
     optimiser: OptimiserConfig
     base: str = ""
+    target: str = ""
+    every: Count = 1
     class_names: tuple[str, ...] = ()
     discrepancy: Literal["mmd", "coral"] = "mmd"
     weight: float = 1.0
@@ -75,27 +78,12 @@ class SubjectMsdaRecipe(
     drawn_dim: Count = 12
 
 
-class People(NamedTuple):
-    """features (N, D), labels (N,) int64, subjects (N,) int64."""
-
-    features: Tensor
-    labels: Tensor
-    subjects: Tensor
-
-
-class Person(NamedTuple):
-    """features (M, D), flipped (M, D) of the mirror images, labels (M,) int64 for scores alone."""
-
-    features: Tensor
-    flipped: Tensor
-    labels: Tensor
-
-
 class AdaptedHead(nn.Module):
     """A hidden layer, whose output is drawn together, and a classifier. (B, D) → features (B, H), logits (B, K)."""
 
     def __init__(self, dim: int, hidden: int, classes: int) -> None:
         super().__init__()
+        self.dim = dim
         self.features = nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, hidden))
         self.classifier = nn.Linear(hidden, classes)
 
@@ -161,7 +149,7 @@ def run(
     if recipe.class_names and len(recipe.class_names) != recipe.classes:
         raise ConfigError(f"class_names has {len(recipe.class_names)} names, classes is {recipe.classes}")
     base = load_bundle(recipe.base or None)
-    sources, target = _load(recipe, root, base)
+    sources, target = load_people(recipe, root, base)
     adaptation = _Adaptation(
         recipe, People(*fabric.to_device(sources)), Person(*fabric.to_device(target)), fabric, progress
     )
@@ -250,51 +238,11 @@ class _Adaptation:
         return rows[torch.randint(len(rows), (max(2, self.recipe.optimiser.batch // 2),), generator=generator)]
 
 
-def _load(recipe: SubjectMsdaRecipe, root: Path | None, base: Bundle) -> tuple[People, Person]:
-    if recipe.data == "drawn":
-        return _drawn_people(recipe)
-    if recipe.data == "pictures":
-        return _picture_people(recipe, root, base)
-    sources = People(**load_features(root, "sources", {"features": "NF", "labels": "N int", "subjects": "N int"}))
-    target = Person(**load_features(root, "target", {"features": "MF", "flipped": "MF", "labels": "M int"}))
-    if len(torch.unique(sources.subjects)) < 2:
-        raise DataError(f"{root}/sources.safetensors: needs at least 2 people in 'subjects'")
-    if sources.features.shape[1] != target.features.shape[1]:
-        raise DataError(f"{root}: sources have {sources.features.shape[1]} features, the target has "
-                        f"{target.features.shape[1]}")  # fmt: skip
-    return sources, target
-
-
-def _picture_people(recipe: SubjectMsdaRecipe, root: Path | None, base: Bundle) -> tuple[People, Person]:
-    if root is None:
-        raise DataError("this recipe needs --data: the folder that holds sources.txt and target.txt")
-    sources, target = load_subject_list(root, "sources"), load_subject_list(root, "target")
-    for name, pictures in (("sources", sources), ("target", target)):
-        largest = max((picture.label for picture in pictures), default=-1)
-        if not 0 <= largest < recipe.classes:
-            raise DataError(f"{root / name}.txt: has labels up to {largest}, the recipe has {recipe.classes} classes")
-    names = sorted({picture.subject for picture in sources})
-    if len(names) < 2:
-        raise DataError(f"{root}/sources.txt: shows {len(names)} person, needs at least 2")
-    return (
-        People(
-            picture_features(sources, base),
-            torch.tensor([picture.label for picture in sources]),
-            torch.tensor([names.index(picture.subject) for picture in sources]),
-        ),
-        Person(
-            picture_features(target, base),
-            picture_features(target, base, mirrored=True),
-            torch.tensor([picture.label for picture in target]),
-        ),
-    )
-
-
 def _export(
     recipe: SubjectMsdaRecipe, model: AdaptedHead, base: Bundle, report: dict[str, float], target: Path
 ) -> str | None:
-    """Write the bundle, or return why it cannot be. Drawn features are as many coordinates of the base's clip vectors."""
-    width = model.features[0].in_features
+    """Write the bundle, or return why not. Drawn features are as many coordinates of the base's clip vectors."""
+    width = model.dim
     basis = None
     if recipe.data == "drawn" and width <= base.clip_dim:
         square = torch.randn(base.clip_dim, width, generator=torch.Generator().manual_seed(recipe.seed))
@@ -307,20 +255,3 @@ def _export(
     head = ExportedHead(model.cpu(), basis)
     export_head(head, base, target, name=recipe.name, classes=classes, seed=recipe.seed, metrics=report)
     return None
-
-
-def _drawn_people(recipe: SubjectMsdaRecipe) -> tuple[People, Person]:
-    """Classes at the same places for everybody, and everybody shifted elsewhere; the last person is the target."""
-    generator = torch.Generator().manual_seed(recipe.seed)
-    rows, dim = recipe.drawn_rows, recipe.drawn_dim
-    centres = 2 * torch.randn(recipe.classes, dim, generator=generator)
-    people = max(2, recipe.drawn_people) + 1
-    shifts = 1.5 * torch.randn(people, 1, dim, generator=generator)
-    labels = torch.randint(recipe.classes, (people, rows), generator=generator)
-    features = centres[labels] + shifts + torch.randn(people, rows, dim, generator=generator)
-    flipped = features[-1] + 0.3 * torch.randn(rows, dim, generator=generator)
-    subjects = torch.arange(people - 1).repeat_interleave(rows)
-    return (
-        People(features[:-1].flatten(0, 1), labels[:-1].flatten(), subjects),
-        Person(features[-1], flipped, labels[-1]),
-    )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import onnxruntime
@@ -40,11 +41,11 @@ def person(labels: Tensor, shift: Tensor = SHIFT) -> PersonClips:
 
 def adaptation(clips: PersonClips, sources: SourceStatistics | None = SOURCES, **settings: object) -> Adaptation:
     values = {"steps": 80, "lr": 0.05, "drift": 0.05} | settings
-    return Adaptation(clips, heads, "emotions", sources, PersonaliseSettings(**values))
+    return Adaptation(clips, heads, "emotions", sources, msgspec.convert(values, PersonaliseSettings))
 
 
 def moved(made: PersonMap) -> Tensor:
-    return made(torch.zeros(1, DIM)).squeeze(0)
+    return made.forward(torch.zeros(1, DIM)).squeeze(0)
 
 
 def test_the_discrepancy_takes_the_persons_shift_back() -> None:
