@@ -89,7 +89,8 @@ def main() -> None:
             scored = [score(bundle, sources, settings, one) for one in people if one.split == split]
             if scored:
                 rows += figures(name, split, scored)
-    show(f"personalisation of {bundle.manifest.label}", rows)
+    shown = ("setting", "split", "output", "people_worse", "mae_change", "mae_change_95", "ccc_gain", "ccc_gain_95")
+    show(f"personalisation of {bundle.manifest.label}", [{name: str(row[name]) for name in shown} for row in rows])
     print(write("personalisation", rows, options.out))
 
 
