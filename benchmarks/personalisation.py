@@ -24,7 +24,7 @@ from rich.console import Console
 from benchmarks.agreement import Measured, ccc, lost_ccc, mean, measure
 from benchmarks.face_data import Clip, TeacherRow, read_clips, read_people
 from benchmarks.report import Row, show, write
-from streamaffect.errors import StreamAffectError
+from streamaffect.errors import ConfigError, StreamAffectError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.manifest import CONTEXT_HEAD
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
@@ -80,6 +80,9 @@ def main() -> None:
     try:
         bundle = load_bundle(options.bundle)
         people = read_everybody(options.data, bundle, options.least)
+        if not people:
+            raise ConfigError(f"--data {options.data}: no clip of the splits valid and report in videos/; it needs "
+                              "videos.csv and videos_teacher.csv")  # fmt: skip
         sources = read_statistics(bundle, emotions_head(bundle).name)
     except StreamAffectError as error:
         raise SystemExit(f"personalisation: {error}") from None
@@ -98,14 +101,15 @@ def read_everybody(root: Path, bundle: Bundle, least: int) -> list[Person]:
     """The people of the splits valid and report with at least `least` crops, in alone-standing footage."""
     console, engine = Console(), OnnxRuntimeEngine(bundle)
     by_person: dict[tuple[str, str], list[Clip]] = defaultdict(list)
-    for clip in read_clips(root, read_people(PEOPLE)) or []:
+    clips = read_clips(root, read_people(PEOPLE), lambda line: console.print(f"skipped: {line}", highlight=False))
+    for clip in clips or []:
         if clip.split in ("valid", "report"):
             by_person[clip.split, clip.person].append(clip)
     people = []
     with Progress(console) as progress:
-        for (split, name), clips in sorted(by_person.items()):
-            footage, labels = [], {clip.file: clip.rows for clip in clips}
-            for clip in clips:
+        for (split, name), theirs in sorted(by_person.items()):
+            footage, labels = [], {clip.file: clip.rows for clip in theirs}
+            for clip in theirs:
                 try:
                     footage += read_recording(clip.file, bundle, engine, progress).footage
                 except StreamAffectError as error:

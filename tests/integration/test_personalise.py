@@ -182,7 +182,7 @@ def test_where_nothing_is_judged_with_confidence_nothing_is_written(
     ("words", "message"),
     [
         (["--recording", "no/such/folder"], "--recording no/such/folder: no such file or folder"),
-        (["--recording", "docs"], "holds no video"),
+        (["--recording", "configs"], "holds no video"),
         (["--recording", str(DEMO_CLIP), "--bundle", "docs"], "there is no manifest.json"),
         (["--recording", str(DEMO_CLIP), "--config", "docs/none.toml"], "configs/train/personalise.toml"),
         (["--recording", str(DEMO_CLIP), "--config", "pyproject.toml"], "unknown field"),
