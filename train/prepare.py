@@ -4,8 +4,12 @@ Crops are a little wider than those of the stream, so that augmentation moves ov
 shard that exists is kept, so an interrupted run continues where it stopped.
 """
 
+import json
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +22,7 @@ from streamaffect.runtime.manifest import CropSpec
 from streamaffect.sources.file import VideoReader
 from streamaffect.types import FloatArray, ImageArray
 
+SKIPPED = "skipped.json"
 SHARD_CROP = CropSpec(size=88, margin=0.3, align="roll")
 
 
@@ -73,6 +78,22 @@ def read_shard(shard: Path) -> FaceShard:
         return FaceShard(**{name: arrays[name] for name in ("crops", "frames", "time_s", "tracks", "boxes")})
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What became of the videos. faces: of those that were cut now; kept: were there before; skipped: why, by name."""
+
+    faces: dict[str, int]
+    kept: tuple[str, ...]
+    skipped: dict[str, str]
+
+    def summary(self) -> str:
+        """How many were cut, and on further lines which were left out and why."""
+        empty = [name for name, count in self.faces.items() if count == 0]
+        lines = [f"{len(self.faces)} cut, {sum(self.faces.values())} faces; {len(self.kept)} were there before"]
+        lines += [f"without a face: {', '.join(empty)}"] if empty else []
+        return "\n".join([*lines, *(f"skipped {name}: {reason}" for name, reason in self.skipped.items())])
+
+
 def prepare_videos(
     videos: Mapping[str, Path],
     folder: Path,
@@ -80,22 +101,63 @@ def prepare_videos(
     frames: Mapping[str, Collection[int]],
     gap_s: float,
     on_done: Callable[[str, str], None],
-) -> int:
-    """Make the missing shards; returns how many videos were skipped. on_done: gets each one's name and its fate."""
-    skipped = 0
-    for name, path in videos.items():
-        shard = shard_path(folder, name)
-        if shard.exists():
-            on_done(name, "already there")
-            continue
-        try:
-            count = prepare_video(path, shard, frames=frames.get(name), gap_s=gap_s)
-        except SourceError as error:
-            skipped += 1
-            on_done(name, f"skipped: {error}")
+    processes: int | None = None,
+) -> Prepared:
+    """Make the missing shards, several at a time, and remember in `skipped.json` which videos cannot be read.
+
+    on_done: gets each one's name and its fate, as they come; processes: one per processor by default
+    """
+    kept = tuple(name for name in videos if shard_path(folder, name).exists())
+    for name in kept:
+        on_done(name, "already there")
+    faces: dict[str, int] = {}
+    skipped: dict[str, str] = {}
+    missing = [name for name in videos if name not in kept]
+    work = [(videos[name], shard_path(folder, name), frames.get(name), gap_s) for name in missing]
+    for number, found in _attempts(work, processes or os.cpu_count() or 1):
+        name = missing[number]
+        if isinstance(found, int):
+            faces[name] = found
         else:
-            on_done(name, f"{count} faces")
-    return skipped
+            skipped[name] = found
+        on_done(name, f"{found} faces" if isinstance(found, int) else f"skipped: {found}")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SKIPPED).write_text(json.dumps(skipped, indent=2), encoding="utf-8")
+    return Prepared({name: faces[name] for name in missing if name in faces}, kept, skipped)
+
+
+def skipped_videos(folder: Path) -> dict[str, str]:
+    """Why, by name, some videos have no shard."""
+    file = folder / SKIPPED
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
+
+
+Work = tuple[Path, Path, Collection[int] | None, float]
+
+
+def _attempts(work: list[Work], processes: int) -> Iterator[tuple[int, int | str]]:
+    """Number of the work and its result, as they are done."""
+    if min(processes, len(work)) <= 1:
+        yield from ((number, _attempt(one)) for number, one in enumerate(work))
+        return
+    # A fork would inherit the threads of whatever was used before.
+    with ProcessPoolExecutor(min(processes, len(work)), mp_context=get_context("spawn")) as pool:
+        running = {pool.submit(_attempt, one): number for number, one in enumerate(work)}
+        try:
+            for future in as_completed(running):
+                yield running[future], future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _attempt(work: Work) -> int | str:
+    """The number of faces, or why there is no shard."""
+    video, shard, frames, gap_s = work
+    try:
+        return prepare_video(video, shard, frames=frames, gap_s=gap_s)
+    except SourceError as error:
+        return str(error)
 
 
 def tracked_faces(

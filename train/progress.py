@@ -1,6 +1,8 @@
 """What a run shows while it trains: a progress bar on a terminal, one line per epoch anywhere else."""
 
 import time
+from collections.abc import Callable
+from itertools import count
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -49,6 +51,17 @@ class Progress:
             f"epoch {number}  {_line(scores)}  {now_s - self._epoch_began_s:.0f} s", highlight=False, soft_wrap=True
         )
         self._epoch_began_s = now_s
+
+    def videos(self, total: int) -> Callable[[str, str], None]:
+        """A bar over `total` videos; gives what is to be called with the name and the fate of each."""
+        self.start("faces of videos", total, 0)
+        numbers = count(1)
+
+        def done(name: str, what: str) -> None:
+            self.advance(next(numbers))
+            self.note(name, what)
+
+        return done
 
     def note(self, subject: str, what: str) -> None:
         """Something else is done."""

@@ -50,7 +50,8 @@ def run_protocol(path: Path, data: Path, folder: Path, progress: Progress) -> Pr
     clips = load_clips(recipe.data, data)
     progress.note(recipe.name, clips.summary())
     faces = ClipFaces(data, folder / "prepared", frame.crop, every=recipe.sequence.every)
-    records = tuple(faces.prepare(clips.records, progress.note))
+    files = {record.source for record in clips.records if isinstance(record.source, Path)}
+    records = tuple(faces.prepare(clips.records, progress.videos(len(files)) if files else progress.note))
     progress.note(recipe.name, f"{len(records)} clips with faces")
     folds = divide(recipe.data, type(clips)(records, clips.skipped), recipe.seed)
     run = _Run(recipe, frame, records, faces, Fabric(devices=1, precision=recipe.precision), progress)

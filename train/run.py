@@ -26,7 +26,8 @@ from .checkpoint import latest_checkpoint, load_average
 from .clip_stage import ClipSet, ClipTask, clip_vectors
 from .config import Recipe, load_recipe
 from .data.clips import ClipIndex, index_sequence, index_stills, join
-from .data.corpus import Corpus, load_corpus, to_prepare, with_video_frames
+from .data.corpus import Corpus, data_folder, load_corpus, to_prepare, with_video_frames
+from .data.ferplus_published import pack_published
 from .data.sources import video_stills
 from .data.stills import EMOTIONS, Stills
 from .encoders import Encoder
@@ -76,13 +77,17 @@ class Run:
         return fabric
 
     def prepare(self) -> None:
-        """Cut the faces of the recipe's videos, where that was not done before."""
-        plan = to_prepare(self.recipe, self._people, self.data)
-        skipped = prepare_videos(
-            plan.videos, self._shards, frames=plan.frames, gap_s=plan.gap_s, on_done=self.progress.note
-        )
-        if skipped:
-            self.progress.note("videos", f"{skipped} skipped")
+        """Pack published tables and cut the faces of the recipe's videos, where that was not done before."""
+        with self.fabric.rank_zero_first():
+            if self.recipe.data.kind == "faces" and (told := pack_published(data_folder(self.data))) is not None:
+                self.progress.note("ferplus", told)
+            plan = to_prepare(self.recipe, self._people, self.data)
+            if plan.videos:
+                on_done = self.progress.videos(len(plan.videos))
+                prepared = prepare_videos(
+                    plan.videos, self._shards, frames=plan.frames, gap_s=plan.gap_s, on_done=on_done
+                )
+                self.progress.note("videos", prepared.summary())
 
     def fit(self) -> None:
         """Train both stages, each from its newest checkpoint."""

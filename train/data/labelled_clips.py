@@ -12,7 +12,7 @@ import numpy as np
 from streamaffect.types import FloatArray
 
 from ..errors import DataError
-from ..prepare import FaceShard, read_shard, shard_path
+from ..prepare import FaceShard, read_shard, shard_path, skipped_videos
 from .clips_csv import load_clips_csv
 from .records import ClipRecord
 from .stills import EMOTIONS, with_channels
@@ -49,9 +49,10 @@ def load_labelled_clips(
     records: list[ClipRecord], shards: Path, split: str, *, colour: bool = False
 ) -> list[LabelledVideo]:
     """The clips of one split in which a face was found."""
+    unreadable = skipped_videos(shards)
     videos = []
     for record in records:
-        if record.split != split:
+        if record.split != split or record.video in unreadable:
             continue
         shard = shard_path(shards, record.video)
         if not shard.exists():

@@ -11,7 +11,7 @@ from streamaffect.faces.boxes import iou
 from streamaffect.types import Box, FloatArray, ImageArray
 
 from ..errors import DataError
-from ..prepare import FaceShard, read_shard, shard_path
+from ..prepare import FaceShard, read_shard, shard_path, skipped_videos
 from .guidance import guidance
 from .stills import EMOTIONS, with_channels
 
@@ -78,9 +78,10 @@ def load_videos(
 ) -> list[LabelledVideo]:
     """The labelled videos of one split, without those in which no labelled face was tracked."""
     rows, blendshapes = teacher_rows(root), teacher_blendshapes(root)
+    unreadable = skipped_videos(shards)
     videos = []
     for name, (person, its_split) in people.items():
-        if its_split != split or name not in rows:
+        if its_split != split or name not in rows or name in unreadable:
             continue
         shard = shard_path(shards, name)
         if not shard.exists():

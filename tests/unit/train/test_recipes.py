@@ -13,7 +13,7 @@ RECIPES = Path(__file__).parents[3] / "configs" / "train"
 SMOKE = (RECIPES / "smoke.toml").read_text()
 
 
-@pytest.mark.parametrize("name", ["default.toml", "resnet50.toml", "smoke.toml"])
+@pytest.mark.parametrize("name", ["default.toml", "public.toml", "resnet50.toml", "smoke.toml"])
 def test_a_shipped_recipe_is_valid(name: str) -> None:
     assert load_recipe(RECIPES / name).name == name.removesuffix(".toml")
 
