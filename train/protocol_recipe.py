@@ -7,7 +7,7 @@ import msgspec
 
 from streamaffect.errors import ConfigError
 
-from .config import Count, Positive, Share
+from .config import Count, NotNegative, Positive, Share
 from .data.aff_wild2 import load_aff_wild2
 from .data.amigos import load_amigos
 from .data.clips_csv import load_clips_csv
@@ -59,10 +59,11 @@ class RegressorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SgdConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Plain SGD with steps.
+    """Plain SGD.
 
-    decay, decay_every: at every so many epochs the rate is multiplied by `decay`
-    encoder_divisor:    from the first step on, the encoder's rate is smaller by this
+    schedule:           "steps": at every `decay_every` epochs the rate is multiplied by `decay`; or "cosine" to zero
+    encoder_divisor:    from the first step on, or with the cosine always, the encoder's rate is smaller by this
+    clip_norm:          largest norm of the gradient, 0: any
     """
 
     epochs: Count
@@ -70,9 +71,11 @@ class SgdConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lr: Positive
     momentum: Share = 0.0
     weight_decay: float = 0.0
+    schedule: Literal["steps", "cosine"] = "steps"
     decay: Share = 1.0
     decay_every: Count = 5
     encoder_divisor: Positive = 1.0
+    clip_norm: NotNegative = 0.0
 
 
 class ObjectiveConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,17 +2,18 @@
 
 runs/<protocol>/prepared/   faces of video files
 runs/<protocol>/folds/      predictions of finished folds; an interrupted run continues with the next one
-runs/<protocol>/report.json
+runs/<protocol>/curves/     metrics of each fold, and TensorBoard's
+runs/<protocol>/report.json, report.md, run.json
 """
 
 import copy
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import torch
 from lightning_fabric import Fabric
@@ -29,13 +30,17 @@ from .errors import TrainingError
 from .frame_stage import FrameModel
 from .losses import ccc_loss, relational_loss
 from .metrics import rmse
+from .metrics_log import MetricsLog
 from .models.clip_regressor import ClipRegressor
+from .models.frame_encoder import LUMINANCE
 from .models.relational import ClinicalContextHead, ClipEncoder, ContextHead
 from .progress import Progress
 from .protocol_recipe import ObjectiveConfig, ProtocolRecipe, SgdConfig, divide, load_clips, load_protocol
 from .protocols import ProtocolReport, evaluate, labels
+from .report import write_page
+from .run_record import plain_settings, record_start
 
-JITTER = 0.2  # largest relative change of brightness and contrast, one draw per sequence
+JITTER = 0.2  # largest relative change of brightness, contrast and saturation, one draw per sequence
 
 
 def run_protocol(path: Path, data: Path, folder: Path, progress: Progress) -> ProtocolReport:
@@ -54,20 +59,32 @@ def run_protocol(path: Path, data: Path, folder: Path, progress: Progress) -> Pr
     records = tuple(faces.prepare(clips.records, progress.videos(len(files)) if files else progress.note))
     progress.note(recipe.name, f"{len(records)} clips with faces")
     folds = divide(recipe.data, type(clips)(records, clips.skipped), recipe.seed)
-    run = _Run(recipe, frame, records, faces, Fabric(devices=1, precision=recipe.precision), progress)
+    for line in record_start(folder, recipe):
+        progress.note("changed since this run began", line)
+    run = _Run(recipe, frame, records, faces, Fabric(devices=1, precision=recipe.precision), progress, folder)
+    predicted: dict[int, Tensor] = {}
 
     def fit_and_predict(fold: Fold) -> Tensor:
-        about = {"protocol": msgspec.to_builtins(recipe), "clips": [records[row].key for row in fold.test]}
+        about = {"protocol": plain_settings(recipe), "clips": [records[row].key for row in fold.test]}
         file = folder / "folds" / f"{folds.index(fold):03d}.json"
-        return _kept(file, about, lambda: run.fit_and_predict(fold))
+        found = _kept(file, about, lambda: run.fit_and_predict(fold))
+        predicted.update(zip(fold.test, found, strict=True))
+        return found
 
     report = evaluate(records, folds, recipe.outputs, fit_and_predict, seed=recipe.seed)
     (folder / "report.json").write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
+    truth = labels(records, list(predicted), recipe.outputs)
+    logs = {f"fold-{place}": _curves(folder, fold) / "metrics.jsonl" for place, fold in enumerate(folds, start=1)}
+    pred = torch.stack(list(predicted.values()))
+    write_page(folder, asdict(report), pred=pred, truth=truth, outputs=recipe.outputs, logs=logs)
     return report
 
 
 def learning_rates(config: SgdConfig, epoch: int) -> tuple[float, float]:
-    """Of the encoder, and of clip encoder and head, in this epoch. All are equal until the first step."""
+    """Of the encoder, and of clip encoder and head, in this epoch. With steps all are equal until the first one."""
+    if config.schedule == "cosine":
+        rate = config.lr * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
+        return rate / config.encoder_divisor, rate
     steps = epoch // config.decay_every
     rate = config.lr * config.decay**steps
     return (rate / config.encoder_divisor if steps else rate), rate
@@ -111,6 +128,7 @@ class _Run:
     faces: ClipFaces
     fabric: Fabric
     progress: Progress
+    folder: Path
 
     def fit_and_predict(self, fold: Fold) -> Tensor:
         """(N, L) predictions of the fold's test clips."""
@@ -143,6 +161,7 @@ class _Run:
         model, optimiser = self.fabric.setup(plain, _sgd(plain, config))
         best, best_loss = plain, float("inf")
         self.progress.start(fold.name, config.epochs, 0)
+        log = MetricsLog(_curves(self.folder, fold), 0)
         for epoch in range(config.epochs):
             for group, rate in zip(optimiser.param_groups, learning_rates(config, epoch), strict=True):
                 group["lr"] = rate
@@ -154,8 +173,10 @@ class _Run:
                 scores["valid"] = float(main_loss(self.recipe.objective, self.predict(plain, fold.valid), truth))
                 if scores["valid"] < best_loss:
                     best, best_loss = copy.deepcopy(plain), scores["valid"]
+            log.epoch(epoch + 1, epoch + 1, scores)
             self.progress.epoch(epoch + 1, scores)
             self.progress.advance(epoch + 1)
+        log.close()
         return best
 
     def _step(self, model: Any, optimiser: Any, batch: Sequence[int], epoch: int, fold: Fold) -> float:
@@ -171,6 +192,10 @@ class _Run:
             )
         optimiser.zero_grad()
         self.fabric.backward(loss)
+        if self.recipe.optimiser.clip_norm > 0:
+            self.fabric.clip_gradients(
+                model, optimiser, max_norm=self.recipe.optimiser.clip_norm, error_if_nonfinite=False
+            )
         optimiser.step()
         return float(loss.detach())
 
@@ -180,9 +205,11 @@ class _Run:
         crops = self.faces.read(record, training_sequence(self.faces.count(record), self.recipe.sequence, generator))
         if generator.random() < 0.5:
             crops = crops[..., ::-1, :]
-        contrast, brightness = generator.uniform(1 - JITTER, 1 + JITTER, 2)
-        middle = crops.mean()
-        return np.asarray(((crops - middle) * contrast + middle * brightness).clip(0, 255), np.uint8)
+        contrast, brightness, saturation = generator.uniform(1 - JITTER, 1 + JITTER, 3).astype(np.float32)
+        grey = (crops @ np.array(LUMINANCE, np.float32))[..., None]
+        coloured = grey + saturation * (crops - grey)
+        middle = coloured.mean()
+        return np.asarray(((coloured - middle) * contrast + middle * brightness).clip(0, 255), np.uint8)
 
     def _training_rows(self, fold: Fold) -> np.ndarray:
         """The fold's training clips, or the share of them that the protocol uses."""
@@ -233,6 +260,10 @@ def learn_norms_only(encoder: Encoder) -> None:
         if isinstance(module, nn.BatchNorm2d | nn.LayerNorm):
             module.requires_grad_(requires_grad=True)
     encoder.project.requires_grad_(requires_grad=True)
+
+
+def _curves(folder: Path, fold: Fold) -> Path:
+    return folder / "curves" / fold.name.replace("/", "_")
 
 
 def _newest(folder: Path) -> Path:

@@ -1,7 +1,11 @@
-"""Pictures of a run: learning curves, predictions against labels, and the circumplex, with one Markdown page."""
+"""Pictures of a run: learning curves, predictions against labels, and the circumplex, with one Markdown page.
+
+One page for a bundle's training, and one for a published protocol with any labels.
+"""
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,30 +16,49 @@ OUTPUTS = ("valence", "arousal")
 
 def write_report(folder: Path, report: dict[str, object], pred: Tensor, truth: Tensor) -> Path:
     """Write `report.md` and its PNG pictures beside a run's `report.json`; pred and truth (N, 2) of held-out stills."""
+    logs = {stage: folder / stage / "metrics.jsonl" for stage in ("frame", "clips")}
+    return write_page(folder, report, pred=pred, truth=truth, outputs=OUTPUTS, logs=logs)
+
+
+def write_page(
+    folder: Path,
+    report: Mapping[str, object],
+    *,
+    pred: Tensor,
+    truth: Tensor,
+    outputs: Sequence[str],
+    logs: Mapping[str, Path],
+) -> Path:
+    """The same for labels of any names: pred and truth (N, L). logs: `metrics.jsonl` of each part, if it is there."""
     pictures = folder / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
-    _scatter(pred.numpy(), truth.numpy(), pictures / "scatter.png")
-    _circumplex(pred.numpy(), truth.numpy(), pictures / "circumplex.png")
-    names = ["scatter.png", "circumplex.png"]
-    for stage in ("frame", "clips"):
-        log = folder / stage / "metrics.jsonl"
+    _scatter(pred.numpy(), truth.numpy(), outputs, pictures / "scatter.png")
+    names = ["scatter.png"]
+    if set(OUTPUTS) <= set(outputs):
+        plane = [list(outputs).index(name) for name in OUTPUTS]
+        _circumplex(pred.numpy()[:, plane], truth.numpy()[:, plane], pictures / "circumplex.png")
+        names.append("circumplex.png")
+    for part, log in logs.items():
         if log.exists():
-            _curves(log, pictures / f"{stage}.png")
-            names.append(f"{stage}.png")
+            _curves(log, pictures / f"{part}.png")
+            names.append(f"{part}.png")
     page = folder / "report.md"
     images = "\n".join(f"![{name.removesuffix('.png')}](pictures/{name})" for name in names)
     page.write_text(f"# {folder.name}\n\n```json\n{json.dumps(report, indent=2)}\n```\n\n{images}\n", encoding="utf-8")
     return page
 
 
-def _scatter(pred: np.ndarray, truth: np.ndarray, file: Path) -> None:
+def _scatter(pred: np.ndarray, truth: np.ndarray, outputs: Sequence[str], file: Path) -> None:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    for column, axes in enumerate(figure.subplots(1, 2)):
-        axes.plot([-1, 1], [-1, 1], color="0.7", linewidth=1)
+    figure = Figure(figsize=(4 * len(outputs), 4), layout="constrained")
+    for column, axes in enumerate(figure.subplots(1, len(outputs), squeeze=False)[0]):
+        name = outputs[column]
+        values = np.concatenate([truth[:, column], pred[:, column]])
+        low, high = (-1.0, 1.0) if name in OUTPUTS else (float(values.min()), float(values.max()) + 1e-6)
+        axes.plot([low, high], [low, high], color="0.7", linewidth=1)
         axes.scatter(truth[:, column], pred[:, column], s=4, alpha=0.3)
-        axes.set(title=OUTPUTS[column], xlabel="label", ylabel="prediction", xlim=(-1, 1), ylim=(-1, 1), aspect="equal")
+        axes.set(title=name, xlabel="label", ylabel="prediction", xlim=(low, high), ylim=(low, high), aspect="equal")
     figure.savefig(file, dpi=110)
 
 

@@ -4,7 +4,7 @@ runs/<recipe>/prepared/  faces of the videos
 runs/<recipe>/frame/     checkpoints and metrics of stage 1
 runs/<recipe>/features/  cached features for stage 2
 runs/<recipe>/clips/     checkpoints and metrics of stage 2
-runs/<recipe>/report.json, report.md
+runs/<recipe>/report.json, report.md, run.json
 """
 
 import json
@@ -42,6 +42,7 @@ from .models.affect import EMOTIONS as EMOTION_HEAD
 from .prepare import prepare_videos
 from .progress import Progress
 from .report import write_report
+from .run_record import record_start
 from .source_statistics import SourceStatistics, source_statistics, write_statistics
 
 
@@ -91,6 +92,9 @@ class Run:
 
     def fit(self) -> None:
         """Train both stages, each from its newest checkpoint."""
+        if self.fabric.is_global_zero:
+            for line in record_start(self.folder, self.recipe):
+                self.progress.note("changed since this run began", line)
         self.prepare()
         encoder = self._fit_frames()
         self._fit_clips(encoder)

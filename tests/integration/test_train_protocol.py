@@ -95,6 +95,11 @@ def test_every_subject_is_predicted_by_a_model_that_has_not_seen_it(
         ("valence", "ccc"),
         ("arousal", "rmse"),
     }
+    page = (data.parent / "run" / "report.md").read_text()
+    for name in ("scatter", "circumplex", "fold-1", "fold-4"):
+        assert f"![{name}]" in page
+        assert (data.parent / "run" / "pictures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((data.parent / "run" / "run.json").read_text())["recipe"]["name"] == "tiny"
     printed = capsys.readouterr().out
     assert "clips: 12, subjects: 4" in printed
     assert "ccc valence" in printed

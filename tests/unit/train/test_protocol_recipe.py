@@ -7,7 +7,7 @@ import pytest
 from streamaffect.errors import ConfigError
 from train.config import load_recipe
 from train.data.records import ClipRecord, LabelledClips
-from train.protocol_recipe import ProtocolDataConfig, divide, load_protocol
+from train.protocol_recipe import ProtocolDataConfig, SgdConfig, divide, load_protocol
 from train.protocol_run import learning_rates
 
 PRESETS = Path(__file__).parents[3] / "configs" / "train"
@@ -37,6 +37,13 @@ def test_rates_fall_tenfold_every_five_epochs_and_the_encoder_s_are_smaller_from
     assert learning_rates(config, 4) == (1e-5, 1e-5)
     assert learning_rates(config, 5) == pytest.approx((1e-6 / 2.6, 1e-6))
     assert learning_rates(config, 14) == pytest.approx((1e-7 / 2.6, 1e-7))
+
+
+def test_a_cosine_falls_to_zero_with_a_smaller_rate_for_the_encoder_all_the_way() -> None:
+    config = SgdConfig(epochs=10, batch=8, lr=0.1, schedule="cosine", encoder_divisor=2.0)
+    assert learning_rates(config, 0) == pytest.approx((0.05, 0.1))
+    assert learning_rates(config, 5) == pytest.approx((0.025, 0.05))
+    assert learning_rates(config, 10) == pytest.approx((0.0, 0.0))
 
 
 @pytest.mark.parametrize(
