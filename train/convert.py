@@ -2,9 +2,13 @@
 
 Training and export read safetensors alone. A `.pt`, `.pth` or `.pth.tar` file is a pickle and can carry code;
 it is opened here only, with PyTorch's weights-only reader, which refuses everything but tensors and plain containers.
+
+    python -m train.convert fold.pth.tar fold.safetensors
 """
 
+import argparse
 import pickle
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from streamaffect.errors import ConfigError
+from streamaffect.errors import ConfigError, StreamAffectError
 
 DATA_PARALLEL = "module."
 
@@ -32,6 +36,21 @@ def convert_checkpoint(source: Path, target: Path) -> list[str]:
     save_file(tensors, partial, metadata={"source": source.name})
     partial.replace(target)
     return sorted(tensors)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Convert one file and print the names of its tensors; returns 0, or 2 with one line on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m train.convert", description="A checkpoint to safetensors.")
+    parser.add_argument("source", type=Path, help="a .pt, .pth or .pth.tar file")
+    parser.add_argument("target", type=Path, help="the .safetensors file to write")
+    options = parser.parse_args(arguments)
+    try:
+        names = convert_checkpoint(options.source, options.target)
+    except StreamAffectError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    sys.stdout.write("\n".join(names) + "\n")
+    return 0
 
 
 def select_part(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
@@ -67,3 +86,7 @@ def _named_tensors(value: object, name: str = "") -> Iterator[tuple[str, Tensor]
         for key, child in value.items():
             inner = str(key).removeprefix(DATA_PARALLEL)
             yield from _named_tensors(child, f"{name}.{inner}" if name else inner)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

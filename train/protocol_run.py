@@ -65,7 +65,10 @@ def run_protocol(path: Path, data: Path, folder: Path, progress: Progress) -> Pr
     predicted: dict[int, Tensor] = {}
 
     def fit_and_predict(fold: Fold) -> Tensor:
-        about = {"protocol": plain_settings(recipe), "clips": [records[row].key for row in fold.test]}
+        about: dict[str, object] = {
+            "protocol": plain_settings(recipe),
+            "clips": [records[row].key for row in fold.test],
+        }
         file = folder / "folds" / f"{folds.index(fold):03d}.json"
         found = _kept(file, about, lambda: run.fit_and_predict(fold))
         predicted.update(zip(fold.test, found, strict=True))

@@ -25,7 +25,8 @@ def videos(tmp_path: Path) -> dict[str, Path]:
 def test_videos_are_cut_side_by_side_and_a_broken_one_is_skipped_and_said(
     videos: dict[str, Path], tmp_path: Path
 ) -> None:
-    folder, fates = tmp_path / "prepared", {}
+    folder = tmp_path / "prepared"
+    fates: dict[str, str] = {}
     first = prepare_videos(videos, folder, frames=FRAMES, gap_s=0.0, on_done=fates.__setitem__, processes=2)
     assert first.faces.keys() == {"a.mp4", "b.mp4"}
     assert set(first.skipped) == set(skipped_videos(folder)) == {"broken.mp4"}

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from streamaffect.errors import ConfigError
-from train.convert import convert_checkpoint, select_part
+from train.convert import convert_checkpoint, main, select_part
 
 
 class Touch:
@@ -65,3 +65,13 @@ def test_a_missing_file_and_an_empty_checkpoint_are_named(tmp_path: Path) -> Non
 def test_an_unknown_part_is_answered_with_those_that_exist() -> None:
     with pytest.raises(ConfigError, match="no part 'tail'; they have head, neck"):
         select_part({"neck.a": torch.zeros(1), "head.b": torch.zeros(1)}, "tail")
+
+
+def test_the_command_prints_the_names_or_one_line_that_says_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save({"neck": {"weight": torch.zeros(2)}}, tmp_path / "fold.pt")
+    assert main([str(tmp_path / "fold.pt"), str(tmp_path / "out.safetensors")]) == 0
+    assert capsys.readouterr().out == "neck.weight\n"
+    assert main([str(tmp_path / "none.pt"), str(tmp_path / "out.safetensors")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
