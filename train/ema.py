@@ -18,6 +18,7 @@ class MovingAverage:
         """Take in the weights after optimiser step number `step`, counted from 0."""
         decay = min(self._decay, (1 + step) / (10 + step))
         for mean, parameter in zip(self.model.parameters(), model.parameters(), strict=True):
-            mean.lerp_(parameter, 1 - decay)
+            if mean is not parameter:  # a copy may share what is frozen
+                mean.lerp_(parameter, 1 - decay)
         for copy, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
             copy.copy_(buffer)

@@ -11,7 +11,7 @@ import subprocess
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -67,11 +67,15 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class TracedGraph:
-    """One graph to be: two rows of every input by name, to trace and to compare; the names of the outputs."""
+    """One graph to be: two rows of every input by name, to trace and to compare; the names of the outputs.
+
+    lengths: further axes of every input that may have any length, by number, each with a name
+    """
 
     module: nn.Module
     examples: dict[str, Tensor]
     outputs: list[str]
+    lengths: Mapping[int, str] = field(default_factory=dict)
 
 
 def export_bundle(trained: Trained, target: Path, recipe_name: str, card: Callable[[Manifest], str]) -> Manifest:
@@ -156,13 +160,15 @@ def export_graph(graph: TracedGraph, file: Path) -> GraphSpec:
     """Write one ONNX file; raises TrainingError where ONNX Runtime computes something else than the module."""
     module = graph.module.eval()
     inputs = tuple(graph.examples.values())
-    rows = torch.export.Dim("N", min=1)
+    axes = {0: torch.export.Dim("N", min=1)} | {
+        axis: torch.export.Dim(name, min=2) for axis, name in graph.lengths.items()
+    }
     with warnings.catch_warnings(), _silenced("torch.onnx"), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter's own libraries; the result is checked below
         torch.onnx.export(
             module, inputs, file, dynamo=True, opset_version=OPSET, external_data=False, verbose=False,
             input_names=list(graph.examples), output_names=graph.outputs,
-            dynamic_shapes=tuple({0: rows} for _ in inputs),
+            dynamic_shapes=tuple(axes for _ in inputs),
         )  # fmt: skip
     _check_against_torch(module, graph, file)
     signature = read_signature(file)
@@ -179,6 +185,8 @@ def _check_against_torch(module: nn.Module, graph: TracedGraph, file: Path) -> N
     # Three rows where two were traced: a batch size that was baked in shows here.
     rows = [0, 1, 0]
     inputs = {name: tensor[rows] for name, tensor in graph.examples.items()}
+    for axis in graph.lengths:  # a length that was baked in shows in the same way
+        inputs = {name: torch.cat([tensor, tensor], dim=axis) for name, tensor in inputs.items()}
     found = session.run(graph.outputs, {name: tensor.numpy() for name, tensor in inputs.items()})
     with torch.inference_mode():
         expected = module(*inputs.values())

@@ -22,6 +22,7 @@ from ..progress import Progress
 from . import (
     au_guided_run,
     compound_run,
+    compound_text_run,
     emoclip_downstream_run,
     emoclip_run,
     jmt_run,
@@ -31,6 +32,7 @@ from . import (
 )
 from .au_guided_run import AuGuidedRecipe
 from .compound_run import CompoundRecipe
+from .compound_text_recipe import CompoundTextRecipe
 from .emoclip_downstream_run import EmoClipDownstreamRecipe
 from .emoclip_recipe import EmoClipRecipe
 from .jmt_run import JmtRecipe
@@ -41,6 +43,7 @@ from .subject_msda_run import SubjectMsdaRecipe
 MethodRecipe = (
     AuGuidedRecipe
     | CompoundRecipe
+    | CompoundTextRecipe
     | EmoClipDownstreamRecipe
     | EmoClipRecipe
     | JmtRecipe
@@ -85,6 +88,8 @@ def run_method(path: Path, data: Path | None, folder: Path, progress: Progress) 
             report = au_guided_run.run(recipe, data, training, fabric, progress)
         case CompoundRecipe():
             report = compound_run.run(recipe, data, training, fabric, progress)
+        case CompoundTextRecipe():
+            report = compound_text_run.run(recipe, data, training, fabric, progress)
         case EmoClipRecipe():
             report = emoclip_run.run(recipe, data, training, fabric, progress, beside=path.parent)
         case EmoClipDownstreamRecipe():
