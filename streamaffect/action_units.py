@@ -1,9 +1,9 @@
 """Facial action units by number and name, and a rough reading of them from MediaPipe's 52 blendshapes.
 
-The names are those of the Facial Action Coding System. A blendshape is how far an animated face has to be moved, not the
-probability that a muscle acts, and the table below pairs those that describe the same movement. It is an approximation:
-units without such a blendshape are missing, and thresholds that were chosen for a detector of action units do not carry
-over.
+The names are those of the Facial Action Coding System. A blendshape is how far an animated face has to be moved, not
+the probability that a muscle acts, and the table below pairs those that describe the same movement. It is an
+approximation: units without such a blendshape are missing, and thresholds that were chosen for a detector of action
+units do not carry over.
 """
 
 from collections.abc import Mapping

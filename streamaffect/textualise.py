@@ -1,8 +1,9 @@
 """What was seen and heard in a stretch of time, written as text for a language model.
 
-The order and the rules are those of Richet et al., "Textualized and Feature-based Models for Compound Multimodal Emotion
-Recognition in the Wild" (ECCV Workshops 2024): words, then the active action units and the strongest expressions, then
-the voice; each part ends with a semicolon. The wording is our own. Nothing here calls a service or a model.
+The order and the rules are those of Richet et al., "Textualized and Feature-based Models for Compound Multimodal
+Emotion Recognition in the Wild" (ECCV Workshops 2024): words, then the active action units and the strongest
+expressions, then the voice; each part ends with a semicolon. The wording is our own. Nothing here calls a service or a
+model.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,6 +44,9 @@ class TextualiserConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     quiet_is_no_face: bool = True
 
 
+PUBLISHED = TextualiserConfig()
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What is known of one stretch of time. None means that nothing measures it, or that there was nothing to measure.
@@ -73,7 +77,7 @@ class TrackWindow:
     estimates: list[Estimate]
 
 
-def textualise(evidence: Evidence, config: TextualiserConfig = TextualiserConfig()) -> str:
+def textualise(evidence: Evidence, config: TextualiserConfig = PUBLISHED) -> str:
     """The text, empty if only words are wanted and none were said.
 
     Raises KeyError on an action unit that has no name in `UNIT_NAMES`.
@@ -141,9 +145,7 @@ def _face(evidence: Evidence, config: TextualiserConfig) -> list[str]:
 
 def _voice(evidence: Evidence, config: TextualiserConfig) -> list[str]:
     prosody = evidence.prosody or {}
-    named = [
-        f"{_height(prosody[name], config.high_above)} {name}" for name in _strongest(prosody, config.descriptors)
-    ]
+    named = [f"{_height(prosody[name], config.high_above)} {name}" for name in _strongest(prosody, config.descriptors)]
     parts = [f"Voice: {', '.join(named) or NO_SPEECH}"]
     levels = {"Arousal": evidence.arousal, "Valence": evidence.valence, "Dominance": evidence.dominance}
     for name, level in levels.items():

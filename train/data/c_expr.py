@@ -1,7 +1,7 @@
 """C-EXPR-DB: videos cut into clips of one compound emotion each, with the features that the text-based route reads.
 
 <root>/folds/split-<n>/{train,val,test}.txt         lines `<Emotion-Name>/<video>_<Emotion-Name>_<k>,<class>`
-<root>/annotation/<video>.csv                       begin and end of every clip, one column per class, 1 where it is shown
+<root>/annotation/<video>.csv                       begin and end of every clip, one column per class
 <root>/video_features/<Emotion-Name>/<clip>.csv     faces of the clip, see `face_windows`
 <root>/hume_features/<video>.csv                    descriptors of the voice: name, score, start, end
 <root>/voice_activity/<video>.csv                   start, end, transcription

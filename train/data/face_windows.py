@@ -30,7 +30,7 @@ Windows = Literal["blocks", "frames", "clip"]
 class WindowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the frames of a clip become prompts.
 
-    train, valid: "blocks" of `hop` frames that do not overlap; "frames", one window around every frame; or the whole "clip"
+    train, valid: "blocks" of `hop` frames that do not overlap; "frames", a window around each; or the whole "clip"
     size:         of a window around a frame: half of it on each side, and the frame itself
     """
 

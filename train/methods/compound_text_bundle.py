@@ -16,8 +16,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from streamaffect.errors import ConfigError
-from streamaffect.textualise import TextualiserConfig
+from streamaffect.runtime.text_spec import TextSpec
 
 from ..errors import TrainingError
 from ..export import TracedGraph
@@ -31,31 +30,14 @@ MOST_BYTES = 1_900_000_000  # of the weights of one ONNX file, which holds at mo
 TRACED_TOKENS = 6
 
 
-class TextSpec(msgspec.Struct, frozen=True):
-    """The key `text` of a manifest.
-
-    graph:       role of the classifier's graph
-    classes:     names of its probabilities, in order
-    tokenizer:   folder of the tokenizer; max_tokens: longer texts are cut
-    pad_token:   number of the token that fills a batch up
-    textualiser: how the texts are written that it was trained on
-    """
-
-    graph: str
-    classes: tuple[str, ...]
-    tokenizer: str
-    max_tokens: int
-    pad_token: int
-    textualiser: TextualiserConfig
-
-
 def export_compound_text(
     classifier: TextClassifier,
     tokenizer: Any,
     recipe: CompoundTextRecipe,
+    target: Path,
+    *,
     classes: Sequence[str],
     scores: Mapping[str, float],
-    target: Path,
 ) -> None:
     """Write the recipe's base bundle with the classifier to `target`, in place of what is there.
 
@@ -86,17 +68,6 @@ def export_compound_text(
         Path(recipe.base) if recipe.base else None, target, {TEXT_CLASSIFIER: graph}, declare,
         files=_tokenizer_files(tokenizer), card=_card(recipe, classes),
     )  # fmt: skip
-
-
-def text_spec(manifest: Path) -> TextSpec:
-    """The key `text` of a `manifest.json`. Raises ConfigError if the bundle has no text classifier."""
-    try:
-        content: Any = msgspec.json.decode(manifest.read_bytes())
-        return msgspec.convert(content["text"], TextSpec)
-    except KeyError:
-        raise ConfigError(f"{manifest}: has no key 'text'; this bundle has no text classifier") from None
-    except (OSError, TypeError, msgspec.DecodeError) as error:
-        raise ConfigError(f"{manifest}: cannot be read ({error}); export the bundle again") from error
 
 
 class _Probabilities(nn.Module):
@@ -133,7 +104,7 @@ def _tokenizer_files(tokenizer: Any) -> dict[str, bytes]:
 def _card(recipe: CompoundTextRecipe, classes: Sequence[str]) -> str:
     return (
         f"## Text classifier\n\nThe graph `{TEXT_CLASSIFIER}` was added by the recipe `{recipe.name}`, seed "
-        f"{recipe.seed}, from {recipe.data}. It reads texts about a face and a voice and gives one probability for each "
-        f"of: {', '.join(classes)}. The stream does not run it. Licence of its weights: {recipe.licence}. The other "
-        "graphs are those of the bundle that it was added to."
+        f"{recipe.seed}, from {recipe.data}. It reads texts about a face and a voice and gives one probability for "
+        f"each of: {', '.join(classes)}. The stream does not run it. Licence of its weights: {recipe.licence}. The "
+        "other graphs are those of the bundle that it was added to."
     )

@@ -49,14 +49,14 @@ class Encoded(NamedTuple):
 def run(
     recipe: CompoundTextRecipe, root: Path | None, folder: Path, fabric: Fabric, progress: Progress
 ) -> dict[str, float]:
-    """Train, or go on from the newest checkpoint; returns the scores of the validation part, and of a test if there is one.
+    """Train, or go on from the newest checkpoint; returns the scores of validation, and of a test if there is one.
 
     Raises DataError if the data are missing or not as described, TrainingError if the language model is.
     """
     _check(recipe)
     parts: dict[Part, Prompts] = {part: _prompts(recipe, root, part) for part in _parts(recipe, root)}
-    train_loop, classes = parts["train"], class_names(recipe)
-    language_model = _language_model(recipe, train_loop, folder.with_name("language_model"))
+    classes = class_names(recipe)
+    language_model = _language_model(recipe, parts["train"], folder.with_name("language_model"))
     torch.manual_seed(recipe.seed)
     classifier, tokenizer = open_language_model(language_model, classes)
     encoded = {
@@ -71,7 +71,7 @@ def run(
         text = json.dumps({"classes": classes, "counts": counts}) + "\n"
         folder.with_name("confusion.json").write_text(text, encoding="utf-8")
         if recipe.graph:
-            export_compound_text(average, tokenizer, recipe, classes, scores, folder.with_name("bundle"))
+            export_compound_text(average, tokenizer, recipe, folder.with_name("bundle"), classes=classes, scores=scores)
     return scores
 
 
@@ -114,19 +114,25 @@ def score(model: nn.Module, part: Encoded, *, batch: int, drop_last: bool) -> di
 
 
 def scores_of(logits: Tensor, prompts: Prompts, *, drop_last: bool = False) -> tuple[dict[str, float], Votes]:
-    """`score` of logits (N, K), and the votes. One rule is enough where every video has one prompt."""
+    """`score` of logits (N, K), and the votes. Where every video has one prompt there is no vote: no rule is named."""
     videos = Videos(logits, prompts.lengths, prompts.labels)
     videos = without_last_class(videos) if drop_last else videos
+    votes = {rule: Votes(video_classes(videos.logits, videos.lengths, rule), videos.labels) for rule in RULES}
+    if int(videos.lengths.max()) == 1:
+        return _class_scores(votes[RULES[0]]), votes[RULES[0]]
     own = videos.labels.repeat_interleave(videos.lengths)
     scores = {"prompt_accuracy": float(war(videos.logits.argmax(dim=1), own))}
-    for rule in RULES:
-        guess = video_classes(videos.logits, videos.lengths, rule)
-        scores |= {
-            f"{rule}_accuracy": float(war(guess, videos.labels)),
-            f"{rule}_weighted_f1": float(weighted_f1(guess, videos.labels)),
-            f"{rule}_macro_f1": float(macro_f1(guess, videos.labels)),
-        }
-    return scores, Votes(video_classes(videos.logits, videos.lengths, "mean_logits"), videos.labels)
+    for rule, vote in votes.items():
+        scores |= {f"{rule}_{name}": value for name, value in _class_scores(vote).items()}
+    return scores, votes["mean_logits"]
+
+
+def _class_scores(votes: Votes) -> dict[str, float]:
+    return {
+        "accuracy": float(war(votes.guess, votes.labels)),
+        "weighted_f1": float(weighted_f1(votes.guess, votes.labels)),
+        "macro_f1": float(macro_f1(votes.guess, votes.labels)),
+    }
 
 
 def _scores(

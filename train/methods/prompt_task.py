@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from ..loop import Part
 
+GROUPED = 16  # batches within which texts are sorted by length, so that little of a batch is padding
+
 
 class PromptBatch(NamedTuple):
     """input_ids, attention_mask (B, L) int64; labels (B,) int64."""
@@ -78,11 +80,10 @@ class PromptTask:
 
     def batches(self, epoch: int, first: int, part: Part) -> Iterator[PromptBatch]:
         """Rows by seed, epoch and number alone."""
-        order = torch.randperm(len(self._labels), generator=torch.Generator().manual_seed(1000 * self._seed + epoch))
+        batches = self._drawn(epoch)
         for number in range(first, self.batch_count(part)):
-            at = (number * part.world + part.rank) * self._batch
-            rows = order[at : at + self._batch]
-            yield PromptBatch(*self._tokens.padded(rows.tolist(), length=self._pad_to), self._labels[rows])
+            rows = batches[(number * part.world + part.rank) % len(batches)]
+            yield PromptBatch(*self._tokens.padded(rows, length=self._pad_to), self._labels[torch.tensor(rows)])
 
     def losses(self, model: nn.Module, batch: PromptBatch) -> dict[str, Tensor]:
         """Cross-entropy, the mean over the batch."""
@@ -92,6 +93,19 @@ class PromptTask:
         """As given."""
         model.eval()
         return self._validate(model)
+
+    def _drawn(self, epoch: int) -> list[list[int]]:
+        """The rows of every batch. Among `GROUPED` batches that were drawn together, texts of like length meet."""
+        generator = torch.Generator().manual_seed(1000 * self._seed + epoch)
+        order = torch.randperm(len(self._labels), generator=generator)[: self._count].tolist()
+        grouped = [
+            number
+            for at in range(0, len(order), GROUPED * self._batch)
+            for number in sorted(order[at : at + GROUPED * self._batch], key=lambda row: len(self._tokens.rows[row]))
+        ]
+        batches = [grouped[at : at + self._batch] for at in range(0, len(grouped), self._batch)]
+        whole = [batch for batch in batches if len(batch) == self._batch]
+        return [whole[place] for place in torch.randperm(len(whole), generator=generator).tolist()]
 
 
 @torch.no_grad()

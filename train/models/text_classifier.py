@@ -186,4 +186,3 @@ def _keep_trained(module: Any, state: dict[str, Tensor], prefix: str, _: Any) ->
 def _expect_trained(module: Any, keys: Any) -> None:
     """What is frozen may be missing from a state; what is trained may not."""
     keys.missing_keys[:] = [name for name in keys.missing_keys if name in module.trained]
-
