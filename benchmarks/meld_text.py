@@ -25,7 +25,7 @@ from train.classification import confusion, macro_f1, war, weighted_f1
 from train.config import OptimiserConfig
 from train.data.face_windows import WindowConfig
 from train.data.meld import CLASS_ORDERS, MeldPart, load_meld
-from train.data.prompts import Prompts, prompts_of
+from train.data.prompts import Prompts, TextClip, prompts_of
 from train.methods.compound_text_recipe import CompoundTextRecipe
 from train.methods.compound_text_run import Encoded, train_classifier
 from train.methods.prompt_task import Tokens, logits_of
@@ -39,6 +39,18 @@ RESAMPLES = 2000
 LEAST_DOCUMENTS = 3  # of the training part, in which a word or a pair of words occurs
 PENALTIES = (1e-5, 1e-4, 1e-3)
 HELD_OUT = 10  # every tenth dialogue of the training part chooses the penalty
+
+
+def some_dialogues(clips: list[TextClip], count: int, *, seed: int) -> list[TextClip]:
+    """Whole dialogues in random order, until there are at least so many utterances."""
+    groups = list(dict.fromkeys(clip.group for clip in clips))
+    order = torch.randperm(len(groups), generator=torch.Generator().manual_seed(seed)).tolist()
+    kept: list[TextClip] = []
+    for place in order:
+        if len(kept) >= count:
+            break
+        kept += [clip for clip in clips if clip.group == groups[place]]
+    return kept
 
 
 def bag_of_words(train: Prompts, valid: Prompts) -> tuple[Tensor, Tensor]:
@@ -215,6 +227,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--max-tokens", type=int, default=48)
+    parser.add_argument("--train", type=int, default=0, help="utterances to train on, of random dialogues, 0: all")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     words = TextualiserConfig(modalities=("T",))

@@ -55,7 +55,7 @@ def describe_voice(samples: Tensor, rate_hz: int) -> dict[str, float]:
 
 
 def write_prosody(file: Path, scores: dict[str, float], *, end_s: float) -> None:
-    """A table of descriptors as the loaders read it: name, score, start, end, strongest first; one stretch from 0 on."""
+    """Write a table of descriptors as the loaders read it, strongest first, for one stretch from 0 on."""
     with file.open("w", newline="", encoding="utf-8") as lines:
         table = csv.writer(lines)
         table.writerow(["name", "score", "start", "end"])

@@ -21,7 +21,9 @@ MOST_WORDS = 8000
 Kind = Literal["bert", "llama"]
 
 
-def write_tiny_model(folder: Path, texts: Iterable[str], *, seed: int, kind: Kind = "bert", width: int = 64) -> None:
+def write_tiny_model(
+    folder: Path, texts: Iterable[str], *, seed: int, kind: Kind = "bert", width: int = 64, layers: int = 2
+) -> None:
     """Write the model and its tokenizer, which knows the commonest words of the texts.
 
     kind: "bert" reads in both directions, "llama" from left to right. width: of the hidden states, a multiple of 16
@@ -39,7 +41,7 @@ def write_tiny_model(folder: Path, texts: Iterable[str], *, seed: int, kind: Kin
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{START} $A {END}", special_tokens=[(START, SPECIAL.index(START)), (END, SPECIAL.index(END))]
     )
-    config = _config(kind, len(words), width)
+    config = _config(kind, len(words), width, layers)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = transformers.AutoModel.from_config(config)
@@ -51,11 +53,11 @@ def write_tiny_model(folder: Path, texts: Iterable[str], *, seed: int, kind: Kin
         ).save_pretrained(folder)
 
 
-def _config(kind: Kind, words: int, width: int) -> object:
+def _config(kind: Kind, words: int, width: int, layers: int) -> object:
     import transformers
 
     shape = {
-        "vocab_size": words, "hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": 2,
+        "vocab_size": words, "hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": layers,
         "num_attention_heads": width // 16, "max_position_embeddings": LONGEST, "pad_token_id": SPECIAL.index(PAD),
     }  # fmt: skip
     if kind == "llama":
