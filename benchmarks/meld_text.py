@@ -98,7 +98,7 @@ def logistic(features: Tensor, labels: Tensor, penalty: float) -> torch.nn.Linea
     def closure() -> Tensor:
         solver.zero_grad()
         loss = F.cross_entropy(layer(features), labels) + penalty * layer.weight.square().sum()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
     solver.step(closure)  # type: ignore[no-untyped-call]
@@ -107,7 +107,8 @@ def logistic(features: Tensor, labels: Tensor, penalty: float) -> torch.nn.Linea
 
 @torch.no_grad()
 def _guess(layer: torch.nn.Linear, features: Tensor) -> Tensor:
-    return layer(features).argmax(dim=1)
+    logits: Tensor = layer(features)
+    return logits.argmax(dim=1)
 
 
 def chosen_logistic(parts: tuple[Tensor, Tensor], train: Prompts) -> Tensor:
@@ -136,7 +137,7 @@ def resampled(by_dialogue: Tensor) -> dict[str, Tensor]:
     count = len(by_dialogue)
     drawn = torch.randint(count, (RESAMPLES, count), generator=torch.Generator().manual_seed(0))
     weight = F.one_hot(drawn, count).sum(dim=1).double()
-    counts = (weight @ by_dialogue.flatten(1)).unflatten(1, by_dialogue.shape[1:])  # (R, K, K)
+    counts = (weight @ by_dialogue.flatten(1)).view(RESAMPLES, len(CLASSES), len(CLASSES))
     hits, true, guessed = counts.diagonal(dim1=1, dim2=2), counts.sum(dim=2), counts.sum(dim=1)
     f1 = 2 * hits / (true + guessed).clamp(min=1)
     appears = (true + guessed) > 0

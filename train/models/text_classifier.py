@@ -14,7 +14,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from ..config import Count, Positive, Share
+from ..config import Count, Share
 from ..errors import TrainingError
 from .quiet import quiet
 
@@ -39,7 +39,7 @@ class LanguageModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     dtype: Literal["float32", "bfloat16"] = "float32"
     four_bit: bool = False
     rank: Count = 8
-    alpha: Positive = 8.0
+    alpha: Count = 8
     dropout: Share = 0.05
     rank_stabilised: bool = True
     targets: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class TextClassifier(nn.Module):
         self.network = network
         self.trained = frozenset(name for name, parameter in self.named_parameters() if parameter.requires_grad)
         self.register_state_dict_post_hook(_keep_trained)
-        self.register_load_state_dict_post_hook(_expect_trained)
+        self.register_load_state_dict_post_hook(_expect_trained)  # type: ignore[no-untyped-call]
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """(B, L), (B, L) int64 → logits (B, K) float32."""
@@ -163,7 +163,8 @@ def _four_bit(config: LanguageModelConfig) -> Any:
             "language_model.four_bit needs the package bitsandbytes and an NVIDIA GPU, which are not both here; "
             "set it to false to keep the weights whole"
         )
-    return BitsAndBytesConfig(
+    make: Any = BitsAndBytesConfig
+    return make(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=getattr(torch, config.dtype),
     )  # fmt: skip

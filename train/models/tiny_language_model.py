@@ -6,8 +6,9 @@ Its words are those of given texts. Frozen and random as it is, only what is lea
 import re
 from collections import Counter
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -28,7 +29,6 @@ def write_tiny_model(
 
     kind: "bert" reads in both directions, "llama" from left to right. width: of the hidden states, a multiple of 16
     """
-    import transformers
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
     counts = Counter(word for text in texts for word in re.findall(r"\w+|[^\w\s]", text.lower()))
@@ -41,7 +41,8 @@ def write_tiny_model(
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{START} $A {END}", special_tokens=[(START, SPECIAL.index(START)), (END, SPECIAL.index(END))]
     )
-    config = _config(kind, len(words), width, layers)
+    transformers: Any = import_module("transformers")
+    config = _config(transformers, kind, len(words), width, layers)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = transformers.AutoModel.from_config(config)
@@ -53,9 +54,7 @@ def write_tiny_model(
         ).save_pretrained(folder)
 
 
-def _config(kind: Kind, words: int, width: int, layers: int) -> object:
-    import transformers
-
+def _config(transformers: Any, kind: Kind, words: int, width: int, layers: int) -> Any:
     shape = {
         "vocab_size": words, "hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": layers,
         "num_attention_heads": width // 16, "max_position_embeddings": LONGEST, "pad_token_id": SPECIAL.index(PAD),

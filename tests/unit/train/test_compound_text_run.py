@@ -22,7 +22,7 @@ SMOKE = (CONFIGS / "compound_text_smoke.toml").read_text()
 def recipe_file(folder: Path, *, data: str, extra: str = "") -> Path:
     """The smoke recipe for one epoch on a data set, without a graph."""
     text = SMOKE.replace('data = "drawn"', f'data = "{data}"\ngraph = false\n{extra}').replace(
-        "epochs = 6", "epochs = 1"
+        "epochs = 10", "epochs = 1"
     )
     file = folder / "mine.toml"
     file.write_text(text.replace("batch = 20", "batch = 4"))
