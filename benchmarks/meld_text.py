@@ -232,9 +232,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     words = TextualiserConfig(modalities=("T",))
-    train, valid = (
-        prompts_of(load_meld(options.data, part, "text"), "clip", WindowConfig(), words) for part in PARTS
-    )  # fmt: skip
+    clips = [load_meld(options.data, part, "text") for part in PARTS]
+    clips[0] = some_dialogues(clips[0], options.train or len(clips[0]), seed=options.seed)
+    train, valid = (prompts_of(part, "clip", WindowConfig(), words) for part in clips)
     guesses = {
         "largest class": torch.full_like(valid.labels, int(train.labels.bincount().argmax())),
         "words, regression": chosen_logistic(bag_of_words(train, valid), train),
