@@ -55,7 +55,7 @@ class TextClassifier(nn.Module):
         super().__init__()
         self.network = network
         self.trained = frozenset(name for name, parameter in self.named_parameters() if parameter.requires_grad)
-        self.register_state_dict_post_hook(_keep_trained)
+        self.register_state_dict_post_hook(_keep_trained)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_post_hook(_expect_trained)  # type: ignore[no-untyped-call]
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
