@@ -5,6 +5,7 @@ streams what the model says of a whole sequence.
 """
 
 import hashlib
+import inspect
 import logging
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -90,7 +92,7 @@ def export_bundle(trained: Trained, target: Path, recipe_name: str, card: Callab
 
 
 def write_bundle(
-    graphs: Mapping[str, TracedGraph],
+    graphs: Mapping[str, TracedGraph | Path],
     target: Path,
     describe: Callable[[dict[str, GraphSpec]], Manifest],
     card: Callable[[Manifest], str],
@@ -98,7 +100,8 @@ def write_bundle(
 ) -> Manifest:
     """Write any bundle: graphs by role, the manifest that `describe` makes of them, its card, and more files by name.
 
-    The stream is held against torch unless a graph is taken over among `files`, from a bundle where that was done.
+    A graph that is a path is an ONNX file, such as another bundle's, and is taken over as it is. The stream is held
+    against torch unless one of the three graphs is among `files`, from a bundle where that was done.
 
     Raises:
         TrainingError: as `export_bundle`.
@@ -114,7 +117,7 @@ def write_bundle(
             (partial / name).write_bytes(content)
         bundle = load_bundle(partial)
         if all(role in graphs for role in (FRAME_ENCODER, CLIP_ENCODER, CONTEXT_HEAD)):
-            check_streaming(bundle, _offline(graphs))
+            check_streaming(bundle, _offline(graphs, partial))
         replace_folder(target, partial)
     except BundleError as error:
         raise TrainingError(f"{target}: the exported bundle does not load: {error}") from error
@@ -123,9 +126,26 @@ def write_bundle(
     return manifest
 
 
-def _offline(graphs: Mapping[str, TracedGraph]) -> OfflineModel:
-    frame, clip, head = (graphs[role] for role in (FRAME_ENCODER, CLIP_ENCODER, CONTEXT_HEAD))
-    return OfflineModel(frame.module, clip.module, head.module, head.outputs)
+def _offline(graphs: Mapping[str, TracedGraph | Path], folder: Path) -> OfflineModel:
+    files = {role: folder / f"{role}.onnx" for role in (FRAME_ENCODER, CLIP_ENCODER, CONTEXT_HEAD)}
+    frame, clip, head = (
+        graph.module if isinstance(graph := graphs[role], TracedGraph) else _OnnxFile(file)
+        for role, file in files.items()
+    )
+    return OfflineModel(frame, clip, head, [output.name for output in read_signature(files[CONTEXT_HEAD]).outputs])
+
+
+class _OnnxFile(nn.Module):
+    """A graph that was taken over, in torch's clothes: its first output."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.session = _session(file)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        names = [spec.name for spec in self.session.get_inputs()]
+        found = self.session.run(None, dict(zip(names, (tensor.numpy() for tensor in inputs), strict=True)))
+        return torch.from_numpy(found[0])
 
 
 def current_commit(folder: Path) -> str:
@@ -156,32 +176,45 @@ def _graphs(trained: Trained) -> dict[str, TracedGraph]:
     }
 
 
-def export_graph(graph: TracedGraph, file: Path) -> GraphSpec:
+def export_graph(graph: TracedGraph | Path, file: Path) -> GraphSpec:
     """Write one ONNX file; raises TrainingError where ONNX Runtime computes something else than the module."""
-    module = graph.module.eval()
-    inputs = tuple(graph.examples.values())
-    axes = {0: torch.export.Dim("N", min=1)} | {
-        axis: torch.export.Dim(name, min=2) for axis, name in graph.lengths.items()
-    }
-    with warnings.catch_warnings(), _silenced("torch.onnx"), torch.no_grad():
-        warnings.simplefilter("ignore")  # of the exporter's own libraries; the result is checked below
-        torch.onnx.export(
-            module, inputs, file, dynamo=True, opset_version=OPSET, external_data=False, verbose=False,
-            input_names=list(graph.examples), output_names=graph.outputs,
-            dynamic_shapes=tuple(axes for _ in inputs),
-        )  # fmt: skip
-    _check_against_torch(module, graph, file)
+    if isinstance(graph, Path):
+        shutil.copyfile(graph, file)
+    else:
+        _trace(graph, file)
     signature = read_signature(file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     return GraphSpec(file.name, digest, signature.inputs, signature.outputs, signature.opset)
 
 
-def _check_against_torch(module: nn.Module, graph: TracedGraph, file: Path) -> None:
+def _trace(graph: TracedGraph, file: Path) -> None:
+    module = graph.module.eval()
+    inputs = tuple(graph.examples.values())
+    axes = {0: torch.export.Dim("N", min=1)} | {
+        axis: torch.export.Dim(name, min=2) for axis, name in graph.lengths.items()
+    }
+    shapes = tuple(axes for _ in inputs)
+    takes_any_number = any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(module.forward).parameters.values())
+    with warnings.catch_warnings(), _silenced("torch.onnx"), torch.no_grad():
+        warnings.simplefilter("ignore")  # of the exporter's own libraries; the result is checked below
+        torch.onnx.export(
+            module, inputs, file, dynamo=True, opset_version=OPSET, external_data=False, verbose=False,
+            input_names=list(graph.examples), output_names=graph.outputs,
+            dynamic_shapes=(shapes,) if takes_any_number else shapes,
+        )  # fmt: skip
+    _check_against_torch(module, graph, file)
+
+
+def _session(file: Path) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+
+def _check_against_torch(module: nn.Module, graph: TracedGraph, file: Path) -> None:
+    session = _session(file)
     # Three rows where two were traced: a batch size that was baked in shows here.
     rows = [0, 1, 0]
     inputs = {name: tensor[rows] for name, tensor in graph.examples.items()}

@@ -22,6 +22,7 @@ from .errors import TrainingError
 
 TOLERANCE = 1e-4  # of an output, or of the largest one where outputs are larger than 1
 TRACK = ("export", 0)
+CLIPS_AT_ONCE = 32
 COARSE_PX = 4  # side of the random patterns that are enlarged to pictures
 
 
@@ -84,7 +85,8 @@ def _whole_sequence(
     features = model.frame_encoder(torch.from_numpy(crops))  # (N, D)
     ends = torch.arange(len(crops))[:, None]
     samples = (ends + torch.arange(1 - frames, 1)).clamp(min=0)  # before the first frame stands the first one
-    clips = model.clip_encoder(features[samples])  # (N, C), one that ends at each frame
+    # In parts, since convolutions over all clips at once could fill the memory; (N, C), one that ends at each frame.
+    clips = torch.cat([model.clip_encoder(features[part]) for part in torch.split(samples, CLIPS_AT_ONCE)])
     now, of = torch.tensor(steps).unbind(dim=1)
     wanted = of[:, None] + frames * torch.arange(-context.past, context.future + 1)  # (M, K)
     valid = (wanted >= 0) & (wanted <= now[:, None])

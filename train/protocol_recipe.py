@@ -85,6 +85,22 @@ class ObjectiveConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     relational: float = 1.0
 
 
+class SamplingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the training windows begin.
+
+    kind:    "uniform", as published: anywhere; past the end a window goes on at the beginning. "softmax": within the
+             recording, drawn by `train.data.clip_weights.ClipWeights` from where its labels were predicted best so far:
+             the score of a window is minus the mean absolute error of its prediction
+    beta:    inverse temperature of the draw; 0 draws uniformly
+    warm_up, exploration: epochs of the first two phases
+    """
+
+    kind: Literal["uniform", "softmax"] = "uniform"
+    beta: Annotated[float, msgspec.Meta(ge=0)] = 5.0
+    warm_up: Annotated[int, msgspec.Meta(ge=0)] = 3
+    exploration: Annotated[int, msgspec.Meta(ge=2)] = 5
+
+
 class ProtocolRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that defines an evaluation, but for the data's folder. outputs: labels in the order of the model."""
 
@@ -96,6 +112,7 @@ class ProtocolRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimiser: SgdConfig
     objective: ObjectiveConfig
     sequence: SequenceConfig = SequenceConfig()
+    sampling: SamplingConfig = SamplingConfig()
     regressor: RegressorConfig = RegressorConfig()
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
 

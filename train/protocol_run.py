@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from .checkpoint import latest_checkpoint, load_average
 from .config import Recipe, load_recipe
 from .data.clip_faces import ClipFaces
+from .data.clip_weights import ClipWeights
 from .data.records import ClipRecord
-from .data.sequences import evaluation_sequence, training_sequence
+from .data.sequences import evaluation_sequence, sequence_from, training_sequence
 from .data.splits import Fold
 from .encoders import Encoder
 from .errors import TrainingError
@@ -158,6 +159,7 @@ class _Run:
         """The model of the last epoch, or of the best one on the fold's validation part where it has one."""
         config = self.recipe.optimiser
         rows = self._training_rows(fold)
+        windows = self._windows(rows)
         torch.manual_seed(self.recipe.seed)
         plain = self._model()
         model: Any
@@ -169,7 +171,10 @@ class _Run:
             for group, rate in zip(optimiser.param_groups, learning_rates(config, epoch), strict=True):
                 group["lr"] = rate
             model.train()
-            losses = [self._step(model, optimiser, batch, epoch, fold) for batch in self._batches(rows, epoch)]
+            losses = [
+                self._step(model, optimiser, batch, epoch, fold=fold, windows=windows)
+                for batch in self._batches(rows, epoch)
+            ]
             scores = {"loss": float(np.mean(losses))}
             if fold.valid:
                 truth = labels(self.records, fold.valid, self.recipe.outputs).float()
@@ -182,9 +187,13 @@ class _Run:
         log.close()
         return best
 
-    def _step(self, model: Any, optimiser: Any, batch: Sequence[int], epoch: int, fold: Fold) -> float:
+    def _step(
+        self, model: Any, optimiser: Any, batch: Sequence[int], epoch: int, *, fold: Fold, windows: ClipWeights | None
+    ) -> float:  # fmt: skip
         generator = np.random.default_rng([self.recipe.seed, epoch, *batch])
-        crops = torch.from_numpy(np.stack([self._sequence(row, generator) for row in batch])).to(self.fabric.device)
+        starts = [windows.draw(row, epoch + 1) if windows else None for row in batch]
+        pictures = [self._sequence(row, start, generator) for row, start in zip(batch, starts, strict=True)]
+        crops = torch.from_numpy(np.stack(pictures)).to(self.fabric.device)
         truth = labels(self.records, batch, self.recipe.outputs).to(self.fabric.device, torch.float32)
         query, pred = model(crops)
         reference = self.recipe.sequence.reference
@@ -200,12 +209,28 @@ class _Run:
                 model, optimiser, max_norm=self.recipe.optimiser.clip_norm, error_if_nonfinite=False
             )
         optimiser.step()
+        for row, start, error in zip(batch, starts, (pred.detach() - truth).abs().mean(dim=1).tolist(), strict=True):
+            if windows is not None and start is not None:
+                windows.update(row, start, -error, epoch + 1)
         return float(loss.detach())
 
-    def _sequence(self, row: int, generator: np.random.Generator) -> np.ndarray:
-        """(K, T, S, S, 3) of a random window, mirrored and changed in light as a whole."""
-        record = self.records[row]
-        crops = self.faces.read(record, training_sequence(self.faces.count(record), self.recipe.sequence, generator))
+    def _windows(self, rows: np.ndarray) -> ClipWeights | None:
+        """What the fold learns about where to begin; None where windows begin anywhere."""
+        sampling, sequence = self.recipe.sampling, self.recipe.sequence
+        if sampling.kind == "uniform":
+            return None
+        return ClipWeights(
+            {row: self.faces.count(self.records[row]) for row in rows.tolist()},
+            frames=sequence.frames * sequence.clips, warm_up_epochs=sampling.warm_up,
+            exploration_epochs=sampling.exploration, beta=sampling.beta, seed=self.recipe.seed,
+        )  # fmt: skip
+
+    def _sequence(self, row: int, start: int | None, generator: np.random.Generator) -> np.ndarray:
+        """(K, T, S, S, 3) of the window from `start`, or of a random one; mirrored and changed in light as a whole."""
+        record, config = self.records[row], self.recipe.sequence
+        count = self.faces.count(record)
+        frames = training_sequence(count, config, generator) if start is None else sequence_from(count, config, start)
+        crops = self.faces.read(record, frames)
         if generator.random() < 0.5:
             crops = crops[..., ::-1, :]
         contrast, brightness, saturation = generator.uniform(1 - JITTER, 1 + JITTER, 3).astype(np.float32)

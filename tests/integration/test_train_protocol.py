@@ -11,6 +11,7 @@ from streamaffect.runtime.manifest import CropSpec
 from streamaffect.sources.demo import DEMO_CLIP
 from train.cli import main
 from train.data.clip_faces import ClipFaces
+from train.data.clip_weights import ClipWeights
 from train.data.clips_csv import load_clips_csv
 from train.data.generated import generated_videos
 from train.errors import DataError
@@ -103,6 +104,26 @@ def test_every_subject_is_predicted_by_a_model_that_has_not_seen_it(
     printed = capsys.readouterr().out
     assert "clips: 12, subjects: 4" in printed
     assert "ccc valence" in printed
+
+
+def test_windows_are_drawn_from_where_labels_were_predicted_best_if_the_protocol_says_so(
+    protocol: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampling = '\n[sampling]\nkind = "softmax"\nwarm_up = 0\nexploration = 2\n'
+    protocol.write_text(protocol.read_text().replace("frames = 4", "frames = 2") + sampling)
+    learned: list[tuple[int, float, int]] = []
+    update = ClipWeights.update
+
+    def watched(weights: ClipWeights, video: int, start: int, score: float, epoch: int) -> None:
+        assert start == weights.draw(video, epoch)
+        learned.append((start, score, epoch))
+        update(weights, video, start, score, epoch)
+
+    monkeypatch.setattr(ClipWeights, "update", watched)
+    assert run(protocol, data) == 0
+    assert {epoch for _, _, epoch in learned} == {1, 2}
+    assert len({start for start, _, _ in learned}) > 1
+    assert max(score for _, score, _ in learned) < 0
 
 
 def test_an_interrupted_protocol_goes_on_with_the_folds_that_are_missing(protocol: Path, data: Path) -> None:

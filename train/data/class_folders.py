@@ -48,6 +48,24 @@ def load_class_folders(root: Path, split: str, classes: Sequence[str], size: int
     return videos
 
 
+def hold_out(videos: Sequence[ClassVideo], share: float, seed: int) -> tuple[list[ClassVideo], list[ClassVideo]]:
+    """Divide the videos of every class at random: those to train on, and `share` of them to validate on."""
+    generator = np.random.default_rng(seed)
+    of_class = [[video for video in videos if video.label == label] for label in sorted({v.label for v in videos})]
+    train, valid = [], []
+    for own in of_class:
+        order = generator.permutation(len(own))
+        count = round(share * len(own))
+        valid += [own[row] for row in sorted(order[:count])]
+        train += [own[row] for row in sorted(order[count:])]
+    return train, valid
+
+
+def scaled(picture: ImageArray, size: int) -> ImageArray:
+    """A grey picture (H, W) as (S, S), S = `size`."""
+    return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def drawn_videos(count: int, size: int, frames: int, *, apex: float, seed: int) -> list[ClassVideo]:
     """Neutral faces that show one of the six expressions during a share `apex` of their frames, somewhere."""
     generator = np.random.default_rng(seed)
@@ -68,4 +86,4 @@ def _picture(file: Path, size: int) -> ImageArray:
     picture = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
     if picture is None:
         raise DataError(f"{file}: is no picture")
-    return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+    return scaled(np.asarray(picture, np.uint8), size)

@@ -45,7 +45,7 @@ class ClipWeights:
 
     def __init__(
         self,
-        lengths: Mapping[str, int] | Sequence[int],
+        lengths: Mapping[str, int] | Mapping[int, int] | Sequence[int],
         *,
         frames: int = 16,
         warm_up_epochs: int = 3,

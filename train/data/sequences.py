@@ -17,6 +17,7 @@ from .sampling import (
     evaluation_clips,
     evaluation_context,
     random_window,
+    wrapped_window,
 )
 
 
@@ -51,6 +52,11 @@ class Evaluation:
 def training_sequence(count: int, config: SequenceConfig, generator: np.random.Generator) -> IndexArray:
     """(K, T) frame numbers of one random window over `count` kept frames; clip K // 2 is the query."""
     return context_clips(random_window(count, config.frames * config.clips, generator), config.frames)
+
+
+def sequence_from(count: int, config: SequenceConfig, start: int) -> IndexArray:
+    """(K, T) frame numbers of the window that begins at `start`, which must be one of the `count` kept frames."""
+    return context_clips(wrapped_window(count, config.frames * config.clips, start), config.frames)
 
 
 def evaluation_sequence(count: int, config: SequenceConfig) -> Evaluation:

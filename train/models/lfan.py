@@ -77,19 +77,36 @@ class LFAN(nn.Module):
         self.fusion = ModalityFusion(widths, modal_dim=modal_dim, heads=heads, dropout=dropout)
         self.head = nn.Linear(widths[self.modalities[0]] + modal_dim * len(widths), classes)
 
+    @property
+    def receptive_field(self) -> int:
+        """Frames that a frame's logits depend on, itself among them: 121 as published."""
+        return 1 + max(_past(temporal) for temporal in self.temporal.values())
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """How wide each modality is once it is encoded."""
+        return {name: len(norm.get_parameter("bias")) for name, norm in self.norms.items()}
+
     def encode(self, sequences: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Each modality by itself: {modality: (B, T, C_m)} → {modality: (B, T, width of its last block)}."""
-        return {
-            name: self.norms[name](self.temporal[name](sequences[name].transpose(1, 2))).transpose(1, 2)
-            for name in self.modalities
-        }
+        return {name: self.encode_modality(name, sequences[name]) for name in self.modalities}
+
+    def encode_modality(self, name: str, sequence: Tensor) -> Tensor:
+        """One of them: (B, T, C_m) → (B, T, width of its last block)."""
+        encoded: Tensor = self.norms[name](self.temporal[name](sequence.transpose(1, 2)))
+        return encoded.transpose(1, 2)
+
+    def fuse(self, encoded: Mapping[str, Tensor], present: Tensor | None = None) -> Tensor:
+        """Classify each frame by what `encode` gave. present: (B, T, M) bool, see `ModalityFusion`."""
+        leader = encoded[self.modalities[0]]
+        if present is not None:
+            leader = leader.masked_fill(~present[:, :, :1], 0.0)
+        out: Tensor = self.head(torch.cat([leader, self.fusion(encoded, present)], dim=2))
+        return out
 
     def forward(self, sequences: Mapping[str, Tensor], present: Tensor | None = None) -> Tensor:
         """Classify each frame. present: (B, T, M) bool, False where a modality is absent, see `ModalityFusion`."""
-        encoded = self.encode(sequences)
-        leader = encoded[self.modalities[0]]
-        out: Tensor = self.head(torch.cat([leader, self.fusion(encoded, present)], dim=2))
-        return out
+        return self.fuse(self.encode(sequences), present)
 
 
 class TemporalConvolution(nn.Module):
@@ -195,6 +212,11 @@ def load_reference(module: LFAN, state: Mapping[str, object]) -> None:
     Raises ValueError that names the missing, unknown or misshapen parameters; the module is then unchanged.
     """
     load_renamed(module, {name: value for name, value in state.items() if _ALIAS not in name}, _RENAMED)
+
+
+def _past(temporal: nn.Module) -> int:
+    """Frames before it that a frame sees through all convolutions."""
+    return sum(part.past for part in temporal.modules() if isinstance(part, CausalConvolution))
 
 
 def _norm(direction: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ time of the same scores. `train.data.clip_weights` draws training clips from the
 
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -70,11 +71,17 @@ def clip_scores(frame_scores: Tensor, frames: int) -> Tensor:
     return F.max_pool1d(frame_scores, min(frames, frame_scores.shape[2]), stride=1)
 
 
-def softmax_pool(values: Tensor, evidence: Tensor, *, beta: float) -> Tensor:
+def softmax_pool(values: Tensor, evidence: Tensor, *, beta: float, valid: Tensor | None = None) -> Tensor:
     """Average over time, weighted with `pooling_weights` of the evidence: (B, K, n), (B, K or 1, n) → (B, K)."""
-    return (values * pooling_weights(evidence, beta=beta)).sum(dim=2)
+    return (values * pooling_weights(evidence, beta=beta, valid=valid)).sum(dim=2)
 
 
-def pooling_weights(evidence: Tensor, *, beta: float) -> Tensor:
-    """How much each clip counts: (B, K, n) → the same, each row along n sums to 1."""
-    return (beta * evidence).softmax(dim=2)
+def pooling_weights(evidence: Tensor, *, beta: float, valid: Tensor | None = None) -> Tensor:
+    """How much each clip counts: (B, K, n) → the same, each row along n sums to 1.
+
+    valid: (B, n) bool, False where there is no clip, which then counts for nothing; one of each row must be True
+    """
+    logits = beta * evidence
+    if valid is not None:
+        logits = logits.masked_fill(~valid.unsqueeze(1), torch.finfo(logits.dtype).min)
+    return logits.softmax(dim=2)

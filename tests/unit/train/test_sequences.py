@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from train.data.sequences import SequenceConfig, evaluation_sequence, training_sequence
+from train.data.sequences import SequenceConfig, evaluation_sequence, sequence_from, training_sequence
 
 SMALL = SequenceConfig(frames=4, window=1)
 
@@ -23,6 +23,10 @@ def test_a_recording_that_is_too_short_still_fills_the_window() -> None:
 def test_windows_start_everywhere() -> None:
     generator = np.random.default_rng(1)
     assert {int(training_sequence(10, SMALL, generator)[0, 0]) for _ in range(300)} == set(range(10))
+
+
+def test_a_window_begins_where_it_is_told_to() -> None:
+    assert sequence_from(20, SMALL, 7).tolist() == [[7, 8, 9, 10], [11, 12, 13, 14], [15, 16, 17, 18]]
 
 
 def test_evaluation_covers_the_recording_and_masks_the_end() -> None:
