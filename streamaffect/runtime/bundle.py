@@ -12,7 +12,18 @@ from typing import Any
 import msgspec
 
 from streamaffect.errors import BundleError
-from streamaffect.runtime.manifest import CLIP_ENCODER, CONTEXT_HEAD, FRAME_ENCODER, ROLES, SCHEMA, Manifest, TensorSpec
+from streamaffect.runtime.manifest import (
+    AUDIO_ENCODER,
+    CLIP_ENCODER,
+    CONTEXT_HEAD,
+    FRAME_ENCODER,
+    FUSION_HEAD,
+    ROLES,
+    SCHEMA,
+    Manifest,
+    SoundSpec,
+    TensorSpec,
+)
 from streamaffect.runtime.onnx_file import GraphSignature, read_signature
 
 MANIFEST = "manifest.json"
@@ -58,6 +69,8 @@ def load_bundle(path: str | Path | None = None) -> Bundle:
     signatures = {role: _check_graph(folder, manifest, role) for role in ROLES}
     feature_dim, clip_dim = _check_shapes(folder, manifest, signatures)
     _check_heads(folder, manifest, signatures[CONTEXT_HEAD])
+    if manifest.sound is not None:
+        _check_sound(folder, manifest, manifest.sound, clip_dim)
     return Bundle(folder, manifest, hashlib.sha256(raw).hexdigest(), feature_dim, clip_dim)
 
 
@@ -221,3 +234,24 @@ def _check_heads(folder: Path, manifest: Manifest, head_graph: GraphSignature) -
                 f"{folder / MANIFEST}: heads.{head.name}.calibration needs the head {head.calibration.spread!r} "
                 f"with input 'context' and a quantile ≥ 0 for each of {sorted(names)}; export the bundle again"
             )
+
+
+def _check_sound(folder: Path, manifest: Manifest, sound: SoundSpec, clip_dim: int) -> None:
+    """Of a bundle that can hear: its two further graphs, held against the manifest and each other."""
+    encoder, head = (_check_graph(folder, manifest, role) for role in (AUDIO_ENCODER, FUSION_HEAD))
+    audio_dim = _last_axis(folder, manifest, AUDIO_ENCODER, encoder)
+    encoder_file, head_file = (folder / manifest.graphs[role].file for role in (AUDIO_ENCODER, FUSION_HEAD))
+    _compare(encoder_file, "input", [TensorSpec("samples", ["N", sound.samples], "float32")], encoder.inputs)
+    _compare(encoder_file, "output", [TensorSpec("audio", ["N", audio_dim], "float32")], encoder.outputs)
+    inputs = [
+        TensorSpec("visual", ["N", "T", clip_dim], "float32"),
+        TensorSpec("audio", ["N", "T", audio_dim], "float32"),
+        TensorSpec("heard", ["N", "T"], "bool"),
+        TensorSpec("valid", ["N", "T"], "bool"),
+    ]
+    _compare(head_file, "input", inputs, head.inputs)
+    given = [spec for output in head.outputs if (spec := manifest.head(output.name)) is not None]
+    if not given:
+        raise BundleError(f"{head_file}: gives none of the heads; export the bundle again")
+    outputs = [TensorSpec(spec.name, ["N", "T", len(spec.outputs)], "float32") for spec in given]
+    _compare(head_file, "output", outputs, head.outputs)

@@ -7,6 +7,8 @@ import msgspec
 SCHEMA = 1
 FRAME_ENCODER, CLIP_ENCODER, CONTEXT_HEAD = "frame_encoder", "clip_encoder", "context_head"
 ROLES = (FRAME_ENCODER, CLIP_ENCODER, CONTEXT_HEAD)
+# Of bundles that can also hear.
+AUDIO_ENCODER, FUSION_HEAD = "audio_encoder", "fusion_head"
 
 HeadKind = Literal["regression", "classification", "embedding", "map"]
 HeadInput = Literal["frame", "clip", "context"]
@@ -112,6 +114,31 @@ class AbstainSpec(msgspec.Struct, frozen=True):
     quality: float
 
 
+class LogMelSpec(msgspec.Struct, frozen=True):
+    """The log-mel spectrogram inside `audio_encoder`: for information, the graph takes plain samples.
+
+    bands: of mel; fft, window, hop: in samples; mean_db, deviation_db: of the standardisation
+    """
+
+    bands: int
+    fft: int
+    window: int
+    hop: int
+    mean_db: float
+    deviation_db: float
+
+
+class SoundSpec(msgspec.Struct, frozen=True):
+    """What `audio_encoder` hears of a clip: one channel of `samples` samples in [-1, 1] that ends with the clip.
+
+    Where the sound has only just begun, zeros come first.
+    """
+
+    rate_hz: int
+    samples: int
+    log_mel: LogMelSpec
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """The whole of `manifest.json`. Unknown keys are ignored, an unknown `schema` is refused."""
 
@@ -128,6 +155,7 @@ class Manifest(msgspec.Struct, frozen=True):
     training: TrainingSpec
     metrics: dict[str, object] = {}
     abstain: AbstainSpec | None = None
+    sound: SoundSpec | None = None
 
     @property
     def label(self) -> str:

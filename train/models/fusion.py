@@ -27,14 +27,15 @@ class CrossAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.project = nn.Linear(dim, dim)
 
-    def forward(self, query: Tensor, memory: Tensor) -> Tensor:
-        """Each of the Q positions attends to all T of `memory`."""
+    def forward(self, query: Tensor, memory: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Each of the Q positions attends to all T of `memory`, or to those that are True in `valid` (B, T)."""
         query_weight, key_weight, value_weight = self.qkv.weight.chunk(3)
         query_bias, key_bias, value_bias = self.qkv.bias.chunk(3)
         mixed = F.scaled_dot_product_attention(
             self._split(F.linear(query, query_weight, query_bias)),
             self._split(F.linear(memory, key_weight, key_bias)),
             self._split(F.linear(memory, value_weight, value_bias)),
+            attn_mask=None if valid is None else valid[:, None, None, :],
         )
         out: Tensor = self.project(mixed.transpose(1, 2).flatten(2))
         return out
@@ -55,9 +56,9 @@ class PostNormLayer(nn.Module):
         self.contract = nn.Linear(feedforward, dim)
         self.feedforward_norm = nn.LayerNorm(dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Attention, then the position-wise network."""
-        h = self.attention_norm(x + self.attention(x))
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Attention, among the positions that are True in `valid` (B, T) if given, then the position-wise network."""
+        h = self.attention_norm(x + self.attention(x, valid))
         out: Tensor = self.feedforward_norm(h + self.contract(F.relu(self.expand(h))))
         return out
 
@@ -78,11 +79,16 @@ class StreamEncoder(nn.Module):
         feedforward = dim if feedforward is None else feedforward
         self.layers = nn.ModuleList(PostNormLayer(dim, heads=heads, feedforward=feedforward) for _ in range(layers))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Encode every position."""
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Encode every position; none attends to those that are False in `valid` (B, T).
+
+        Raises ValueError for `valid` with the axis "batch".
+        """
+        if valid is not None and self.axis == "batch":
+            raise ValueError("positions can be hidden where time is attended to, not across a batch")
         h = x.transpose(0, 1) if self.axis == "batch" else x
         for layer in self.layers:
-            h = layer(h)
+            h = layer(h, valid)
         return h.transpose(0, 1) if self.axis == "batch" else h
 
 

@@ -109,27 +109,38 @@ class JointMultimodalTransformer(nn.Module):
         hidden = max(1, dim // 4) if hidden is None else hidden
         self.regressors = nn.ModuleList(_regressor(width, hidden, dropout) for _ in range(outputs))
 
-    def fuse(self, visual: Tensor, audio: Tensor, heard: Tensor | None = None) -> Tensor:
+    def fuse(
+        self, visual: Tensor, audio: Tensor, heard: Tensor | None = None, valid: Tensor | None = None
+    ) -> Tensor:  # fmt: skip
         """The vector of every step from which the outputs are read: (B, S, D), with "fc" (B, S, 2 D).
 
         heard: (B, S) bool, False where there is no sound, whatever `audio` holds there. The visual vector takes its
                place, so that the joint stream sees the face twice.
+        valid: (B, S) bool, False for steps that no other looks at, as before the beginning of a recording. The others
+               come out as if those were not there; each row needs one that is True.
         """
         if heard is not None:
             audio = audio.masked_fill(~heard.unsqueeze(-1), 0.0)
         v, a = self.project_visual(F.normalize(visual, dim=-1)), self.project_audio(F.normalize(audio, dim=-1))
         if heard is not None:
             a = torch.where(heard.unsqueeze(-1), a, v)
+        if valid is not None:
+            # A weight of 0 does not hide NaN or infinity.
+            v, a = (stream.masked_fill(~valid.unsqueeze(-1), 0.0) for stream in (v, a))
         if self.positions == "sinusoidal":
             times = sinusoids(v.shape[1], self.dim).to(v)
             v, a = v + times, a + times
-        both = (torch.cat([v, a], dim=-1),) if isinstance(self.fusion, nn.Linear) else (v, a)
-        fused: Tensor = self.fusion(*both)
+        if isinstance(self.fusion, nn.Linear):
+            fused: Tensor = self.fusion(torch.cat([v, a], dim=-1))
+        else:
+            fused = self.fusion(v, a, valid)
         return fused.transpose(0, 1) if self.sequence_first else fused
 
-    def forward(self, visual: Tensor, audio: Tensor, heard: Tensor | None = None) -> Tensor:
-        """Predict every step; see `fuse` for `heard`."""
-        fused = self.fuse(visual, audio, heard)
+    def forward(
+        self, visual: Tensor, audio: Tensor, heard: Tensor | None = None, valid: Tensor | None = None
+    ) -> Tensor:  # fmt: skip
+        """Predict every step; see `fuse` for `heard` and `valid`."""
+        fused = self.fuse(visual, audio, heard, valid)
         return torch.cat([regressor(fused) for regressor in self.regressors], dim=-1)
 
 
@@ -150,17 +161,17 @@ class JointFusion(nn.Module):
         self.joint_attention = CrossAttention(dim, heads=heads)
         self.output = output
 
-    def forward(self, visual: Tensor, audio: Tensor) -> Tensor:
-        """Fuse; the stream that asks decides which attention is used."""
-        j = self.joint_encoder(self.join(torch.cat([visual, audio], dim=-1)))
-        v, a = self.visual_encoder(visual), self.audio_encoder(audio)
+    def forward(self, visual: Tensor, audio: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Fuse; the stream that asks decides which attention is used. `valid` (B, S) hides the steps that are False."""
+        j = self.joint_encoder(self.join(torch.cat([visual, audio], dim=-1)), valid)
+        v, a = self.visual_encoder(visual, valid), self.audio_encoder(audio, valid)
         seen = (
-            self.visual_attention(v, a),
-            self.audio_attention(a, v),
-            self.joint_attention(j, v),
-            self.visual_attention(v, j),
-            self.joint_attention(j, a),
-            self.audio_attention(a, j),
+            self.visual_attention(v, a, valid),
+            self.audio_attention(a, v, valid),
+            self.joint_attention(j, v, valid),
+            self.visual_attention(v, j, valid),
+            self.joint_attention(j, a, valid),
+            self.audio_attention(a, j, valid),
         )
         six = torch.stack(seen, dim=2)  # (B, S, 6, D)
         out: Tensor = self.output(six if isinstance(self.output, TokenFusion) else six.flatten(2))
@@ -178,10 +189,11 @@ class PairFusion(nn.Module):
         self.audio_attention = CrossAttention(dim, heads=heads)
         self.output = nn.Linear(2 * dim, dim)
 
-    def forward(self, visual: Tensor, audio: Tensor) -> Tensor:
-        """Fuse every step."""
-        v, a = self.visual_encoder(visual), self.audio_encoder(audio)
-        out: Tensor = self.output(torch.cat([self.visual_attention(v, a), self.audio_attention(a, v)], dim=-1))
+    def forward(self, visual: Tensor, audio: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Fuse every step. `valid` (B, S) hides the steps that are False."""
+        v, a = self.visual_encoder(visual, valid), self.audio_encoder(audio, valid)
+        both = [self.visual_attention(v, a, valid), self.audio_attention(a, v, valid)]
+        out: Tensor = self.output(torch.cat(both, dim=-1))
         return out
 
 

@@ -16,12 +16,13 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.project = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Each of the T positions attends to all of them."""
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Each of the T positions attends to all of them, or to those that are True in `valid` (B, T)."""
         qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (3, B, heads, T, D / heads)
         query, key, value = qkv.unbind(0)
         dropout = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+        mask = None if valid is None else valid[:, None, None, :]
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
         out: Tensor = self.project(mixed.transpose(1, 2).flatten(2))
         return out
 
