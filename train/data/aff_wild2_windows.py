@@ -44,10 +44,15 @@ class _Frame:
     number: int
 
 
-def load_windows(root: Path, part: str) -> Iterator[tuple[str, list[SubClip]]]:
+def load_windows(
+    root: Path, part: str, *, keep: int = 8, every: int = 1
+) -> Iterator[tuple[str, list[SubClip]]]:  # fmt: skip
     """The video's name and 16 sub-clips of every window of a part ("Train_Set", "Val_Set"), video by video.
 
     A window is left out if one of its sub-clips has no face.
+
+    keep: faces of a sub-clip. every: frames between the starts of neighbouring windows; with 1, as published, every
+          frame is the last of some sub-clip
 
     Raises DataError if the part is missing or an annotation is not as described.
     """
@@ -58,31 +63,31 @@ def load_windows(root: Path, part: str) -> Iterator[tuple[str, list[SubClip]]]:
         if file.stem in EXCLUDED:
             continue
         frames = _frames(root, file)
-        for start in window_starts(len(frames)):
-            window = [_sub_clip(root, file.stem, frames[at : at + SPAN]) for at in _sub_clip_starts(start)]
+        for start in window_starts(len(frames), every=every):
+            window = [_sub_clip(root, file.stem, frames[at : at + SPAN], keep) for at in _sub_clip_starts(start)]
             sub_clips = [sub_clip for sub_clip in window if sub_clip is not None]
             if len(sub_clips) == SUB_CLIPS:
                 yield file.stem, sub_clips
 
 
-def window_starts(frames: int) -> list[int]:
-    """Where the windows of a video begin: at 32 neighbouring frames, again one window later, and so on."""
+def window_starts(frames: int, *, every: int = 1) -> list[int]:
+    """Where the windows of a video begin: at each `every`-th of 32 neighbouring frames, again one window later, …"""
     length = SPAN * SUB_CLIPS
-    return [start for start in range(max(0, frames - length + 1)) if start % length < SPAN]
+    return [at for at in range(max(0, frames - length + 1)) if at % length < SPAN and at % length % every == 0]
 
 
 def _sub_clip_starts(start: int) -> range:
     return range(start, start + SPAN * SUB_CLIPS, SPAN)
 
 
-def _sub_clip(root: Path, video: str, frames: list[_Frame]) -> SubClip | None:
+def _sub_clip(root: Path, video: str, frames: list[_Frame], keep: int) -> SubClip | None:
     found = [place for place, frame in enumerate(frames) if frame.has_face]
     if not found:
         return None
     last = frames[-1]
     base = video.removesuffix("_left").removesuffix("_right")
     sound = root / "audio_extracted" / base / f"{last.number}.wav"
-    faces = [frames[place].image for place in thin(found, span=SPAN)]
+    faces = [frames[place].image for place in thin(found, keep=keep, span=SPAN)]
     return SubClip(faces, sound if sound.is_file() else None, last.valence, last.arousal, last.number)
 
 

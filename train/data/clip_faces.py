@@ -45,18 +45,25 @@ class ClipFaces:
     def count(self, record: ClipRecord) -> int:
         """Number of faces that are kept of a clip."""
         if isinstance(record.source, Path):
-            return len(self._cut(record.source, record))
+            return len(self._cut(record.source, record)[0])
         return len(down_sample(len(record.source), self._every))
 
     def read(self, record: ClipRecord, numbers: np.ndarray) -> ImageArray:
         """numbers (…) of kept faces → crops (…, S, S, 3) uint8 RGB."""
         wanted, place = np.unique(numbers, return_inverse=True)
         if isinstance(record.source, Path):
-            crops = [self._middle(self._cut(record.source, record)[number]) for number in wanted]
+            crops = [self._middle(self._cut(record.source, record)[0][number]) for number in wanted]
         else:
             kept = down_sample(len(record.source), self._every)
-            crops = [self._whole(record.source[kept[number]]) for number in wanted]
+            crops = [read_face(record.source[kept[number]], self._crop.size) for number in wanted]
         return np.asarray(np.stack(crops)[place.reshape(numbers.shape)])
+
+    def times(self, record: ClipRecord) -> np.ndarray:
+        """Seconds of each kept face within its recording: (count,) float64, increasing."""
+        if isinstance(record.source, Path):
+            return self._cut(record.source, record)[1]
+        kept = down_sample(len(record.source), self._every)
+        return np.asarray(record.start_s + np.asarray(kept, np.float64) / FPS)
 
     def _has_faces(self, record: ClipRecord) -> bool:
         if isinstance(record.source, Path) and not self._shard(record.source).exists():
@@ -69,31 +76,34 @@ class ClipFaces:
     def _shard(self, video: Path) -> Path:
         return shard_path(self._shards, self._name(video))
 
-    def _cut(self, video: Path, record: ClipRecord) -> ImageArray:
+    def _cut(self, video: Path, record: ClipRecord) -> tuple[ImageArray, np.ndarray]:
         return _main_face(self._shard(video), record.start_s, np.inf if record.end_s is None else record.end_s)
 
     def _middle(self, picture: ImageArray) -> ImageArray:
         """The stream's framing of a prepared crop, which is wider."""
         side = picture.shape[0]
         edge = round(side * (1 - shard_share(self._crop)) / 2)
-        return self._resized(picture[edge : side - edge, edge : side - edge])
+        return _resized(picture[edge : side - edge, edge : side - edge], self._crop.size)
 
-    def _whole(self, file: Path) -> ImageArray:
-        picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise DataError(f"{file}: cannot be read as a picture; copy the data set again or remove its folder")
-        return self._resized(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))
 
-    def _resized(self, picture: ImageArray) -> ImageArray:
-        size = self._crop.size
-        return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+def read_face(file: Path, size: int) -> ImageArray:
+    """A picture that shows a face and little else: (size, size, 3) uint8 RGB. Raises DataError if it cannot be read."""
+    picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise DataError(f"{file}: cannot be read as a picture; copy the data set again or remove its folder")
+    return _resized(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8), size)
+
+
+def _resized(picture: ImageArray, size: int) -> ImageArray:
+    return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 @lru_cache(maxsize=CACHED_CLIPS)
-def _main_face(shard: Path, start_s: float, end_s: float) -> ImageArray:
-    """Crops of the face that is seen most often from `start_s` to `end_s`."""
+def _main_face(shard: Path, start_s: float, end_s: float) -> tuple[ImageArray, np.ndarray]:
+    """Crops and times of the face that is seen most often from `start_s` to `end_s`."""
     faces = read_shard(shard)
     within = np.flatnonzero((faces.time_s >= start_s) & (faces.time_s < end_s))
     tracks = Counter(faces.tracks[within].tolist())
     main = tracks.most_common(1)[0][0] if tracks else -1
-    return np.asarray(faces.crops[within[faces.tracks[within] == main]])
+    rows = within[faces.tracks[within] == main]
+    return np.asarray(faces.crops[rows]), faces.time_s[rows]

@@ -2,41 +2,40 @@
 
 Waligora et al., CVPR Workshops 2024: 64 mel bands of the power in windows of 20 ms every 10 ms at 44.1 kHz, in
 decibels, standardised with the published constants. The bands are triangles on the HTK mel scale, equally high.
-`read_wav` reads the sound that goes with a recording.
 """
 
 import math
-import wave
-from dataclasses import dataclass
-from pathlib import Path
 
+import msgspec
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streamaffect.errors import ConfigError
+from ..config import Count, Positive
 
 LEAST_POWER = 1e-10  # -100 dB
-SAMPLE_SCALE = {1: 2**7, 2: 2**15, 4: 2**31}  # by the bytes of a PCM sample
 
 
-@dataclass(frozen=True, slots=True)
-class LogMelConfig:
-    """The published settings.
+class LogMelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The published settings. Raises ValueError where `window` is longer than `fft`.
 
     rate_hz:      of the sound; bands: of mel. fft, window, hop: in samples; `window` is centred in `fft`
     mean_db, deviation_db: of the standardisation
     least_samples: shorter sound is padded with silence on the left, so that its end stays at the end
     """
 
-    rate_hz: int = 44100
-    bands: int = 64
-    fft: int = 1024
-    window: int = 882
-    hop: int = 441
+    rate_hz: Count = 44100
+    bands: Count = 64
+    fft: Count = 1024
+    window: Count = 882
+    hop: Count = 441
     mean_db: float = -14.8
-    deviation_db: float = 19.895
-    least_samples: int = 45599
+    deviation_db: Positive = 19.895
+    least_samples: Count = 45599
+
+    def __post_init__(self) -> None:
+        if self.window > self.fft:
+            raise ValueError(f"window is {self.window} samples, expected at most fft, {self.fft}")
 
 
 PUBLISHED = LogMelConfig()
@@ -68,30 +67,6 @@ def mel_filters(config: LogMelConfig = PUBLISHED) -> Tensor:
     low, centre, high = (edges[i : i + config.bands].unsqueeze(1) for i in range(3))
     rising, falling = (frequencies - low) / (centre - low), (high - frequencies) / (high - centre)
     return torch.minimum(rising, falling).clamp_min(0).float()
-
-
-def read_wav(path: Path) -> tuple[Tensor, int]:
-    """An uncompressed WAV file as samples (N,) float32 in [-1, 1], the mean of its channels, and its rate in Hz.
-
-    Raises:
-        ConfigError: the file is missing, is no PCM WAV, or has samples of 24 bits.
-    """
-    try:
-        with wave.open(str(path), "rb") as sound:
-            width, channels, rate = sound.getsampwidth(), sound.getnchannels(), sound.getframerate()
-            data = bytearray(sound.readframes(sound.getnframes()))
-    except (OSError, EOFError, wave.Error) as error:
-        raise ConfigError(f"{path}: cannot be read as PCM WAV ({error}); ffmpeg can convert it") from error
-    if width not in SAMPLE_SCALE:
-        raise ConfigError(
-            f"{path}: has {8 * width}-bit samples, expected 8, 16 or 32; ffmpeg -c:a pcm_s16le converts it"
-        )
-    if not data:
-        return torch.zeros(0), rate
-    kind = {1: torch.uint8, 2: torch.int16, 4: torch.int32}[width]
-    values = torch.frombuffer(data, dtype=kind).double()
-    values = values - SAMPLE_SCALE[1] if width == 1 else values  # 8-bit WAV is unsigned
-    return (values / SAMPLE_SCALE[width]).reshape(-1, channels).mean(dim=1).float(), rate
 
 
 def _to_mel(frequency_hz: float) -> float:

@@ -29,12 +29,12 @@ class CrossAttention(nn.Module):
 
     def forward(self, query: Tensor, memory: Tensor, valid: Tensor | None = None) -> Tensor:
         """Each of the Q positions attends to all T of `memory`, or to those that are True in `valid` (B, T)."""
-        query_weight, key_weight, value_weight = self.qkv.weight.chunk(3)
-        query_bias, key_bias, value_bias = self.qkv.bias.chunk(3)
+        weight, bias, dim = self.qkv.weight, self.qkv.bias, query.shape[-1]
+        key, value = F.linear(memory, weight[dim:], bias[dim:]).chunk(2, dim=-1)
         mixed = F.scaled_dot_product_attention(
-            self._split(F.linear(query, query_weight, query_bias)),
-            self._split(F.linear(memory, key_weight, key_bias)),
-            self._split(F.linear(memory, value_weight, value_bias)),
+            self._split(F.linear(query, weight[:dim], bias[:dim])),
+            self._split(key),
+            self._split(value),
             attn_mask=None if valid is None else valid[:, None, None, :],
         )
         out: Tensor = self.project(mixed.transpose(1, 2).flatten(2))
