@@ -19,7 +19,8 @@ from torch import Tensor
 from train.config import OptimiserConfig
 from train.data.ferplus import PUBLIC_TEST, TRAINING, load_ferplus
 from train.data.stills import EMOTIONS
-from train.methods.pkdot_run import PairedFeatures, PkdotRecipe, train_parts
+from train.methods.pkdot_data import PairedFeatures
+from train.methods.pkdot_run import PkdotRecipe, train_parts
 from train.progress import Progress
 
 RESAMPLES = 2000

@@ -19,26 +19,12 @@ def run(recipe: Path, folder: Path, *more: str) -> dict[str, float]:
 
 
 def given(recipe: str, folder: Path) -> Path:
-    """The smoke recipe, reading features and training for one epoch."""
+    """The smoke recipe, reading features of another backbone and training for one epoch."""
     path = folder / recipe
     text = (CONFIGS / recipe).read_text().replace('data = "drawn"', 'data = "features"')
+    text = text.replace('bundle = "default"\n', "").replace('task = "affect"', 'task = "classes"\nclasses = 3')
     path.write_text("\n".join("epochs = 1" if line.startswith("epochs") else line for line in text.splitlines()))
     return path
-
-
-def test_what_is_only_heard_needs_the_sound(tmp_path: Path) -> None:
-    report = run(CONFIGS / "jmt_smoke.toml", tmp_path)
-    assert report["ccc_valence"] > 0.8
-    assert report["ccc_valence_without_sound"] > 0.8
-    assert report["ccc_arousal"] > 0.5
-    assert report["ccc_arousal_without_sound"] < 0.1
-
-
-def test_the_structure_loss_brings_the_student_nearer_to_the_teachers_structure(tmp_path: Path) -> None:
-    report = run(CONFIGS / "pkdot_smoke.toml", tmp_path)
-    assert report["teacher_accuracy"] > 0.9
-    assert report["student_accuracy"] > 0.6
-    assert report["student_structure_distance"] < 0.8 * report["student_without_structure_structure_distance"]
 
 
 def test_adaptation_helps_with_a_person_whose_features_are_shifted(tmp_path: Path) -> None:

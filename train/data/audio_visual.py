@@ -94,8 +94,8 @@ def _clip(record: ClipRecord, faces: ClipFaces, backbone: VisualBackbone, mel: L
     affect = np.array([[record.labels[name] for name in AFFECT_LABELS]], np.float32)
     sound = _sound_of(record.source, mel.rate_hz) if isinstance(record.source, Path) else None
     return recorded_steps(
-        backbone, faces.read(record, np.arange(count)), faces.times(record), np.repeat(affect, count, axis=0), sound,
-        mel, steps=steps, stride_s=backbone.clip.length_s,
+        backbone, faces.read(record, np.arange(count)), faces.times(record), np.repeat(affect, count, axis=0),
+        sound=sound, mel=mel, steps=steps, stride_s=backbone.clip.length_s,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The visual backbone of methods that learn on top of one: a bundle's frame and clip encoder, as the stream runs them."""
+"""The visual backbone that methods learn on top of: a bundle's frame and clip encoder, as the stream runs them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.engine import Engine
 from streamaffect.runtime.manifest import ClipSpec
 from streamaffect.types import FloatArray, ImageArray
+
+from ..errors import DataError
 
 SHIPPED = "default"
 BATCH = 256
@@ -27,6 +29,12 @@ class VisualBackbone:
     def dim(self) -> int:
         """C, width of a clip vector."""
         return self.bundle.clip_dim
+
+    def check_width(self, features: int, where: str) -> None:
+        """Raise DataError unless features of a file are as wide as clip vectors."""
+        if features != self.dim:
+            raise DataError(f"{where}: 'visual' has {features} features, the clip vectors of the bundle have "
+                            f"{self.dim}; leave `bundle` out for features of another backbone")  # fmt: skip
 
     @property
     def size(self) -> int:

@@ -34,10 +34,10 @@ class BioVidClip:
     label: int
     subject: str
 
-    def frames(self, generator: torch.Generator | None = None) -> list[Path]:
-        """One frame of each of `FRAMES` equal segments: a random one with a generator, else the one in the middle."""
-        length = (self.end - self.start + 1) / FRAMES
-        within = torch.full((FRAMES,), 0.5) if generator is None else torch.rand(FRAMES, generator=generator)
+    def frames(self, generator: torch.Generator | None = None, *, count: int = FRAMES) -> list[Path]:
+        """One frame of each of `count` equal segments: a random one with a generator, else the one in the middle."""
+        length = (self.end - self.start + 1) / count
+        within = torch.full((count,), 0.5) if generator is None else torch.rand(count, generator=generator)
         numbers = [self.start + int((segment + place) * length) for segment, place in enumerate(within.tolist())]
         return [self.folder / f"img_{min(number, self.end):05d}.jpg" for number in numbers]
 

@@ -55,8 +55,8 @@ def in_windows(visual: Tensor, audio: Tensor, heard: Tensor, labels: Tensor) -> 
     """Windows that share no step, from tensors (N, S, …)."""
     count, steps = heard.shape
     rows = torch.arange(count * steps, device=heard.device).reshape(count, steps)
-    parts = (part.flatten(0, 1) for part in (visual, audio, heard, labels))
-    return Steps(*parts, windows=rows, valid=torch.ones_like(heard))
+    seen, sounds, marks, values = (part.flatten(0, 1) for part in (visual, audio, heard, labels))
+    return Steps(seen, sounds, marks, values, rows, torch.ones_like(heard))
 
 
 def join_steps(parts: Sequence[Steps]) -> Steps:
@@ -71,9 +71,9 @@ def recorded_steps(
     crops: ImageArray,
     time_s: np.ndarray,
     labels: np.ndarray,
+    *,
     sound: Sound | None,
     mel: LogMelConfig,
-    *,
     steps: int,
     stride_s: float = 0.0,
 ) -> Steps:
@@ -114,4 +114,3 @@ def _apart(time_s: np.ndarray, stride_s: float) -> list[int]:
         if not rows or now_s - time_s[rows[-1]] >= stride_s - TIME_SLACK_S:
             rows.append(row)
     return rows
-

@@ -76,7 +76,7 @@ def train_hearing(
 
     def validate(module: nn.Module) -> dict[str, float]:
         spectrograms, labels = valid
-        pred = torch.cat([module(part) for part in spectrograms.split(ROWS)])
+        pred = torch.cat([module(part) for part in torch.split(spectrograms, ROWS)])
         return {name: float(value) for name, value in loss(pred, labels).items()}
 
     model = HeadedEncoder(encoder, outputs, config.dropout)
@@ -89,4 +89,4 @@ def train_hearing(
 @torch.no_grad()
 def listen(encoder: SpectrogramEncoder, spectrograms: Tensor) -> Tensor:
     """Features of all: (M, rows, t) → (M, D)."""
-    return torch.cat([encoder(part) for part in spectrograms.split(ROWS)])
+    return torch.cat([encoder(part) for part in torch.split(spectrograms, ROWS)])

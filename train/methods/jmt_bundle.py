@@ -40,10 +40,10 @@ def export_jmt(
     model: JointMultimodalTransformer,
     audio: SpectrogramEncoder | None,
     backbone: VisualBackbone,
-    recipe: "JmtRecipe",
-    metrics: Mapping[str, float],
     target: Path,
     *,
+    recipe: "JmtRecipe",
+    metrics: Mapping[str, float],
     audio_dim: int,
     steps: int,
 ) -> Manifest:

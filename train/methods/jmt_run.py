@@ -75,7 +75,7 @@ class JmtRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
         if self.data != "features" and self.hearing is None:
             raise ValueError(f"data = {self.data!r} needs the table [hearing], the backbone for its sound")
         if self.data in ("clips", "aff_wild2") and not self.bundle:
-            raise ValueError(f"data = {self.data!r} needs `bundle`, the visual backbone, such as \"default\"")
+            raise ValueError(f'data = {self.data!r} needs `bundle`, the visual backbone, such as "default"')
 
 
 def run(recipe: JmtRecipe, root: Path | None, folder: Path, fabric: Fabric, progress: Progress) -> dict[str, float]:
@@ -98,7 +98,7 @@ def run(recipe: JmtRecipe, root: Path | None, folder: Path, fabric: Fabric, prog
     if backbone is not None:
         audio = None if encoder is None else encoder.cpu()
         export_jmt(
-            model.cpu(), audio, backbone, recipe, scores, folder.with_name("bundle"),
+            model.cpu(), audio, backbone, folder.with_name("bundle"), recipe=recipe, metrics=scores,
             audio_dim=train.audio.shape[1], steps=train.windows.shape[1],
         )  # fmt: skip
     return scores
@@ -167,7 +167,7 @@ def predict(model: nn.Module, steps: Steps, *, is_heard: bool) -> Tensor:
     """Every step of every window: (N, S, 2), with the sound that there is or as if there were none."""
     model.eval()
     parts = []
-    for rows, present in zip(steps.windows.split(WINDOWS), steps.valid.split(WINDOWS), strict=True):
+    for rows, present in zip(torch.split(steps.windows, WINDOWS), torch.split(steps.valid, WINDOWS), strict=True):
         heard = steps.heard[rows] if is_heard else torch.zeros_like(present)
         parts.append(model(steps.visual[rows], steps.audio[rows], heard, present))
     return torch.cat(parts)
@@ -211,8 +211,6 @@ def _load(
 
 def _features(root: Path | None, part: str, backbone: VisualBackbone | None) -> Steps:
     tensors = load_features(root, part, {"visual": "NSV", "audio": "NSA", "heard": "NS bool", "labels": "NSL"})
-    width = tensors["visual"].shape[2]
-    if backbone is not None and width != backbone.dim:
-        raise DataError(f"{root}: 'visual' of {part} has {width} features, the clip vectors of the bundle have "
-                        f"{backbone.dim}; leave `bundle` out for features of another backbone")  # fmt: skip
+    if backbone is not None:
+        backbone.check_width(tensors["visual"].shape[2], f"{root}/{part}.safetensors")
     return in_windows(**tensors)

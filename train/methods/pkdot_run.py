@@ -1,13 +1,14 @@
-"""The recipe of PKDOT on features: a teacher sees both modalities, a student one, with and without the structure loss.
+"""The recipe of PKDOT: a teacher has both modalities, a student sees alone, with and without the structure loss.
 
 Three things are trained one after the other: the teacher, the network that hallucinates the privileged feature, and the
-student; then a second student without the structure loss, as the baseline.
+student; then a second student without the structure loss, as the baseline. Where the privileged modality comes as
+spectrograms, its backbone is trained before them all.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 import torch
@@ -17,50 +18,85 @@ from torch import Tensor, nn
 
 from ..classification import uar, war
 from ..config import Count, OptimiserConfig
-from ..data.feature_files import load_features
+from ..data.backbone import open_backbone
+from ..data.log_mel import PUBLISHED, LogMelConfig
 from ..loop import fit
-from ..losses import pkdot_loss
+from ..losses import ccc_loss, pkdot_loss
+from ..metrics import ccc
 from ..models.pkdot import HallucinationNetwork, PrivilegedFusion
 from ..progress import Progress
+from .hearing import HearingConfig, listen, train_hearing
+from .pkdot_bundle import export_student
+from .pkdot_data import PairedFeatures, Parts, load_pairs
 from .tensor_task import Batch, TensorTask
 
 Losses = dict[str, Tensor]
 Scores = dict[str, float]
 
+AFFECT = ("valence", "arousal")
+
 
 class PkdotRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="pkdot"):
     """Everything that defines the run, but for the data's folder.
 
-    data:      "features" reads `train` and `val` below `--data`, each with `visual` (N, D), `privileged` (N, D) and
-               `labels` (N,); "drawn" makes a clear privileged and a blurred visual feature
-    heads:     of the fusion. anchors: k of the structure loss
-    structure: weight of the structure loss. blur: of the transport
-    drawn, drawn_dim: samples and D of "drawn"
+    data:      "biovid" reads the published `fold` of BioVid, whose privileged modality is a muscle's current; "clips"
+               reads `clips.csv` below `--data` and the videos that it names, whose privileged modality is the voice;
+               "features" reads `train` and `val`, each with `visual` (N, V), `privileged` (N, P) and `labels` (N,), or
+               (N, 2) for the task "affect"; "drawn" makes a clear privileged and a blurred visual feature
+    task:      "classes", by cross-entropy, or "affect", valence and arousal by their concordance
+    classes:   their number; class_names: in the bundle, their numbers by default
+    bundle:    whose frame and clip encoder are the visual backbone: a folder, "default" for the shipped one, or "" for
+               features of another backbone, from which no bundle can be made
+    sound:     what a step of "clips" hears. hearing: backbone of the privileged modality, of "biovid" and "clips"
+    dim:       D of the fusion, the width of the visual feature by default. heads: of the fusion
+    anchors:   k of the structure loss. structure: its weight. blur: of the transport
+    drawn, drawn_dim: samples and P of "drawn"
+    version, licence: of the bundle
     """
 
     name: str
     seed: int
-    data: Literal["drawn", "features"]
-    classes: Count
+    data: Literal["drawn", "features", "clips", "biovid"]
     optimiser: OptimiserConfig
+    task: Literal["classes", "affect"] = "classes"
+    classes: Count = 2
+    class_names: list[str] = []
+    bundle: str = ""
+    fold: Count = 1
+    sound: LogMelConfig = PUBLISHED
+    hearing: HearingConfig | None = None
+    dim: Count | None = None
     heads: Count = 2
     anchors: Count = 30
     structure: float = 0.6
     blur: float = 0.1
     drawn: Count = 600
     drawn_dim: Count = 16
+    version: str = "0.1"
+    licence: str = "not stated"
 
+    def __post_init__(self) -> None:
+        if self.data in ("clips", "biovid") and (self.hearing is None or not self.bundle):
+            raise ValueError(f'data = {self.data!r} needs the table [hearing], and `bundle`, such as "default"')
+        fixed = {"clips": "affect", "biovid": "classes"}.get(self.data, self.task)
+        if self.task != fixed:
+            raise ValueError(f"data = {self.data!r} has labels for the task {fixed!r}, not {self.task!r}")
+        if self.class_names and len(self.class_names) != self.classes:
+            raise ValueError(f"class_names has {len(self.class_names)} names of {self.classes} classes")
 
-class PairedFeatures(NamedTuple):
-    """visual (N, D), privileged (N, D), labels (N,) int64."""
+    @property
+    def outputs(self) -> int:
+        """Numbers that are predicted."""
+        return len(AFFECT) if self.task == "affect" else self.classes
 
-    visual: Tensor
-    privileged: Tensor
-    labels: Tensor
+    @property
+    def names(self) -> list[str]:
+        """Of the classes."""
+        return self.class_names or [str(number) for number in range(self.classes)]
 
 
 class Student(nn.Module):
-    """The fusion with a hallucinated second modality: visual (B, D) → logits (B, K), embedding (B, D)."""
+    """The fusion with a hallucinated second modality: visual (B, V) → outputs (B, L), embedding (B, D)."""
 
     def __init__(self, hallucination: nn.Module, fusion: PrivilegedFusion) -> None:
         super().__init__()
@@ -76,11 +112,42 @@ class Student(nn.Module):
 def run(recipe: PkdotRecipe, root: Path | None, folder: Path, fabric: Fabric, progress: Progress) -> dict[str, float]:
     """Train all parts, or go on from the newest checkpoints; returns the scores of the validation part.
 
-    Raises DataError if the data are missing or not as described.
+    With a visual backbone, the student's bundle is written beside `folder`.
+
+    Raises DataError if the data are missing or not as described, TrainingError if the bundle cannot be written.
     """
-    train, valid = _load(recipe, root)
+    backbone = open_backbone(recipe.bundle) if recipe.bundle else None
+    train, valid = load_pairs(recipe, root, backbone, folder.with_name("prepared"), progress.note)
+    if train.privileged.ndim == 3:
+        train, valid = encode_privileged(recipe, train, valid, folder / "hearing", fabric=fabric, progress=progress)
     trained = train_parts(recipe, train, valid, folder, fabric=fabric, progress=progress)
-    return {f"{part}_{score}": value for part, (_, scores) in trained.items() for score, value in scores.items()}
+    scores = {f"{part}_{score}": value for part, (_, scores) in trained.items() for score, value in scores.items()}
+    if backbone is not None:
+        export_student(trained["student"][0].cpu(), backbone, recipe, scores, folder.with_name("bundle"))
+    return scores
+
+
+def encode_privileged(
+    recipe: PkdotRecipe,
+    train: PairedFeatures,
+    valid: PairedFeatures,
+    folder: Path,
+    *,
+    fabric: Fabric,
+    progress: Progress,
+) -> Parts:
+    """Spectrograms to features, by a backbone that is trained on the labels first."""
+    assert recipe.hearing is not None
+    train, valid = (PairedFeatures(*fabric.to_device(part)) for part in (train, valid))
+    encoder = train_hearing(
+        recipe.hearing, (train.privileged, train.labels), (valid.privileged, valid.labels),
+        lambda outputs, labels: _task_loss(recipe, outputs, labels), outputs=recipe.outputs, seed=recipe.seed,
+        folder=folder, fabric=fabric, progress=progress,
+    )  # fmt: skip
+    return (
+        train._replace(privileged=listen(encoder, train.privileged)),
+        valid._replace(privileged=listen(encoder, valid.privileged)),
+    )
 
 
 def train_parts(
@@ -116,14 +183,14 @@ class _Parts:
     progress: Progress
 
     def teacher(self) -> tuple[nn.Module, Scores]:
-        """Both modalities, by cross-entropy."""
+        """Both modalities, by the labels."""
 
         def losses(module: nn.Module, batch: Batch) -> Losses:
             visual, privileged, labels = batch
-            return {"cross_entropy": F.cross_entropy(module(visual, privileged)[0], labels)}
+            return _task_loss(self.recipe, module(visual, privileged)[0], labels)
 
         def validate(module: nn.Module) -> Scores:
-            return _scores(module(self.valid.visual, self.valid.privileged)[0], self.valid.labels)
+            return _scores(self.recipe, module(self.valid.visual, self.valid.privileged)[0], self.valid.labels)
 
         return self._fit("teacher", self._fusion(), self.train, losses, validate)
 
@@ -136,35 +203,40 @@ class _Parts:
         def validate(module: nn.Module) -> Scores:
             return {"squared_error": float(F.mse_loss(module(self.valid.visual), self.valid.privileged))}
 
-        model = HallucinationNetwork(self.train.visual.shape[1])
+        model = HallucinationNetwork(self.train.visual.shape[1], outputs=self.train.privileged.shape[1])
         return self._fit("hallucination", model, self.train, losses, validate)[0]
 
     def student(
         self, name: str, hallucination: nn.Module, teacher: nn.Module, structure: float
     ) -> tuple[nn.Module, Scores]:
-        """Vision alone, by cross-entropy and, weighted, the teacher's structure; the same start for every weight."""
+        """Vision alone, by the labels and, weighted, the teacher's structure; the same start for every weight."""
         with torch.no_grad():
             taught = teacher(self.train.visual, self.train.privileged)[1]
             aim = teacher(self.valid.visual, self.valid.privileged)[1]
 
         def losses(module: nn.Module, batch: Batch) -> Losses:
             visual, _, labels, embedding_of_teacher = batch
-            logits, embedding = module(visual)
-            parts = {"cross_entropy": F.cross_entropy(logits, labels)}
+            outputs, embedding = module(visual)
+            parts = _task_loss(self.recipe, outputs, labels)
             if structure > 0:
                 parts["structure"] = structure * self._structure(embedding_of_teacher, embedding)
             return parts
 
         def validate(module: nn.Module) -> Scores:
-            logits, embedding = module(self.valid.visual)
-            return _scores(logits, self.valid.labels) | {"structure_distance": float(self._structure(aim, embedding))}
+            outputs, embedding = module(self.valid.visual)
+            distance = float(self._structure(aim, embedding))
+            return _scores(self.recipe, outputs, self.valid.labels) | {"structure_distance": distance}
 
         model = Student(hallucination, self._fusion())
         return self._fit(name, model, (*self.train, taught), losses, validate)
 
     def _fusion(self) -> PrivilegedFusion:
         torch.manual_seed(self.recipe.seed)
-        return PrivilegedFusion(self.train.visual.shape[1], self.recipe.classes, heads=self.recipe.heads)
+        visual_dim, privileged_dim = self.train.visual.shape[1], self.train.privileged.shape[1]
+        return PrivilegedFusion(
+            self.recipe.dim or visual_dim, self.recipe.outputs, visual_dim=visual_dim, privileged_dim=privileged_dim,
+            heads=self.recipe.heads,
+        )  # fmt: skip
 
     def _structure(self, teacher: Tensor, student: Tensor) -> Tensor:
         return pkdot_loss(teacher, student, topk=self.recipe.anchors, blur=self.recipe.blur)
@@ -184,24 +256,14 @@ class _Parts:
         return trained, task.validate(trained)
 
 
-def _load(recipe: PkdotRecipe, root: Path | None) -> tuple[PairedFeatures, PairedFeatures]:
-    if recipe.data == "drawn":
-        return _drawn(recipe, recipe.drawn, recipe.seed), _drawn(recipe, max(50, recipe.drawn // 2), recipe.seed + 1)
-    expected = {"visual": "NF", "privileged": "NF", "labels": "N int"}
-    train, valid = (PairedFeatures(**load_features(root, part, expected)) for part in ("train", "val"))
-    return train, valid
+def _task_loss(recipe: PkdotRecipe, outputs: Tensor, labels: Tensor) -> Losses:
+    if recipe.task == "affect":
+        return {"concordance": ccc_loss(outputs, labels)}
+    return {"cross_entropy": F.cross_entropy(outputs, labels)}
 
 
-def _drawn(recipe: PkdotRecipe, count: int, seed: int) -> PairedFeatures:
-    """A clear privileged feature and a blurred visual one of the same hidden state, which also varies in a class."""
-    centres = torch.randn(recipe.classes, recipe.drawn_dim, generator=torch.Generator().manual_seed(recipe.seed))
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.randint(recipe.classes, (count,), generator=generator)
-    state, blur = torch.randn(2, count, recipe.drawn_dim, generator=generator)
-    state = centres[labels] + 0.5 * state
-    return PairedFeatures(state + 1.5 * blur, state, labels)
-
-
-def _scores(logits: Tensor, labels: Tensor) -> Scores:
-    guess = logits.argmax(dim=1)
+def _scores(recipe: PkdotRecipe, outputs: Tensor, labels: Tensor) -> Scores:
+    if recipe.task == "affect":
+        return {f"ccc_{name}": float(value) for name, value in zip(AFFECT, ccc(outputs, labels), strict=True)}
+    guess = outputs.argmax(dim=1)
     return {"accuracy": float(war(guess, labels)), "mean_recall": float(uar(guess, labels))}

@@ -46,6 +46,7 @@ class PrivilegedFusion(nn.Module):
     single token, as published, the cross-attention has one key and is an affine map.
 
     dim:          D, a multiple of `heads` (ValueError). classes: K. feedforward: D by default, as published.
+    visual_dim, privileged_dim: of the inputs, D by default; another width is mapped to D first
     encoder_axis: "time", the default, attends over a sample's tokens. "batch", the default with `reference`, lets the
                   samples of a batch see one another as in the authors' code: for parity and nothing else.
     """
@@ -55,6 +56,8 @@ class PrivilegedFusion(nn.Module):
         dim: int = 512,
         classes: int = 2,
         *,
+        visual_dim: int | None = None,
+        privileged_dim: int | None = None,
         heads: int = 2,
         feedforward: int | None = None,
         encoder_axis: EncoderAxis | None = None,
@@ -62,6 +65,8 @@ class PrivilegedFusion(nn.Module):
     ) -> None:
         super().__init__()
         axis: EncoderAxis = encoder_axis or ("batch" if reference else "time")
+        self.project_visual = _projection(visual_dim, dim)
+        self.project_privileged = _projection(privileged_dim, dim)
         self.visual_encoder = StreamEncoder(dim, heads=heads, feedforward=feedforward, axis=axis)
         self.privileged_encoder = StreamEncoder(dim, heads=heads, feedforward=feedforward, axis=axis)
         self.visual_attention = CrossAttention(dim, heads=heads)
@@ -73,7 +78,8 @@ class PrivilegedFusion(nn.Module):
         """Fuse and classify. Vectors without tokens, (B, D), count as one token."""
         if visual.ndim == 2:
             visual, privileged = visual.unsqueeze(1), privileged.unsqueeze(1)
-        v, p = self.visual_encoder(visual), self.privileged_encoder(privileged)
+        v = self.visual_encoder(self.project_visual(visual))
+        p = self.privileged_encoder(self.project_privileged(privileged))
         from_visual = self.visual_attention(p, v)  # asked by the privileged stream
         from_privileged = self.privileged_attention(v, p)
         gate = self.gate(torch.cat([from_visual, from_privileged], dim=-1)).sigmoid()
@@ -82,18 +88,19 @@ class PrivilegedFusion(nn.Module):
 
 
 class HallucinationNetwork(nn.Module):
-    """The privileged feature as a function of the visual one. (B, …, D) → (B, …, D).
+    """The privileged feature as a function of the visual one. (B, …, D) → (B, …, P).
 
     dim:       D; the hidden widths are D/2, D/4, D/2, at least 1
+    outputs:   P, D by default, as published
     reference: a sigmoid on the output, as in the authors' code, which can only hallucinate features in (0, 1)
 
     The visual feature is detached: what the student sees is not bent towards what it cannot see. Train it by
     regression on the privileged features; the published script leaves it at its random start.
     """
 
-    def __init__(self, dim: int = 512, *, reference: bool = False) -> None:
+    def __init__(self, dim: int = 512, *, outputs: int | None = None, reference: bool = False) -> None:
         super().__init__()
-        widths = (dim, max(1, dim // 2), max(1, dim // 4), max(1, dim // 2), dim)
+        widths = (dim, max(1, dim // 2), max(1, dim // 4), max(1, dim // 2), outputs or dim)
         layers: list[nn.Module] = []
         for inner, outer in pairwise(widths):
             layers += [nn.Linear(inner, outer), nn.ReLU()]
@@ -114,3 +121,7 @@ def load_reference(module: PrivilegedFusion, state: Mapping[str, object]) -> Non
     Raises ValueError that names the missing, unknown or misshapen parameters; the module is then unchanged.
     """
     load_renamed(module, state, _RENAMED)
+
+
+def _projection(width: int | None, dim: int) -> nn.Module:
+    return nn.Identity() if width in (None, dim) else nn.Linear(width or dim, dim)

@@ -29,6 +29,7 @@ def test_every_frame_is_the_last_of_some_sub_clip() -> None:
     ends = {start + 32 * (step + 1) - 1 for start in starts for step in range(16)}
     assert ends == set(range(31, 3 * LENGTH + 31))
     assert window_starts(LENGTH - 1) == []
+    assert window_starts(3 * LENGTH, every=32) == [0, LENGTH, 2 * LENGTH]
 
 
 def test_a_window_has_sixteen_steps_of_eight_faces_and_the_label_of_each_last_frame(tmp_path: Path) -> None:
@@ -44,6 +45,11 @@ def test_a_window_with_a_step_without_a_face_is_left_out(tmp_path: Path) -> None
     root = tree(tmp_path, "a", LENGTH + 1, without_face=range(32, 64))
     starts = [steps[0].frame - 31 for _, steps in load_windows(root, "Train_Set")]
     assert starts == [1]
+
+
+def test_a_backbone_that_looks_at_fewer_frames_gets_fewer(tmp_path: Path) -> None:
+    ((_, steps),) = load_windows(tree(tmp_path, "a", LENGTH), "Train_Set", keep=4)
+    assert [int(face.stem) for face in steps[1].faces] == [32, 40, 48, 56]
 
 
 def test_a_step_with_few_faces_repeats_the_last(tmp_path: Path) -> None:

@@ -73,6 +73,22 @@ def test_absent_sound_is_replaced_by_the_face_and_never_read() -> None:
     assert gradient.isfinite().all()
 
 
+@pytest.mark.parametrize("joint", MODES)
+def test_hidden_steps_leave_the_others_as_if_they_were_not_there(joint: str) -> None:
+    model, valid = built(joint=joint), torch.tensor([[False, False, True, True, True]]).expand(2, -1)
+    visual, audio = random(2, 5, 12), random(2, 5, 12, seed=1)
+    visual[:, 0] = torch.nan
+    heard = torch.ones(2, 5, dtype=torch.bool)
+    found = model(visual, audio, heard, valid)[:, 2:]
+    torch.testing.assert_close(found, model(visual[:, 2:], audio[:, 2:], heard[:, 2:]))
+
+
+def test_nothing_can_be_hidden_where_videos_see_one_another() -> None:
+    model, valid = built(joint="none", reference=True), torch.ones(2, 5, dtype=torch.bool)
+    with pytest.raises(ValueError, match="not across a batch"):
+        model(random(2, 5, 12), random(2, 5, 12), None, valid)
+
+
 def test_modalities_of_other_widths_are_mapped_to_the_fusions() -> None:
     model = built(visual_dim=20, audio_dim=7, outputs=3)
     assert model(random(2, 5, 20), random(2, 5, 7)).shape == (2, 5, 3)

@@ -110,6 +110,14 @@ def test_vectors_without_tokens_count_as_one_token() -> None:
     torch.testing.assert_close(embedding, fusion(visual.unsqueeze(1), privileged.unsqueeze(1)).embedding)
 
 
+def test_modalities_of_other_widths_are_mapped_to_the_fusions() -> None:
+    fusion = PrivilegedFusion(8, 3, visual_dim=12, privileged_dim=5).double()
+    hallucination = HallucinationNetwork(12, outputs=5).double()
+    visual = random(4, 12)
+    logits, embedding = fusion(visual, hallucination(visual))
+    assert (logits.shape, embedding.shape) == ((4, 3), (4, 8))
+
+
 def test_hallucinating_does_not_bend_the_visual_feature() -> None:
     visual = random(4, 8).requires_grad_()
     hallucinated = HallucinationNetwork(8).double()(visual)
