@@ -39,7 +39,7 @@ from train.progress import Progress
 PEOPLE = Path(__file__).parents[1] / "configs" / "train" / "default_people.csv"
 MEL = LogMelConfig(rate_hz=16000, bands=64, fft=512, window=320, hop=160, least_samples=16000)
 STRIDE_S = 0.16
-RESAMPLES = 1000
+RESAMPLES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,8 @@ def _steps(video: LabelledVideo, root: Path, backbone: VisualBackbone, window: i
 
 def recipe_of(options: argparse.Namespace, seed: int, muted: float) -> JmtRecipe:
     """Of one run; `data` says nothing here, where the steps are given."""
-    hearing = HearingConfig(OptimiserConfig(epochs=options.hearing_epochs, batch=64, lr=0.001, ema=0.98))
+    optimiser = OptimiserConfig(epochs=options.hearing_epochs, batch=64, lr=0.002, ema=0.98)
+    hearing = HearingConfig(optimiser, widths=(8, 16, 32))
     optimiser = OptimiserConfig(epochs=options.epochs, batch=64, lr=0.001, ema=0.98)
     return JmtRecipe(
         name="audio_visual", seed=seed, data="drawn", dim=64, optimiser=optimiser, hearing=hearing, sound=MEL,
@@ -157,11 +158,11 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/audio_visual"), metavar="DIR")
     parser.add_argument("--prepared", type=Path, metavar="DIR", help="faces that `train prepare` cut")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the figures as JSON")
-    parser.add_argument("--window", type=int, default=16, help="steps of a window")
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--hearing-epochs", type=int, default=8)
+    parser.add_argument("--window", type=int, default=8, help="steps of a window")
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--hearing-epochs", type=int, default=6)
     parser.add_argument("--muted", type=float, default=0.2, help="share of windows trained on without their sound")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
     console = Console()
     prepared = options.prepared or options.run / "prepared"

@@ -38,7 +38,7 @@ def test_a_window_holds_the_clip_that_ends_now_and_those_before_it(backbone: Vis
     assert steps.windows.shape == (20, STEPS)
     red = 255 * steps.visual[:, 0]
     # The clip vector is the mean of four frames, and a clip ends four frames after the one before it.
-    torch.testing.assert_close(red[steps.windows[19]], torch.tensor([9.5, 13.5, 17.5]))
+    torch.testing.assert_close(red[steps.windows[19]], torch.tensor([9.5, 13.5, 17.5]), rtol=0, atol=1e-3)
     assert steps.valid[19].all()
     assert steps.valid[0].tolist() == [False, False, True]
     torch.testing.assert_close(steps.labels[steps.windows[19], 0], torch.tensor([1.1, 1.5, 1.9]))
