@@ -73,7 +73,7 @@ def test_the_structure_loss_brings_the_student_nearer_to_the_teachers_structure(
 @pytest.mark.parametrize("method", ["jmt", "pkdot"])
 def test_the_stream_publishes_valence_and_arousal(method: str, request: pytest.FixtureRequest) -> None:
     bundle = request.getfixturevalue(method).bundle
-    estimates = [one for one in islice(analyze(DEMO_CLIP, bundle=bundle.path), 40) if one.status == "ok"]
+    estimates = [one for one in islice(analyze(DEMO_CLIP, bundle=bundle.path), 30) if one.coverage > 0]
     assert estimates
     for estimate in estimates:
         assert estimate.valence is not None and -1 <= estimate.valence <= 1

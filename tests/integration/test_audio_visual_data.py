@@ -114,15 +114,18 @@ def own_clips(root: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_jmt_is_trained_from_aff_wild2s_folders(tmp_path: Path) -> None:
     report = train("jmt_affwild2.toml", aff_wild2(tmp_path / "data"), tmp_path)
-    assert set(report) == {f"ccc_{name}{how}" for name in ("valence", "arousal") for how in ("", "_without_sound")}
+    assert report["ccc_mean"] == pytest.approx((report["ccc_valence"] + report["ccc_arousal"]) / 2)
+    assert -1 <= report["ccc_arousal_without_sound"] <= 1
     manifest = load_bundle(tmp_path / "run" / "bundle").manifest
     assert manifest.context.past == 15
     assert manifest.clip.length_s == pytest.approx(32 / 30)
     assert manifest.sound is not None and manifest.sound.rate_hz == 44100
 
 
+@pytest.mark.slow
 def test_pkdot_is_trained_from_biovids_folders(tmp_path: Path) -> None:
     report = train("pkdot_biovid.toml", biovid(tmp_path / "data"), tmp_path)
     assert {"teacher_accuracy", "student_accuracy", "student_without_structure_accuracy"} <= set(report)
@@ -130,6 +133,7 @@ def test_pkdot_is_trained_from_biovids_folders(tmp_path: Path) -> None:
     assert [output.name for output in head.outputs] == ["no_pain", "pain"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "score"), [("jmt_clips.toml", "ccc_valence"), ("pkdot_clips.toml", "student_ccc_valence")]
 )

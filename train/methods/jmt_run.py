@@ -151,7 +151,10 @@ def train_fusion(
 
 @torch.no_grad()
 def score(model: nn.Module, steps: Steps) -> dict[str, float]:
-    """Concordance of all labelled steps, with sound and without; where windows overlap, of the last step of each."""
+    """Concordance of all labelled steps, with sound and without; where windows overlap, of the last step of each.
+
+    `ccc_mean`, of valence and arousal with sound, is what published models are chosen by.
+    """
     target = steps.targets(steps.windows, steps.valid)
     scores = {}
     for is_heard, suffix in ((True, ""), (False, "_without_sound")):
@@ -159,6 +162,7 @@ def score(model: nn.Module, steps: Steps) -> dict[str, float]:
         for i, name in enumerate(OUTPUTS):
             columns = [part[:, -1:, i] if steps.overlap else part[..., i] for part in (pred, target)]
             scores[f"ccc_{name}{suffix}"] = float(series_ccc(columns[0].flatten(), columns[1].flatten()))
+    scores["ccc_mean"] = sum(scores[f"ccc_{name}"] for name in OUTPUTS) / len(OUTPUTS)
     return scores
 
 
