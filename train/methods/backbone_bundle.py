@@ -47,8 +47,8 @@ def write_on_backbone(
     Raises:
         TrainingError: a graph computes something else than the model it was made from, or the result does not load.
     """
-    copied = {role: backbone.bundle.graph_path(role) for role in (FRAME_ENCODER, CLIP_ENCODER)}
     manifest = backbone.bundle.manifest
+    taken_over = (FRAME_ENCODER, CLIP_ENCODER)
 
     def describe(specs: dict[str, GraphSpec]) -> Manifest:
         return Manifest(
@@ -61,7 +61,7 @@ def write_on_backbone(
             clip=backbone.clip,
             context=declared.context,
             heads=declared.heads,
-            graphs=specs,
+            graphs={role: manifest.graphs[role] for role in taken_over} | specs,
             training=TrainingSpec(
                 declared.recipe,
                 [*declared.data, f"frames and clips encoded by {manifest.label}"],
@@ -73,6 +73,5 @@ def write_on_backbone(
             sound=declared.sound,
         )
 
-    return write_bundle(
-        {**copied, **graphs}, target, describe, lambda made: model_card(made, target.with_name("notes.md"))
-    )
+    files = {manifest.graphs[role].file: backbone.bundle.graph_path(role).read_bytes() for role in taken_over}
+    return write_bundle(graphs, target, describe, lambda made: model_card(made, target.with_name("notes.md")), files)
