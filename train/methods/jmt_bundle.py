@@ -58,7 +58,7 @@ def export_jmt(
     graphs = {
         CONTEXT_HEAD: TracedGraph(PicturesAlone(model, audio_dim), _clip_examples(backbone.dim, steps), [AFFECT]),
         FUSION_HEAD: TracedGraph(
-            BoundedFusion(model), _window_examples(backbone.dim, audio_dim, steps), [AFFECT], any_length=True
+            BoundedFusion(model), _window_examples(backbone.dim, audio_dim, steps), [AFFECT], lengths={1: "T"}
         ),
     }
     if audio is not None:
