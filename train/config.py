@@ -113,7 +113,7 @@ class FrameConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The frame encoder and its training on stills.
 
     widths, depths: of our small encoder, which sees grey; or `pretrained`: another one, which sees colour
-    start_from:     folder of a finished run whose frame encoder this one continues; of the same shape
+    start_from:     folder of a finished run, or of a bundle, whose frame encoder this one continues; of the same shape
     """
 
     dim: Count

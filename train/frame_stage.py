@@ -74,7 +74,7 @@ class FrameTask:
     ) -> None:
         self.model = FrameModel(config)
         self._config = config
-        self._stills = stills
+        self.stills = stills
         self._weights = weights
         self._held_out = held_out
         self._size = size
@@ -124,15 +124,15 @@ class FrameTask:
         pictures = np.stack([self._augmented(row, epoch, at) for row, at in zip(rows, places, strict=True)])
         return StillBatch(
             torch.from_numpy(pictures),
-            torch.from_numpy(self._stills.emotions[rows]),
-            torch.from_numpy(self._stills.affect[rows]),
+            torch.from_numpy(self.stills.emotions[rows]),
+            torch.from_numpy(self.stills.affect[rows]),
             torch.from_numpy(self._guidance[rows]),
         )
 
     def _augmented(self, row: int, epoch: int, at: int) -> np.ndarray:
         generator = np.random.default_rng([self._seed, epoch, at])
-        view = draw_view(self._config.augment, generator, shown=float(self._stills.shown[row]))
-        return apply_view(self._stills.pictures[row], view, self._size, generator)
+        view = draw_view(self._config.augment, generator, shown=float(self.stills.shown[row]))
+        return apply_view(self.stills.pictures[row], view, self._size, generator)
 
 
 @torch.inference_mode()

@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
+from streamaffect.errors import ConfigError
+from streamaffect.runtime.bundle import MANIFEST
 from streamaffect.runtime.manifest import Manifest
 
 from .card import model_card, notes_path
@@ -35,15 +37,19 @@ from .errors import TrainingError
 from .evaluate import calibrated, encode_videos, final_report, held_out_scores, mirror_averaged, validation_features
 from .export import Trained, export_bundle
 from .features import augmented_features, cached, plain_features
-from .frame_stage import FrameModel, FrameTask
+from .frame_stage import FrameModel, FrameTask, plain_crops
 from .loop import fit
 from .models.affect import AFFECT, AffectModel
 from .models.affect import EMOTIONS as EMOTION_HEAD
+from .models.frame_encoder import FrameEncoder
+from .models.from_bundle import load_exported_encoder
 from .prepare import prepare_videos
 from .progress import Progress
 from .report import write_report
 from .run_record import record_start
 from .source_statistics import SourceStatistics, source_statistics, write_statistics
+
+UNFOLDED_WITH = 512  # pictures that a bundle's encoder gets its normalisation back from
 
 
 @dataclass(frozen=True)
@@ -168,12 +174,26 @@ class Run:
         stills, weights = with_video_frames(self.corpus, recipe)
         task = FrameTask(recipe.frame, stills, weights, self.corpus.held_out, size=recipe.crop.size, seed=recipe.seed)
         if recipe.frame.start_from:
-            load_average(_newest(Path(recipe.frame.start_from) / "frame"), task.model)
+            self._start_from(Path(recipe.frame.start_from), task)
         # Convolutions in bfloat16 run on matrix units only in this layout.
         task.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         model = fit(task, recipe.frame.optimiser, self.folder / "frame", fabric=self.fabric, progress=self.progress)
         assert isinstance(model, FrameModel)
         return model.encoder
+
+    def _start_from(self, folder: Path, task: FrameTask) -> None:
+        """The weights of a finished run, or the encoder of a bundle."""
+        if not (folder / MANIFEST).is_file():
+            load_average(_newest(folder / "frame"), task.model)
+            return
+        encoder = task.model.encoder
+        if not isinstance(encoder, FrameEncoder):
+            raise ConfigError(
+                "frame.start_from: a bundle continues the small encoder alone; leave out frame.pretrained"
+            )
+        rows = np.random.default_rng(self.recipe.seed).choice(len(task.stills), UNFOLDED_WITH)
+        crops = plain_crops(task.stills.take(rows), range(UNFOLDED_WITH), self.recipe.crop.size, mirrored=False)
+        load_exported_encoder(folder, encoder, torch.from_numpy(crops))
 
     def _fit_clips(self, encoder: Encoder) -> None:
         recipe, settings = self.recipe, self.recipe.temporal
