@@ -16,7 +16,7 @@ from train.clip_stage import ClipSet, ClipTask, predict_clips
 from train.config import LossConfig
 from train.data.clips import ClipIndex
 from train.encoders import Encoder
-from train.evaluate import StillFeatures, VideoFeatures, encode_held_out, encode_videos, mirror_averaged
+from train.evaluate import StillFeatures, VideoFeatures, encode_held_out, encode_videos, predict_held_out
 from train.loop import fit
 from train.models.affect import AFFECT, EMOTIONS, AffectModel
 from train.run import Run
@@ -97,7 +97,7 @@ class AblatedStage:
         guesses, affects, clips = [], [], []
         for seed in seeds:
             model = self._trained(variant, seed)
-            heads = mirror_averaged(model, stills)
+            heads = predict_held_out(model, stills)
             guesses.append(heads[EMOTIONS].argmax(dim=1).numpy())
             affects.append(heads[AFFECT].numpy())
             clips.append(predict_clips(model, self.videos.features, index)[AFFECT].numpy())

@@ -12,6 +12,7 @@ from streamaffect.calibration import Affect, is_finite, read_heads
 from streamaffect.config import Config, load_config
 from streamaffect.errors import ConfigError
 from streamaffect.faces.crop import crop_box, crop_face
+from streamaffect.faces.looks import looks
 from streamaffect.faces.quality import measure
 from streamaffect.opening import make_detector, open_streams
 from streamaffect.pipeline import Pipeline
@@ -63,7 +64,7 @@ def analyze_image(
 ) -> list[Estimate]:
     """Estimate every face of a still, taken as a clip of equal frames without any context before it.
 
-    Each face is looked at as it is and mirrored, and the two are averaged.
+    Each face is looked at as it is and a little closer, each also mirrored, and the four answers are averaged.
 
     image: (H, W, 3) uint8 BGR
     boxes: faces as (x, y, w, h) in shares of the picture; skips detection. The bundle's margin is added as far as the
@@ -100,21 +101,17 @@ class _StillAnalyser:
                 crops = [crop_box(image, face.box, spec) for face in faces]
             if not crops:
                 return []
-            heads = self._predict_both_ways(np.stack(crops))
+            heads = self._predict_looks(np.stack(crops))
         qualities = [measure(crop, face, image.shape, spec).overall for crop, face in zip(crops, faces, strict=True)]
         return [
             self._to_estimate(i, face, qualities[i], {name: rows[i] for name, rows in heads.items()})
             for i, face in enumerate(faces)
         ]
 
-    def _predict_both_ways(self, crops: ImageArray) -> dict[str, FloatArray]:
-        """The mean over the crops (N, S, S, 3) and their mirror images.
-
-        A clip of a stream averages over its frames; a still has one frame, so it is looked at twice.
-        """
-        upright = self._predict(crops)
-        mirrored = self._predict(np.ascontiguousarray(crops[:, :, ::-1]))
-        return {name: (rows + mirrored[name]) * np.float32(0.5) for name, rows in upright.items()}
+    def _predict_looks(self, crops: ImageArray) -> dict[str, FloatArray]:
+        """The mean over the looks at the crops (N, S, S, 3)."""
+        answers = [self._predict(view) for view in looks(crops)]
+        return {name: np.mean([answer[name] for answer in answers], axis=0) for name in answers[0]}
 
     def _predict(self, crops: ImageArray) -> dict[str, FloatArray]:
         """crops (N, S, S, 3) → rows (N, L) per head."""
@@ -131,7 +128,7 @@ class _StillAnalyser:
     def _to_estimate(self, i: int, face: Face, quality: float, rows: dict[str, FloatArray]) -> Estimate:
         manifest = self._bundle.manifest
         is_usable = is_finite(rows) and (manifest.abstain is None or quality >= manifest.abstain.quality)
-        affect = read_heads(manifest, rows) if is_usable else Affect()
+        affect = read_heads(manifest, rows, of="still") if is_usable else Affect()
         return Estimate(
             stream=STILL_STREAM,
             track=i,

@@ -1,11 +1,13 @@
 """From the heads' raw numbers to what is published: names, ranges and conformal intervals.
 
 Intervals are normalised conformal ones (Papadopoulos et al. 2008): the model's own estimate of its error, scaled by the
-quantile of error / estimate on held-out data, so that hard faces get wide intervals and clear ones narrow.
+quantile of error / estimate on held-out data, so that hard faces get wide intervals and clear ones narrow. Stills and
+streams may have quantiles of their own (Mondrian conformal prediction), since their errors are not alike.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -39,10 +41,14 @@ def is_finite(rows: Mapping[str, FloatArray]) -> bool:
     return all(np.isfinite(row).all() for row in rows.values())
 
 
-def read_heads(manifest: Manifest, rows: Mapping[str, FloatArray]) -> Affect:
+def read_heads(
+    manifest: Manifest, rows: Mapping[str, FloatArray], *, of: Literal["stream", "still"] = "stream"
+) -> Affect:
     """One row (L,) per head → values by name.
 
     Regression values are clipped to their declared range: a head trained on CCC is not bounded by itself.
+
+    of: which quantiles the intervals take, where the bundle has its own for stills
     """
     values: dict[str, float] = {}
     intervals: dict[str, Interval] = {}
@@ -57,7 +63,7 @@ def read_heads(manifest: Manifest, rows: Mapping[str, FloatArray]) -> Affect:
             spread = manifest.head(head.calibration.spread)
             assert spread is not None  # a checked bundle has it
             scales = dict(zip((output.name for output in spread.outputs), rows[spread.name].tolist(), strict=True))
-            intervals |= _intervals(head, head.calibration, rows[head.name], scales)
+            intervals |= _intervals(head, _quantiles(head.calibration, of), rows[head.name], scales)
         if rest := {name: value for name, value in named.items() if name not in affect}:
             outputs[head.name] = rest
     return Affect(
@@ -73,12 +79,18 @@ def _clipped(head: HeadSpec, row: FloatArray) -> dict[str, float]:
     return {output.name: _clip(float(value), output.range) for output, value in zip(head.outputs, row, strict=True)}
 
 
+def _quantiles(calibration: Calibration, of: Literal["stream", "still"]) -> Mapping[str, float]:
+    if of == "still" and calibration.still_quantiles is not None:
+        return calibration.still_quantiles
+    return calibration.quantiles
+
+
 def _intervals(
-    head: HeadSpec, calibration: Calibration, row: FloatArray, scales: Mapping[str, float]
+    head: HeadSpec, quantiles: Mapping[str, float], row: FloatArray, scales: Mapping[str, float]
 ) -> dict[str, Interval]:
     intervals: dict[str, Interval] = {}
     for output, value in zip(head.outputs, row.tolist(), strict=True):
-        half_width = calibration.quantiles[output.name] * max(scales[output.name], 0.0)
+        half_width = quantiles[output.name] * max(scales[output.name], 0.0)
         intervals[output.name] = (_clip(value - half_width, output.range), _clip(value + half_width, output.range))
     return intervals
 

@@ -2,11 +2,19 @@
 
 import math
 
+import msgspec
 import torch
 from torch import Tensor
 
 LEVEL = 0.9
 OUTPUTS = ("valence", "arousal")
+
+
+class Quantiles(msgspec.Struct, frozen=True):
+    """Of |error| / spread, per output: in a stream, and for stills, whose errors are of another kind."""
+
+    stream: dict[str, float]
+    still: dict[str, float]
 
 
 def conformal_quantiles(pred: Tensor, spread: Tensor, truth: Tensor, *, level: float = LEVEL) -> dict[str, float]:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .calibrate import conformal_quantiles, coverage
+from .calibrate import Quantiles, conformal_quantiles, coverage
 from .clip_stage import predict_clips
 from .config import Recipe
 from .data.clips import ClipIndex, index_sequence, index_stills, join
@@ -15,7 +15,7 @@ from .data.corpus import Corpus, HeldOut
 from .data.sources import video_stills
 from .data.videos import LabelledVideo
 from .encoders import Encoder
-from .features import plain_features
+from .features import plain_features, still_features
 from .metrics import bootstrap_interval, ccc, pcc
 from .models.affect import AFFECT, AFFECT_SPREAD, EMOTIONS, AffectModel
 from .scores import score_stills
@@ -25,11 +25,10 @@ MOVING = 0.05  # standard deviation of a label below which its correlation insid
 
 @dataclass(frozen=True, slots=True)
 class StillFeatures:
-    """Features of held-out pictures and of their mirror images, each (N, D)."""
+    """Features of held-out pictures, (N, D) for each of the looks at a still that the runtime averages."""
 
     held_out: HeldOut
-    plain: Tensor
-    mirrored: Tensor
+    looks: list[Tensor]
     index: ClipIndex
 
 
@@ -45,9 +44,8 @@ class VideoFeatures:
 
 def encode_held_out(recipe: Recipe, encoder: Encoder, held_out: HeldOut) -> StillFeatures:
     """Encode held-out pictures once; stage 2 is scored on them after every epoch."""
-    size = recipe.crop.size
-    plain, mirrored = (plain_features(encoder, held_out.stills, size, mirrored=side) for side in (False, True))
-    return StillFeatures(held_out, plain, mirrored, index_stills(len(held_out.stills), recipe.clip, recipe.context))
+    features = still_features(encoder, held_out.stills, recipe.crop.size)
+    return StillFeatures(held_out, features, index_stills(len(held_out.stills), recipe.clip, recipe.context))
 
 
 def encode_videos(recipe: Recipe, encoder: Encoder, videos: list[LabelledVideo]) -> VideoFeatures:
@@ -61,18 +59,17 @@ def held_out_scores(stills: StillFeatures, clips: VideoFeatures) -> Callable[[Af
     """The function that scores stage 2 on stills and on clips."""
 
     def score(model: AffectModel) -> dict[str, float]:
-        heads = mirror_averaged(model, stills)
+        heads = predict_held_out(model, stills)
         scores = score_stills(stills.held_out, heads[EMOTIONS], heads[AFFECT])
         return scores | clip_scores(clips, predict_clips(model, clips.features, clips.index)[AFFECT])
 
     return score
 
 
-def mirror_averaged(model: AffectModel, stills: StillFeatures) -> dict[str, Tensor]:
-    """Predictions of stills, each averaged with its mirror image's."""
-    plain = predict_clips(model, stills.plain, stills.index)
-    mirrored = predict_clips(model, stills.mirrored, stills.index)
-    return {name: (plain[name] + mirrored[name]) / 2 for name in plain}
+def predict_held_out(model: AffectModel, stills: StillFeatures) -> dict[str, Tensor]:
+    """Predictions of stills, averaged over the looks at each."""
+    answers = [predict_clips(model, features, stills.index) for features in stills.looks]
+    return {name: torch.stack([answer[name] for answer in answers]).mean(dim=0) for name in answers[0]}
 
 
 def clip_scores(clips: VideoFeatures, affect: Tensor) -> dict[str, float]:
@@ -88,25 +85,23 @@ def clip_scores(clips: VideoFeatures, affect: Tensor) -> dict[str, float]:
     return {"clip_ccc_valence": valence, "clip_ccc_arousal": arousal, "within_clip": within}
 
 
-def calibrated(model: AffectModel, stills: StillFeatures, clips: VideoFeatures) -> dict[str, float]:
-    """Quantiles from the even half of the held-out stills and the frames of the validation videos, together."""
-    heads = predict_clips(model, stills.plain, stills.index)
+def calibrated(model: AffectModel, stills: StillFeatures, clips: VideoFeatures) -> Quantiles:
+    """From the frames of the validation videos, and for stills from the even half of the held-out ones."""
+    heads = predict_held_out(model, stills)
     moving = predict_clips(model, clips.features, clips.index)
     even = slice(0, None, 2)
     truth = torch.from_numpy(stills.held_out.stills.affect)
-    return conformal_quantiles(
-        torch.cat([heads[AFFECT][even], moving[AFFECT]]),
-        torch.cat([heads[AFFECT_SPREAD][even], moving[AFFECT_SPREAD]]),
-        torch.cat([truth[even], clips.truth]),
+    return Quantiles(
+        stream=conformal_quantiles(moving[AFFECT], moving[AFFECT_SPREAD], clips.truth),
+        still=conformal_quantiles(heads[AFFECT][even], heads[AFFECT_SPREAD][even], truth[even]),
     )
 
 
 def final_report(
-    model: AffectModel, stills: StillFeatures, reported: VideoFeatures, quantiles: dict[str, float]
+    model: AffectModel, stills: StillFeatures, reported: VideoFeatures, quantiles: Quantiles
 ) -> dict[str, object]:
     """Every figure of the finished model with its 95 % bootstrap interval over pictures or over persons."""
-    averaged = mirror_averaged(model, stills)
-    single = predict_clips(model, stills.plain, stills.index)
+    averaged = predict_held_out(model, stills)
     truth = torch.from_numpy(stills.held_out.stills.affect)
     moving = predict_clips(model, reported.features, reported.index)
     people = [video.person for video in reported.videos for _ in video.pictures]
@@ -118,8 +113,10 @@ def final_report(
         "clips": _rounded(clip_scores(reported, moving[AFFECT])),
         "clips_ccc_95": _interval(moving[AFFECT], reported.truth, people),
         "clips_people": len(set(people)),
-        "coverage_stills": _rounded(coverage(single[AFFECT][odd], single[AFFECT_SPREAD][odd], truth[odd], quantiles)),
-        "coverage_clips": _rounded(coverage(moving[AFFECT], moving[AFFECT_SPREAD], reported.truth, quantiles)),
+        "coverage_stills": _rounded(
+            coverage(averaged[AFFECT][odd], averaged[AFFECT_SPREAD][odd], truth[odd], quantiles.still)
+        ),
+        "coverage_clips": _rounded(coverage(moving[AFFECT], moving[AFFECT_SPREAD], reported.truth, quantiles.stream)),
     }
 
 

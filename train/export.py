@@ -40,7 +40,7 @@ from streamaffect.runtime.manifest import (
 )
 from streamaffect.runtime.onnx_file import read_signature
 
-from .calibrate import LEVEL
+from .calibrate import LEVEL, Quantiles
 from .config import Recipe
 from .data.stills import EMOTIONS as EMOTION_NAMES
 from .encoders import Encoder
@@ -62,7 +62,7 @@ class Trained:
     recipe: Recipe
     encoder: Encoder
     model: AffectModel
-    quantiles: dict[str, float]
+    quantiles: Quantiles
     metrics: dict[str, object]
     data: list[str]
 
@@ -235,7 +235,9 @@ def _manifest(trained: Trained, graphs: dict[str, GraphSpec], recipe_name: str) 
     affect = [OutputSpec("valence", (-1.0, 1.0)), OutputSpec("arousal", (-1.0, 1.0))]
     spread = [OutputSpec("valence", (0.0, 2.0)), OutputSpec("arousal", (0.0, 2.0))]
     emotions = [OutputSpec(name, (0.0, 1.0), "probability") for name in EMOTION_NAMES]
-    calibration = Calibration("normalised-conformal", LEVEL, AFFECT_SPREAD, trained.quantiles)
+    calibration = Calibration(
+        "normalised-conformal", LEVEL, AFFECT_SPREAD, trained.quantiles.stream, trained.quantiles.still
+    )
     return Manifest(
         schema=SCHEMA,
         name=recipe.name,

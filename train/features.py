@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from streamaffect.faces.looks import looks
+
 from .data.augment import AugmentConfig, Generator, View, apply_view, draw_view, jitter
 from .data.stills import Stills
 from .encoders import Encoder, encode_pictures
@@ -22,6 +24,13 @@ def plain_features(encoder: Encoder, stills: Stills, size: int, *, mirrored: boo
     """(N, D) float32 features of the pictures as the runtime would cut them."""
     ranges = _ranges(len(stills))
     return _encode(encoder, (plain_crops(stills, rows, size, mirrored=mirrored) for rows in ranges))
+
+
+def still_features(encoder: Encoder, stills: Stills, size: int) -> list[Tensor]:
+    """(N, D) float32 features of each of the looks at the pictures that the runtime takes of a still."""
+    ranges = _ranges(len(stills))
+    per_range = [looks(plain_crops(stills, rows, size, mirrored=False)) for rows in ranges]
+    return [_encode(encoder, iter(views)) for views in zip(*per_range, strict=True)]
 
 
 def augmented_features(

@@ -15,6 +15,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import torch
 from lightning_fabric import Fabric
@@ -23,6 +24,7 @@ from streamaffect.errors import ConfigError
 from streamaffect.runtime.bundle import MANIFEST
 from streamaffect.runtime.manifest import Manifest
 
+from .calibrate import Quantiles
 from .card import model_card, notes_path
 from .checkpoint import latest_checkpoint, load_average
 from .clip_stage import ClipSet, ClipTask, clip_vectors
@@ -34,7 +36,7 @@ from .data.sources import video_stills
 from .data.stills import EMOTIONS, Stills
 from .encoders import Encoder
 from .errors import TrainingError
-from .evaluate import calibrated, encode_videos, final_report, held_out_scores, mirror_averaged, validation_features
+from .evaluate import calibrated, encode_videos, final_report, held_out_scores, predict_held_out, validation_features
 from .export import Trained, export_bundle
 from .features import augmented_features, cached, plain_features
 from .frame_stage import FrameModel, FrameTask, plain_crops
@@ -111,10 +113,13 @@ class Run:
         stills, valid = validation_features(self.recipe, encoder, self.corpus)
         quantiles = calibrated(model, stills, valid)
         reported = encode_videos(self.recipe, encoder, self.corpus.report_videos)
-        report = {"quantiles": quantiles, "metrics": final_report(model, stills, reported, quantiles)}
+        report = {
+            "quantiles": msgspec.to_builtins(quantiles),
+            "metrics": final_report(model, stills, reported, quantiles),
+        }
         (self.folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         truth = torch.from_numpy(self.corpus.held_out.stills.affect)
-        write_report(self.folder, report, mirror_averaged(model, stills)[AFFECT], truth)
+        write_report(self.folder, report, predict_held_out(model, stills)[AFFECT], truth)
         return report
 
     def export(self, target: Path) -> Manifest:
@@ -124,7 +129,8 @@ class Run:
         except FileNotFoundError:
             raise TrainingError(f"{self.folder}: has no report.json; run `python -m train evaluate` first") from None
         encoder, model = self._trained()
-        trained = Trained(self.recipe, encoder, model, report["quantiles"], report["metrics"], self.corpus.names)
+        quantiles = msgspec.convert(report["quantiles"], Quantiles)
+        trained = Trained(self.recipe, encoder, model, quantiles, report["metrics"], self.corpus.names)
         notes = notes_path(self.recipe_path)
         manifest = export_bundle(trained, target, self.recipe_path.name, lambda one: model_card(one, notes))
         if manifest.head(EMOTION_HEAD) is not None:

@@ -223,12 +223,12 @@ def _check_heads(folder: Path, manifest: Manifest, head_graph: GraphSignature) -
             continue
         spread = manifest.head(head.calibration.spread)
         names = {output.name for output in head.outputs}
+        given = (head.calibration.quantiles, head.calibration.still_quantiles or head.calibration.quantiles)
         if (
             spread is None
             or spread.input != "context"
             or names != {output.name for output in spread.outputs}
-            or names != set(head.calibration.quantiles)
-            or min(head.calibration.quantiles.values()) < 0
+            or any(names != set(quantiles) or min(quantiles.values()) < 0 for quantiles in given)
         ):
             raise BundleError(
                 f"{folder / MANIFEST}: heads.{head.name}.calibration needs the head {head.calibration.spread!r} "

@@ -63,12 +63,14 @@ class Calibration(msgspec.Struct, frozen=True):
     level:     the share of true values that the interval holds on exchangeable data, e.g. 0.9
     spread:    the head that estimates the size of the error, with one positive output per output of this head, by name
     quantiles: the conformal quantile of |error| / spread on held-out data, per output
+    still_quantiles: the same for stills (`analyze_image`); None: as in a stream
     """
 
     method: Literal["normalised-conformal"]
     level: float
     spread: str
     quantiles: dict[str, float]
+    still_quantiles: dict[str, float] | None = None
 
 
 class HeadSpec(msgspec.Struct, frozen=True):

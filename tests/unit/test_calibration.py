@@ -62,6 +62,16 @@ def test_the_head_of_spreads_is_not_published() -> None:
     assert read_heads(CALIBRATED, {"affect": row(0, 0), "spread": row(1, 1)}).outputs == {}
 
 
+def test_stills_have_quantiles_of_their_own_where_the_bundle_gives_them() -> None:
+    rows = {"affect": row(0, 0), "spread": row(0.125, 0.25)}
+    [affect, spread] = CALIBRATED.heads
+    assert affect.calibration is not None
+    own = msgspec.structs.replace(affect.calibration, still_quantiles={"valence": 1.0, "arousal": 2.0})
+    bundle = msgspec.structs.replace(CALIBRATED, heads=[msgspec.structs.replace(affect, calibration=own), spread])
+    assert read_heads(bundle, rows, of="still").valence_interval == (-0.125, 0.125)
+    assert read_heads(bundle, rows) == read_heads(CALIBRATED, rows) == read_heads(CALIBRATED, rows, of="still")
+
+
 def test_values_and_intervals_stay_within_the_declared_range() -> None:
     affect = read_heads(CALIBRATED, {"affect": row(1.5, -0.75), "spread": row(0.125, 0.5)})
     assert affect.valence == 1.0

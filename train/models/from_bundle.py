@@ -1,7 +1,8 @@
 """The small frame encoder of a bundle as a module that can be trained on.
 
-Export folds every batch normalisation into the convolution before it. Here it is unfolded again: the statistics are those
-of the pictures that training goes on with, and scale and shift are chosen such that the network computes what it did.
+Export folds every batch normalisation into the convolution before it. Here it is unfolded again: the statistics are
+those of the pictures that training goes on with, and scale and shift are chosen such that the network computes what it
+did.
 """
 
 from pathlib import Path
