@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.manifest import ContextSpec
+from train.calibrate import Quantiles
 from train.config import Recipe, load_recipe
 from train.data.stills import EMOTIONS
 from train.errors import TrainingError
@@ -19,6 +20,7 @@ from train.models.affect import EMOTIONS as EMOTIONS_HEAD
 from train.models.frame_encoder import FrameEncoder
 
 SMOKE = Path(__file__).parents[2] / "configs" / "train" / "smoke.toml"
+ONES = {"valence": 1.0, "arousal": 1.0}
 OUTPUTS = [AFFECT, AFFECT_SPREAD, EMOTIONS_HEAD]
 
 
@@ -35,7 +37,7 @@ def trained(recipe: Recipe) -> Trained:
         encoder.dim, frames=recipe.clip.frames, past=recipe.context.past, emotions=len(EMOTIONS),
         heads=2, layers=1, feedforward=16,
     ).eval()  # fmt: skip
-    return Trained(recipe, encoder, model, {"valence": 1.0, "arousal": 1.0}, {}, [])
+    return Trained(recipe, encoder, model, Quantiles(ONES, ONES), {}, [])
 
 
 @pytest.fixture(scope="module")

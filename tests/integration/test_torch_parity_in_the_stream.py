@@ -23,6 +23,7 @@ from streamaffect.sources.demo import DEMO_CLIP
 from streamaffect.types import Estimate, ImageArray
 from tests.support.bundles import write_bundle
 from tests.support.clip_oracle import Geometry, OraclePrediction, predictions
+from train.calibrate import Quantiles
 from train.config import load_recipe
 from train.data.stills import EMOTIONS as EMOTION_NAMES
 from train.export import Trained, export_bundle
@@ -30,6 +31,7 @@ from train.models.affect import AFFECT, EMOTIONS, AffectModel
 from train.models.frame_encoder import FrameEncoder
 
 RECIPE = Path(__file__).parents[2] / "configs" / "train" / "smoke.toml"
+ONES = {"valence": 1.0, "arousal": 1.0}
 SECONDS = 3.0
 TOLERANCE = 1e-4
 TICKS_PER_S = 1_000_000
@@ -81,7 +83,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         heads=temporal.heads, layers=temporal.layers, feedforward=temporal.feedforward,
     ).eval()  # fmt: skip
     stretch(encoder, model, recipe.clip.frames, look(load_bundle(write_bundle(folder / "crops"))))
-    trained = Trained(recipe, encoder, model, {"valence": 1.0, "arousal": 1.0}, {}, [])
+    trained = Trained(recipe, encoder, model, Quantiles(ONES, ONES), {}, [])
     export_bundle(trained, folder / "bundle", RECIPE.name, lambda _manifest: "A model with random weights.\n")
     return Exported(encoder, model, load_bundle(folder / "bundle"))
 

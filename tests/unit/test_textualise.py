@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from streamaffect.textualise import Evidence, TextualiserConfig, evidence_of_estimates, textualise, track_windows
+from streamaffect.types import Message
 from tests.support.recordings import estimate_at, health_of
 
 FACE = {1: 0.2, 12: 0.81, 6: 0.51, 4: 0.5}
@@ -102,7 +103,7 @@ def test_a_stream_that_abstained_shows_no_face() -> None:
 
 
 def test_messages_are_divided_by_face_and_time() -> None:
-    messages = [
+    messages: list[Message] = [
         estimate_at(0.0, track=1), estimate_at(0.5, track=2), health_of("clip"), estimate_at(0.9, track=1),
         estimate_at(1.0, track=1), estimate_at(3.2, track=2),
     ]  # fmt: skip

@@ -13,7 +13,7 @@ published lists of test and validation hold the same clips.
 
 import ast
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -54,7 +54,7 @@ def load_c_expr(root: Path, fold: int, part: Literal["train", "val", "test"], *,
     return [_clip(root, entry, levels, words_of) for entry in _fold(root / "folds" / f"split-{fold}" / f"{part}.txt")]
 
 
-def _clip(root: Path, entry: _Entry, levels: dict[str, dict[str, float]], words_of: Context) -> TextClip:
+def _clip(root: Path, entry: _Entry, levels: dict[str, Evidence], words_of: Context) -> TextClip:
     start_s, end_s = _times(root / "annotation" / f"{entry.video}.csv", entry)
     faces = root / "video_features" / f"{entry.name}.csv"
     if not faces.is_file():
@@ -64,7 +64,7 @@ def _clip(root: Path, entry: _Entry, levels: dict[str, dict[str, float]], words_
     )
     spoken = (start_s, end_s) if words_of == "clip" else (-math.inf, math.inf)
     words = _words(root / "voice_activity" / f"{entry.video}.csv", *spoken)
-    evidence = Evidence(transcript=words, prosody=prosody, **levels.get(entry.video, {}))
+    evidence = replace(levels.get(entry.video, Evidence()), transcript=words, prosody=prosody)
     return TextClip(entry.name, entry.video, entry.label, evidence, faces)
 
 

@@ -11,6 +11,7 @@ Only the lists are needed; the rest is the layout of the published text-based co
 import csv
 import io
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -62,11 +63,12 @@ def has_part(root: Path, part: MeldPart) -> bool:
 
 
 def _clip(
-    folder: Path, name: str, label: int, row: dict[str, str], levels: dict[str, dict[str, float]]
+    folder: Path, name: str, label: int, row: dict[str, str], levels: dict[str, Evidence]
 ) -> TextClip:  # fmt: skip
     faces = folder / "video_features" / f"{name}.csv"
     prosody = load_prosody(folder / "hume_features" / f"{name}.csv", start_s=0.0, end_s=math.inf)
-    evidence = Evidence(transcript=row["Utterance"].translate(_MISTAKEN), prosody=prosody, **levels.get(name, {}))
+    words = row["Utterance"].translate(_MISTAKEN)
+    evidence = replace(levels.get(name, Evidence()), transcript=words, prosody=prosody)
     return TextClip(name, f"dia{row['Dialogue_ID']}", label, evidence, faces if faces.is_file() else None)
 
 

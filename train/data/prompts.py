@@ -10,7 +10,7 @@ from torch import Tensor
 from streamaffect.textualise import Evidence, TextualiserConfig, textualise
 
 from .face_windows import WindowConfig, Windows, load_faces, windows_of
-from .tables import read_table
+from .tables import TableRow, read_table
 
 LEVELS = ("Arousal", "Valence", "Dominance")
 
@@ -79,8 +79,8 @@ def load_prosody(file: Path, *, start_s: float, end_s: float, around_s: float = 
     return scores
 
 
-def load_levels(file: Path) -> dict[str, dict[str, float]]:
-    """Arousal, valence and dominance of each recording by the stem of its `path`, in [0, 1]; empty without a file.
+def load_levels(file: Path) -> dict[str, Evidence]:
+    """Arousal, valence and dominance of each recording, by the stem of its `path`; empty without a file.
 
     A regressor may overshoot; what lies outside is clipped.
 
@@ -89,9 +89,15 @@ def load_levels(file: Path) -> dict[str, dict[str, float]]:
     if not file.is_file():
         return {}
     return {
-        Path(row.text("path")).stem: {name.lower(): min(max(row.number(name), 0.0), 1.0) for name in LEVELS}
+        Path(row.text("path")).stem: Evidence(
+            arousal=_level(row, "Arousal"), valence=_level(row, "Valence"), dominance=_level(row, "Dominance")
+        )
         for row in read_table(file, ("path", *LEVELS))
     }
+
+
+def _level(row: TableRow, name: str) -> float:
+    return min(max(row.number(name), 0.0), 1.0)
 
 
 def _by_window(clip: TextClip, kind: Windows, windows: WindowConfig) -> list[Evidence]:

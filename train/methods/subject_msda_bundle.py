@@ -165,9 +165,15 @@ def _manifest(base: Bundle, personal: Personal, clip_encoder: GraphSpec) -> Mani
 
 
 def _with_quantiles(head: HeadSpec, quantiles: Mapping[str, float] | None) -> HeadSpec:
+    """The head with these quantiles; those of stills are widened in the same proportion."""
     if quantiles is None or head.calibration is None:
         return head
-    calibration = msgspec.structs.replace(head.calibration, quantiles=dict(quantiles))
+    old = head.calibration
+    still = old.still_quantiles and {
+        name: value * quantiles[name] / old.quantiles[name] if old.quantiles[name] > 0 else max(value, quantiles[name])
+        for name, value in old.still_quantiles.items()
+    }
+    calibration = msgspec.structs.replace(old, quantiles=dict(quantiles), still_quantiles=still)
     return msgspec.structs.replace(head, calibration=calibration)
 
 
