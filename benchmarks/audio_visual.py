@@ -179,12 +179,12 @@ def main() -> None:
             arms, known, unseen = fuse(options, train, valid, seed, progress)
             runs.append(arms)
             students.append(distil(options, known, unseen, seed, progress))
-    arms = {name: [run[name] for run in runs] for name in runs[0]}
+    by_arm = {name: [run[name] for run in runs] for name in runs[0]}
     target = valid.steps.labels[valid.steps.windows[:, -1]]
     figures = {
         "train": {"windows": len(train.people), "people": len(set(train.people)), "audible": int(train.audible.sum())},
-        "all_held_out": compare(arms, target, valid.people, torch.ones_like(valid.audible)),
-        "held_out_and_audible": compare(arms, target, valid.people, valid.audible),
+        "all_held_out": compare(by_arm, target, valid.people, torch.ones_like(valid.audible)),
+        "held_out_and_audible": compare(by_arm, target, valid.people, valid.audible),
         "distillation": {
             part: {name: round(float(np.mean([run[part][name] for run in students])), 3) for name in students[0][part]}
             for part in students[0]
