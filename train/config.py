@@ -114,6 +114,8 @@ class FrameConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     widths, depths: of our small encoder, which sees grey; or `pretrained`: another one, which sees colour
     start_from:     folder of a finished run, or of a bundle, whose frame encoder this one continues; of the same shape
+    keep_start:     the encoder that is used is a mean of the one it started from, with this share, and the trained one
+                    (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models")
     """
 
     dim: Count
@@ -125,10 +127,13 @@ class FrameConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     loss: LossConfig = LossConfig()
     augment: AugmentConfig = AugmentConfig()
     start_from: str = ""
+    keep_start: Share = 0.0
 
     def __post_init__(self) -> None:
         if (self.pretrained is None) == (not self.widths) or len(self.widths) != len(self.depths):
             raise ValueError("Expected either widths and depths of one length, or a table `pretrained`")
+        if self.keep_start > 0 and not self.start_from:
+            raise ValueError("Expected `start_from` beside `keep_start`: it names the weights that are kept in part")
 
     @property
     def colour(self) -> bool:

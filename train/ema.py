@@ -22,3 +22,12 @@ class MovingAverage:
                 mean.lerp_(parameter, 1 - decay)
         for copy, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
             copy.copy_(buffer)
+
+
+@torch.no_grad()
+def average_into(model: nn.Module, other: nn.Module, share: float) -> None:
+    """Move every number of `model`, those of its normalisations too, by `share` of the way to `other`."""
+    theirs = other.state_dict()
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.lerp_(theirs[name], share)

@@ -34,6 +34,7 @@ from .data.corpus import Corpus, data_folder, load_corpus, to_prepare, with_vide
 from .data.ferplus_published import pack_published
 from .data.sources import video_stills
 from .data.stills import EMOTIONS, Stills
+from .ema import average_into
 from .encoders import Encoder
 from .errors import TrainingError
 from .evaluate import calibrated, encode_videos, final_report, held_out_scores, predict_held_out, validation_features
@@ -51,6 +52,7 @@ from .report import write_report
 from .run_record import record_start
 from .source_statistics import SourceStatistics, source_statistics, write_statistics
 
+FAST_LAYOUT = torch.channels_last  # convolutions in bfloat16 run on matrix units only in this layout
 UNFOLDED_WITH = 512  # pictures that a bundle's encoder gets its normalisation back from
 
 
@@ -104,8 +106,8 @@ class Run:
             for line in record_start(self.folder, self.recipe):
                 self.progress.note("changed since this run began", line)
         self.prepare()
-        encoder = self._fit_frames()
-        self._fit_clips(encoder)
+        self._fit_frames()
+        self._fit_clips(self.frame_encoder())
 
     def evaluate(self) -> dict[str, object]:
         """Calibrate, score and write `report.json` and `report.md` with its pictures."""
@@ -164,6 +166,11 @@ class Run:
         """The finished encoder of stage 1; raises TrainingError where there is none."""
         frame = FrameModel(self.recipe.frame)
         load_average(_newest(self.folder / "frame"), frame)
+        if self.recipe.frame.keep_start > 0:
+            start = FrameModel(self.recipe.frame)
+            self._start(start)
+            average_into(frame.encoder, start.encoder, self.recipe.frame.keep_start)
+        frame.to(memory_format=FAST_LAYOUT)  # type: ignore[call-overload]
         return frame.eval().encoder
 
     @property
@@ -174,32 +181,30 @@ class Run:
     def _shards(self) -> Path:
         return self.folder / "prepared"
 
-    def _fit_frames(self) -> Encoder:
+    def _fit_frames(self) -> None:
         recipe = self.recipe
         torch.manual_seed(recipe.seed)
         stills, weights = with_video_frames(self.corpus, recipe)
         task = FrameTask(recipe.frame, stills, weights, self.corpus.held_out, size=recipe.crop.size, seed=recipe.seed)
         if recipe.frame.start_from:
-            self._start_from(Path(recipe.frame.start_from), task)
-        # Convolutions in bfloat16 run on matrix units only in this layout.
-        task.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        model = fit(task, recipe.frame.optimiser, self.folder / "frame", fabric=self.fabric, progress=self.progress)
-        assert isinstance(model, FrameModel)
-        return model.encoder
+            self._start(task.model)
+        task.model.to(memory_format=FAST_LAYOUT)  # type: ignore[call-overload]
+        fit(task, recipe.frame.optimiser, self.folder / "frame", fabric=self.fabric, progress=self.progress)
 
-    def _start_from(self, folder: Path, task: FrameTask) -> None:
-        """The weights of a finished run, or the encoder of a bundle."""
+    def _start(self, model: FrameModel) -> None:
+        """Fill a new model with the weights of a finished run, or its encoder with that of a bundle."""
+        folder = Path(self.recipe.frame.start_from)
         if not (folder / MANIFEST).is_file():
-            load_average(_newest(folder / "frame"), task.model)
+            load_average(_newest(folder / "frame"), model)
             return
-        encoder = task.model.encoder
-        if not isinstance(encoder, FrameEncoder):
+        if not isinstance(model.encoder, FrameEncoder):
             raise ConfigError(
                 "frame.start_from: a bundle continues the small encoder alone; leave out frame.pretrained"
             )
-        rows = np.random.default_rng(self.recipe.seed).choice(len(task.stills), UNFOLDED_WITH)
-        crops = plain_crops(task.stills.take(rows), range(UNFOLDED_WITH), self.recipe.crop.size, mirrored=False)
-        load_exported_encoder(folder, encoder, torch.from_numpy(crops))
+        stills, _ = with_video_frames(self.corpus, self.recipe)
+        rows = np.random.default_rng(self.recipe.seed).choice(len(stills), UNFOLDED_WITH)
+        crops = plain_crops(stills.take(rows), range(UNFOLDED_WITH), self.recipe.crop.size, mirrored=False)
+        load_exported_encoder(folder, model.encoder, torch.from_numpy(crops))
 
     def _fit_clips(self, encoder: Encoder) -> None:
         recipe, settings = self.recipe, self.recipe.temporal

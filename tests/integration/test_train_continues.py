@@ -16,19 +16,19 @@ SMOKE = ROOT / "configs" / "train" / "smoke.toml"
 TINY = {"generated = 512": "generated = 640", "epochs = 4": "epochs = 1", "epochs = 3": "epochs = 1"}
 
 
-def recipe(folder: Path, name: str, start_from: Path | None = None) -> Path:
+def recipe(folder: Path, name: str, start_from: Path | None = None, keep: float = 0.0) -> Path:
     text = SMOKE.read_text(encoding="utf-8")
     for old, new in TINY.items():
         text = text.replace(old, new)
     if start_from is not None:
-        text = text.replace("dropout = 0.0", f'dropout = 0.0\nstart_from = "{start_from}"')
+        text = text.replace("dropout = 0.0", f'dropout = 0.0\nstart_from = "{start_from}"\nkeep_start = {keep}')
     path = folder / f"{name}.toml"
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def run(folder: Path, name: str, start_from: Path | None = None) -> Run:
-    return Run(recipe(folder, name, start_from), folder / name, None, Progress(Console(quiet=True)))
+def run(folder: Path, name: str, start_from: Path | None = None, keep: float = 0.0) -> Run:
+    return Run(recipe(folder, name, start_from, keep), folder / name, None, Progress(Console(quiet=True)))
 
 
 def as_crops(pictures: torch.Tensor) -> torch.Tensor:
@@ -54,6 +54,21 @@ def test_training_goes_on_from_an_exported_bundle(tmp_path: Path, monkeypatch: p
     second = run(tmp_path, "second", tmp_path / "bundle")
     second.fit()
     assert seen[0] < 1e-4
+
+
+@pytest.mark.slow
+def test_a_part_of_the_starting_weights_is_kept_where_asked_for(tmp_path: Path) -> None:
+    first = run(tmp_path, "first")
+    first.fit()
+    trained, half, start = (run(tmp_path, "second", tmp_path / "first", keep) for keep in (0.0, 0.5, 1.0))
+    trained.fit()
+
+    def weights(one: Run) -> torch.Tensor:
+        return one.frame_encoder().state_dict()["stem.0.weight"]
+
+    assert torch.equal(weights(start), weights(first))
+    assert not torch.equal(weights(trained), weights(first))
+    assert torch.allclose(weights(half), (weights(trained) + weights(first)) / 2)
 
 
 def test_a_folder_that_is_neither_run_nor_bundle_is_refused(tmp_path: Path) -> None:
