@@ -64,7 +64,8 @@ def test_a_part_of_the_starting_weights_is_kept_where_asked_for(tmp_path: Path) 
     trained.fit()
 
     def weights(one: Run) -> torch.Tensor:
-        return one.frame_encoder().state_dict()["stem.0.weight"]
+        stem: torch.Tensor = one.frame_encoder().state_dict()["stem.0.weight"]
+        return stem
 
     assert torch.equal(weights(start), weights(first))
     assert not torch.equal(weights(trained), weights(first))
