@@ -17,8 +17,7 @@ def pytest_configure() -> None:
     """Let Ctrl-C reach the programs that tests start, and keep PyTorch's threads from waiting for each other.
 
     A shell without job control starts background commands with SIGINT ignored, and children inherit that. Where another
-    program has taken a core, every step of two threads waits for the slower one: small models are trained ten times as fast
-    by one thread then.
+    program has taken a core, every step of two threads waits for the slower one, for minutes in all.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
