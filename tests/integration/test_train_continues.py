@@ -28,7 +28,7 @@ def recipe(folder: Path, name: str, start_from: Path | None = None, keep: float 
 
 
 def run(folder: Path, name: str, start_from: Path | None = None, keep: float = 0.0) -> Run:
-    return Run(recipe(folder, name, start_from, keep), folder / name, None, Progress(Console(quiet=True)))
+    return Run(recipe(folder, f"{name}-{keep}", start_from, keep), folder / name, None, Progress(Console(quiet=True)))
 
 
 def as_crops(pictures: torch.Tensor) -> torch.Tensor:
