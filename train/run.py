@@ -107,7 +107,7 @@ class Run:
                 self.progress.note("changed since this run began", line)
         self.prepare()
         self._fit_frames()
-        self._fit_clips(self.frame_encoder())
+        self._fit_clips(self.frame_encoder().to(self.fabric.device))
 
     def evaluate(self) -> dict[str, object]:
         """Calibrate, score and write `report.json` and `report.md` with its pictures."""
