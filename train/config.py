@@ -14,6 +14,7 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]  # Lightning Fabric's names
 
 
 class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -175,7 +176,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: DataConfig
     frame: FrameConfig
     temporal: ClipConfig
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Precision = "32-true"
 
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)

@@ -8,7 +8,6 @@ runs/<recipe>/report.json, report.md, run.json
 """
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -47,6 +46,7 @@ from .models.affect import EMOTIONS as EMOTION_HEAD
 from .models.frame_encoder import FrameEncoder
 from .models.from_bundle import load_exported_encoder
 from .prepare import prepare_videos
+from .processes import join_processes, leave_processes
 from .progress import Progress
 from .report import write_report
 from .run_record import record_start
@@ -81,11 +81,7 @@ class Run:
     @cached_property
     def fabric(self) -> Fabric:
         """Devices and precision; started by `torchrun`, this process is one of many."""
-        local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        nodes = int(os.environ.get("WORLD_SIZE", "1")) // local
-        fabric = Fabric(devices=local, num_nodes=nodes, precision=self.recipe.precision)
-        fabric.launch()
-        return fabric
+        return join_processes(self.recipe.precision)
 
     def prepare(self) -> None:
         """Pack published tables and cut the faces of the recipe's videos, where that was not done before."""
@@ -108,6 +104,7 @@ class Run:
         self.prepare()
         self._fit_frames()
         self._fit_clips(self.frame_encoder().to(self.fabric.device))
+        leave_processes()
 
     def evaluate(self) -> dict[str, object]:
         """Calibrate, score and write `report.json` and `report.md` with its pictures."""

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from lightning_fabric import Fabric
 from rich.console import Console
 from torch import Tensor, nn
 
 from train.config import OptimiserConfig, StopConfig
 from train.loop import Part, fit
+from train.processes import join_processes, leave_processes
 from train.progress import Progress
 
 
@@ -45,13 +45,13 @@ class Plane:
 def main() -> None:
     """Train; the first process writes the end's weights."""
     folder, dies_in = Path(sys.argv[1]), int(sys.argv[2])
-    fabric = Fabric(accelerator="cpu", devices=int(os.environ["LOCAL_WORLD_SIZE"]))
-    fabric.launch()
+    fabric = join_processes("32-true")
     torch.manual_seed(5)
     config = OptimiserConfig(epochs=9, batch=8, lr=0.05, accumulate=2, save_steps=2, stop=StopConfig("at_one", 3))
     model = fit(Plane(dies_in), config, folder / "run", fabric=fabric, progress=Progress(Console(quiet=True)))
     weights = torch.cat([parameter.flatten() for parameter in model.parameters()]).tolist()
     (folder / f"process-{fabric.global_rank}.txt").write_text(repr(weights))
+    leave_processes()
 
 
 if __name__ == "__main__":
