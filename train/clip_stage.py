@@ -122,11 +122,10 @@ def clip_vectors(model: AffectModel, features: Tensor, index: ClipIndex) -> Tens
 
 @torch.inference_mode()
 def predict_clips(model: AffectModel, features: Tensor, index: ClipIndex) -> dict[str, Tensor]:
-    """features (N, D) → one (M, L) per head, in the order of the index; emotions as shares."""
+    """features (N, D) → the answer (M, L) of each head, in the order of the index."""
     clips, device = clip_vectors(model, features, index), device_of(model)
     context, valid = torch.from_numpy(index.context).to(device), torch.from_numpy(index.valid).to(device)
-    heads = model.heads(clips, clips[context], valid)
-    return {name: rows.cpu() for name, rows in (heads | {EMOTIONS: heads[EMOTIONS].softmax(dim=1)}).items()}
+    return {name: rows.cpu() for name, rows in model.answers(clips, clips[context], valid).items()}
 
 
 def _draw(clips: ClipSet, count: int, past: int, generator: np.random.Generator) -> ClipBatch:

@@ -149,6 +149,8 @@ class ClipConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     views:                      augmented versions of each picture whose features are kept, beside the plain ones
     videos_share:               of each batch; the rest are stills as clips of equal frames
     batches_per_epoch:          each of `optimiser.batch` clips
+    circumplex_share:           of valence and arousal that is read from the emotions' places on the circumplex, see
+                                `AffectModel`
     """
 
     heads: Count
@@ -160,6 +162,13 @@ class ClipConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimiser: OptimiserConfig
     loss: LossConfig = LossConfig()
     augment: AugmentConfig = AugmentConfig()
+    circumplex_share: Share = 0.0
+
+    def __post_init__(self) -> None:
+        if self.circumplex_share > 0 and self.loss.cross_entropy == 0:
+            raise ValueError(
+                "Expected `loss.cross_entropy` above 0 beside `circumplex_share`: without it no emotions are learned"
+            )
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -30,6 +30,7 @@ from .clip_stage import ClipSet, ClipTask, clip_vectors
 from .config import Recipe, load_recipe
 from .data.clips import ClipIndex, index_sequence, index_stills, join
 from .data.corpus import Corpus, data_folder, load_corpus, to_prepare, with_video_frames
+from .data.ferplus import CIRCUMPLEX
 from .data.ferplus_published import pack_published
 from .data.sources import video_stills
 from .data.stills import EMOTIONS, Stills
@@ -259,6 +260,7 @@ class Run:
         return AffectModel(
             recipe.frame.dim, frames=recipe.clip.frames, past=past, emotions=len(EMOTIONS),
             heads=settings.heads, layers=settings.layers, feedforward=settings.feedforward,
+            circumplex=CIRCUMPLEX, circumplex_share=settings.circumplex_share,
         )  # fmt: skip
 
     def _trained(self) -> tuple[Encoder, AffectModel]:

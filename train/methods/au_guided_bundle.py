@@ -25,7 +25,7 @@ from streamaffect.runtime.manifest import (
 
 from ..card import model_card
 from ..export import TracedGraph, current_commit, write_bundle
-from ..models.frame_encoder import LUMINANCE
+from ..models.frame_encoder import grey
 from ..models.spatial import attention_map
 from ..models.spatial_classifier import SpatialClassifier
 from .au_guided import EXPRESSIONS
@@ -73,15 +73,12 @@ def export_au_guided(
 class _OnCrops(nn.Module):
     """Crops (N, S, S, 3) uint8 RGB to the maps of the last layer."""
 
-    luminance: Tensor
-
     def __init__(self, model: SpatialClassifier) -> None:
         super().__init__()
         self.model = model
-        self.register_buffer("luminance", torch.tensor(LUMINANCE), persistent=False)
 
     def maps(self, crops: Tensor) -> Tensor:
-        features: Tensor = self.model(crops.float() @ self.luminance).features
+        features: Tensor = self.model(grey(crops)).features
         return features
 
 

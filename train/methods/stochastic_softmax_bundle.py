@@ -36,7 +36,7 @@ from streamaffect.runtime.manifest import (
 
 from ..card import model_card
 from ..export import TracedGraph, current_commit, write_bundle
-from ..models.frame_encoder import LUMINANCE
+from ..models.frame_encoder import grey
 from ..models.pooling import clip_scores, pooling_weights
 from ..models.video_classifier import VideoClassifier
 
@@ -84,15 +84,12 @@ def export_stochastic_softmax(
 class _Frames(nn.Module):
     """Crops (N, S, S, 3) uint8 RGB to what the network computes of each frame alone (N, D)."""
 
-    luminance: Tensor
-
     def __init__(self, network: VideoClassifier) -> None:
         super().__init__()
         self.network = network
-        self.register_buffer("luminance", torch.tensor(LUMINANCE), persistent=False)
 
     def forward(self, crops: Tensor) -> Tensor:
-        return self.network.encode_frames(crops.float() @ self.luminance)
+        return self.network.encode_frames(grey(crops))
 
 
 class _ClipScores(nn.Module):

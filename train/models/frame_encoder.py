@@ -4,7 +4,6 @@ Dense 3 × 3 residual blocks with squeeze-excitation where channels are many. At
 a CPU than depth-wise ones, in running and three times so in training: vector units like dense arithmetic.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -63,8 +62,6 @@ class FrameEncoder(nn.Module):
     depths: residual blocks per stage
     """
 
-    luminance: Tensor
-
     def __init__(self, dim: int, *, widths: tuple[int, ...], depths: tuple[int, ...]) -> None:
         super().__init__()
         self.dim = dim
@@ -80,11 +77,10 @@ class FrameEncoder(nn.Module):
         self.expand = ConvNorm(channels, 2 * channels, kernel=1)
         self.project = nn.Linear(2 * channels, dim)
         self.norm = nn.LayerNorm(dim)
-        self.register_buffer("luminance", torch.tensor(LUMINANCE), persistent=False)
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops (N, S, S, 3) uint8 RGB → features (N, D) float32."""
-        return self.encode_grey(crops.float() @ self.luminance)
+        return self.encode_grey(grey(crops))
 
     def encode_grey(self, pictures: Tensor) -> Tensor:
         """pictures (N, S, S) grey, 0 to 255 → features (N, D)."""
@@ -92,6 +88,17 @@ class FrameEncoder(nn.Module):
         maps = F.relu(self.expand(self.blocks(maps)))
         features: Tensor = self.norm(self.project(maps.mean(dim=(2, 3))))
         return features
+
+
+def grey(crops: Tensor) -> Tensor:
+    """(N, S, S, 3) uint8 RGB → (N, S, S) float32, 0 to 255.
+
+    A row times a matrix of all pixels: of the ways to write this sum, the one that every engine runs fast. Every pixel
+    times a column took a quarter of the whole encoder's time in ONNX Runtime.
+    """
+    pixels = crops.flatten(1, 2).transpose(1, 2).float()  # (N, 3, S · S)
+    row = pixels.new_tensor(LUMINANCE).view(1, 3)
+    return (row @ pixels).view(crops.shape[:3])
 
 
 def standardise(pictures: Tensor) -> Tensor:
