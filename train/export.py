@@ -4,6 +4,7 @@ Everything is written to a folder beside the target and renamed when it is compl
 streams what the model says of a whole sequence.
 """
 
+import gc
 import hashlib
 import inspect
 import logging
@@ -195,7 +196,7 @@ def _trace(graph: TracedGraph, file: Path) -> None:
     }
     shapes = tuple(axes for _ in inputs)
     takes_any_number = any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(module.forward).parameters.values())
-    with warnings.catch_warnings(), _silenced("torch.onnx"), torch.no_grad():
+    with warnings.catch_warnings(), _silenced("torch.onnx"), _uncollected(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter's own libraries; the result is checked below
         torch.onnx.export(
             module, inputs, file, dynamo=True, opset_version=OPSET, external_data=False, verbose=False,
@@ -272,6 +273,18 @@ def replace_folder(target: Path, partial: Path) -> None:
         target.rename(old)
     partial.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage is looked for meanwhile: a trace makes hundreds of thousands of objects, all of them in use."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @contextmanager

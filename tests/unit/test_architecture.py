@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 PARTS = ("streamaffect", "engines", "train")
 MODULES = sorted(file for part in PARTS for file in (ROOT / part).rglob("*.py"))
 
-TRAINING_LIBRARIES = {"torch", "lightning_fabric", "torchmetrics", "onnxscript", "tensorboard", "transformers", "peft"}
+TRAINING_LIBRARIES = {"torch", "lightning_fabric", "onnxscript", "tensorboard", "transformers", "peft"}
 FORBIDDEN = {
     "streamaffect": {"engines", "train", "tests", "benchmarks"} | TRAINING_LIBRARIES,
     "engines": {"train", "tests", "benchmarks"},

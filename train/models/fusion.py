@@ -3,12 +3,14 @@
 Written from plain operations so that a fusion exports to ONNX for any engine. No module knows positions.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .transformer import SelfAttention
+from .transformer import SelfAttention, attend
 
 EncoderAxis = Literal["time", "batch"]
 
@@ -29,16 +31,20 @@ class CrossAttention(nn.Module):
 
     def forward(self, query: Tensor, memory: Tensor, valid: Tensor | None = None) -> Tensor:
         """Each of the Q positions attends to all T of `memory`, or to those that are True in `valid` (B, T)."""
-        weight, bias, dim = self.qkv.weight, self.qkv.bias, query.shape[-1]
-        key, value = F.linear(memory, weight[dim:], bias[dim:]).chunk(2, dim=-1)
-        mixed = F.scaled_dot_product_attention(
-            self._split(F.linear(query, weight[:dim], bias[:dim])),
+        return self.to_each(query, (memory,), valid)[0]
+
+    def to_each(self, query: Tensor, memories: Sequence[Tensor], valid: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Of M memories of one shape, each attended to by itself, in one pass over M times the batch: M (B, Q, D)."""
+        weight, bias, dim, count = self.qkv.weight, self.qkv.bias, query.shape[-1], len(memories)
+        key, value = F.linear(torch.cat(list(memories)), weight[dim:], bias[dim:]).chunk(2, dim=-1)  # (M · B, T, D)
+        mixed = attend(
+            self._split(F.linear(query, weight[:dim], bias[:dim])).repeat(count, 1, 1, 1),
             self._split(key),
             self._split(value),
-            attn_mask=None if valid is None else valid[:, None, None, :],
+            None if valid is None else valid.repeat(count, 1),
         )
         out: Tensor = self.project(mixed.transpose(1, 2).flatten(2))
-        return out
+        return tuple(out.view(count, *query.shape).unbind(0))
 
     def _split(self, x: Tensor) -> Tensor:
         """(B, T, D) → (B, heads, T, D / heads)."""

@@ -165,14 +165,10 @@ class JointFusion(nn.Module):
         """Fuse; the stream that asks decides which attention is used. `valid` (B, S) hides the steps that are False."""
         j = self.joint_encoder(self.join(torch.cat([visual, audio], dim=-1)), valid)
         v, a = self.visual_encoder(visual, valid), self.audio_encoder(audio, valid)
-        seen = (
-            self.visual_attention(v, a, valid),
-            self.audio_attention(a, v, valid),
-            self.joint_attention(j, v, valid),
-            self.visual_attention(v, j, valid),
-            self.joint_attention(j, a, valid),
-            self.audio_attention(a, j, valid),
-        )
+        by_face = self.visual_attention.to_each(v, (a, j), valid)
+        by_voice = self.audio_attention.to_each(a, (v, j), valid)
+        by_joint = self.joint_attention.to_each(j, (v, a), valid)
+        seen = (by_face[0], by_voice[0], by_joint[0], by_face[1], by_joint[1], by_voice[1])  # as published
         six = torch.stack(seen, dim=2)  # (B, S, 6, D)
         out: Tensor = self.output(six if isinstance(self.output, TokenFusion) else six.flatten(2))
         return out

@@ -1,7 +1,21 @@
 """One pre-norm transformer encoder layer, written from plain operations so that it exports to ONNX for any engine."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, valid: Tensor | None, *, dropout: float = 0.0) -> Tensor:
+    """`softmax(query keyᵀ / √d) value`: (B, heads, Q, d), (B, heads, T, d) twice → (B, heads, Q, d).
+
+    In four operations: what torch's own function exports to is three times as many, most of them about shapes.
+
+    valid: (B, T) bool, False for positions that none attends to; each row needs one that is True
+    """
+    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5  # (B, heads, Q, T)
+    if valid is not None:
+        scores = scores.masked_fill(~valid[:, None, None, :], torch.finfo(scores.dtype).min)
+    return F.dropout(scores.softmax(dim=-1), dropout, training=dropout > 0) @ value
 
 
 class SelfAttention(nn.Module):
@@ -18,11 +32,11 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
         """Each of the T positions attends to all of them, or to those that are True in `valid` (B, T)."""
-        qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (3, B, heads, T, D / heads)
-        query, key, value = qkv.unbind(0)
-        dropout = self.dropout if self.training else 0.0
-        mask = None if valid is None else valid[:, None, None, :]
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+        query, key, value = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, T, D / heads)
+            for part in self.qkv(x).chunk(3, dim=-1)
+        )
+        mixed = attend(query, key, value, valid, dropout=self.dropout if self.training else 0.0)
         out: Tensor = self.project(mixed.transpose(1, 2).flatten(2))
         return out
 
