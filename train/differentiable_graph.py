@@ -16,7 +16,8 @@ from torch import Tensor
 from .errors import TrainingError
 
 Attributes = Mapping[str, Any]
-Operator = Callable[[Sequence[Tensor], Attributes], Tensor]
+Operator = Callable[[Sequence[Tensor], Attributes], Tensor | tuple[Tensor, ...]]
+SPLIT = "Split"  # the one operator that may have several outputs
 
 
 class DifferentiableGraph:
@@ -45,7 +46,13 @@ class DifferentiableGraph:
             for node in graph.node
         ]
         self._outputs = [output.name for output in graph.output]
-        unknown = sorted({name for name, _, outputs, _ in self._nodes if name not in OPERATORS or len(outputs) != 1})
+        unknown = sorted(
+            {
+                name
+                for name, _, outputs, _ in self._nodes
+                if name not in OPERATORS or (len(outputs) != 1 and name != SPLIT)
+            }
+        )
         if unknown:
             raise TrainingError(f"{path}: no gradient is known here for the operator {', '.join(unknown)}; "
                                 "personalise takes bundles that `python -m train fit` exports")  # fmt: skip
@@ -54,7 +61,8 @@ class DifferentiableGraph:
         """All outputs by name, of inputs by name."""
         values = self._constants | dict(inputs)
         for name, sources, targets, attributes in self._nodes:
-            values[targets[0]] = OPERATORS[name]([values[source] for source in sources if source], attributes)
+            found = OPERATORS[name]([values[source] for source in sources if source], attributes)
+            values |= zip(targets, found if isinstance(found, tuple) else (found,), strict=True)
         return {name: values[name] for name in self._outputs}
 
 
@@ -73,6 +81,13 @@ def _slice(x: Sequence[Tensor], _: Attributes) -> Tensor:
         rows = range(out.shape[axis])[slice(start, end, step)]
         out = out.index_select(axis, torch.tensor(rows, dtype=torch.int64))
     return out
+
+
+def _split(x: Sequence[Tensor], a: Attributes) -> tuple[Tensor, ...]:
+    axis = a.get("axis", 0)
+    if len(x) > 1:
+        return torch.split(x[0], x[1].tolist(), dim=axis)
+    return torch.split(x[0], -(-x[0].shape[axis] // a["num_outputs"]), dim=axis)  # the last one may be smaller
 
 
 def _squeeze(x: Sequence[Tensor], _: Attributes) -> Tensor:
@@ -132,6 +147,7 @@ OPERATORS: dict[str, Operator] = {
     "Slice": _slice,
     "Softmax": lambda x, a: x[0].softmax(dim=a.get("axis", -1)),
     "Softplus": lambda x, _: F.softplus(x[0]),
+    SPLIT: _split,
     "Squeeze": _squeeze,
     "Sub": lambda x, _: x[0] - x[1],
     "Tanh": lambda x, _: x[0].tanh(),

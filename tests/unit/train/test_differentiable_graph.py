@@ -1,6 +1,7 @@
 """ONNX graphs in torch give ONNX Runtime's numbers, and gradients."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -53,6 +54,26 @@ def test_the_numbers_are_those_of_onnx_runtime(made: dict[str, Path], name: str)
     assert found.keys() == expected.keys()
     for key, value in expected.items():
         np.testing.assert_allclose(found[key].numpy(), value, atol=2e-5)
+
+
+@pytest.mark.parametrize("sizes", [None, [1, 3, 3]])
+def test_a_split_gives_all_its_parts(tmp_path: Path, sizes: list[int] | None) -> None:
+    inputs = ["x"] if sizes is None else ["x", "sizes"]
+    number: dict[str, Any] = {"num_outputs": 3} if sizes is None else {}
+    nodes = [
+        helper.make_node("Split", inputs, ["a", "b", "c"], axis=1, **number),
+        helper.make_node("Concat", ["c", "a", "b"], ["out"], axis=1),
+    ]
+    constants = [] if sizes is None else [helper.make_tensor("sizes", TensorProto.INT64, [3], sizes)]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 7]) for name in ("x", "out")]
+    model = helper.make_model(
+        helper.make_graph(nodes, "split", ends[:1], ends[1:], constants),
+        opset_imports=[helper.make_opsetid("", 18)], ir_version=10,
+    )  # fmt: skip
+    onnx.save(model, tmp_path / "split.onnx")
+    x = torch.arange(14.0).reshape(2, 7)
+    (expected,) = onnxruntime.InferenceSession(tmp_path / "split.onnx").run(None, {"x": x.numpy()})
+    assert torch.equal(DifferentiableGraph(tmp_path / "split.onnx")({"x": x})["out"], torch.from_numpy(expected))
 
 
 def test_gradients_agree_with_finite_differences(made: dict[str, Path]) -> None:
