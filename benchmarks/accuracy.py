@@ -35,6 +35,7 @@ from benchmarks.still_figures import CROWD, Figure, answer, crowd_figures, pair_
 from streamaffect.errors import ConfigError, StreamAffectError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine
+from streamaffect.runtime.engine import Engine
 from streamaffect.types import ImageArray
 
 PEOPLE = Path(__file__).parent.parent / "configs" / "train" / "default_people.csv"
@@ -141,10 +142,21 @@ def _clip_part(options: argparse.Namespace, bundle: Bundle, *, people: dict[str,
 
 
 def _bundle_figures(bundle: Bundle, engine_name: str) -> list[Figure]:
-    """Size on disk, and time of the frame encoder for one crop on one thread."""
+    """Time of the frame encoder in the engine and in ONNX Runtime fp32, and size on disk."""
+    megabytes = sum(file.stat().st_size for file in bundle.path.iterdir() if file.is_file()) / 1e6
+    return [
+        _encoder_figure("frame encoder, ms a crop", open_engine(bundle, engine_name, threads=1), bundle),
+        _encoder_figure(
+            "frame encoder in fp32, ms a crop", open_engine(bundle, "onnxruntime", precision="fp32", threads=1), bundle
+        ),
+        Figure("bundle", "size, MB", Measured(megabytes, megabytes, megabytes, 1, 1), bundle.manifest.label),
+    ]
+
+
+def _encoder_figure(name: str, engine: Engine, bundle: Bundle) -> Figure:
+    """For one crop on one thread; closes the engine."""
     size = bundle.manifest.crop.size
     crop = np.random.default_rng(0).integers(0, 256, (1, size, size, 3)).astype(np.uint8)
-    engine = open_engine(bundle, engine_name, threads=1)
     times = []
     for _ in range(ENCODER_CALLS):
         started_s = time.perf_counter()
@@ -153,13 +165,7 @@ def _bundle_figures(bundle: Bundle, engine_name: str) -> list[Figure]:
     note = f"{engine.info}; median, and the range of 95 % of {ENCODER_CALLS} calls"
     engine.close()
     low, high = np.quantile(times, [0.025, 0.975]).tolist()
-    megabytes = sum(file.stat().st_size for file in bundle.path.iterdir() if file.is_file()) / 1e6
-    return [
-        Figure(
-            "bundle", "frame encoder, ms a crop", Measured(statistics.median(times), low, high, ENCODER_CALLS, 1), note
-        ),
-        Figure("bundle", "size, MB", Measured(megabytes, megabytes, megabytes, 1, 1), bundle.manifest.label),
-    ]
+    return Figure("bundle", name, Measured(statistics.median(times), low, high, ENCODER_CALLS, 1), note)
 
 
 def _names_emotions(bundle: Bundle) -> bool:

@@ -114,6 +114,7 @@ def test_a_bundle_without_the_eight_emotions_is_scored_on_the_rest(tmp_path: Pat
     assert not any("accuracy" in name or "loss" in name for _, name in rows)
     assert rows["bundle", "size, MB"]["value"] > 0
     assert rows["bundle", "frame encoder, ms a crop"]["value"] > 0
+    assert "onnxruntime CPU fp32" in rows["bundle", "frame encoder in fp32, ms a crop"]["note"]
 
 
 def test_a_sample_is_of_the_asked_size_and_repeats_with_its_seed(tmp_path: Path, bundle: Path) -> None:
