@@ -203,7 +203,19 @@ def _trace(graph: TracedGraph, file: Path) -> None:
             input_names=list(graph.examples), output_names=graph.outputs,
             dynamic_shapes=(shapes,) if takes_any_number else shapes,
         )  # fmt: skip
+    _forget_where_it_was_made(file)
     _check_against_torch(module, graph, file)
+
+
+def _forget_where_it_was_made(file: Path) -> None:
+    """Drop what the exporter notes beside nodes and values: the source lines, with the folders of this machine."""
+    import onnx
+
+    model = onnx.load(file)
+    noted = (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output)
+    for part in (model, model.graph, *noted, *model.graph.initializer):
+        del part.metadata_props[:]
+    onnx.save(model, file)
 
 
 def _session(file: Path) -> Any:

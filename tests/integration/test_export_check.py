@@ -79,6 +79,12 @@ def test_an_exported_bundle_passes(bundle: Bundle, trained: Trained) -> None:
     check_streaming(bundle, OfflineModel(trained.encoder, trained.model.clip_encoder, heads, OUTPUTS))
 
 
+def test_graphs_do_not_tell_where_they_were_made(bundle: Bundle) -> None:
+    for role in bundle.manifest.graphs:
+        for one in (bundle, load_bundle()):
+            assert b'.py", line' not in one.graph_path(role).read_bytes()
+
+
 def test_a_clip_that_is_one_frame_late_is_noticed(bundle: Bundle, trained: Trained) -> None:
     offline = OfflineModel(
         trained.encoder, Late(trained.model.clip_encoder), ExportedHeads(trained.model, OUTPUTS), OUTPUTS
