@@ -20,13 +20,13 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from benchmarks.ablated_stage import FULL, VARIANTS, AblatedStage, Predictions, Variant
-from benchmarks.ablation_scores import Metric, metrics
+from benchmarks.measures.ablated_stage import FULL, VARIANTS, AblatedStage, Predictions, Variant
+from benchmarks.measures.ablation_scores import Metric, metrics
+from benchmarks.measures.report import Row, show, write
 from benchmarks.render import to_markdown
-from benchmarks.report import Row, show, write
 from streamaffect.errors import ConfigError, StreamAffectError
-from train.progress import Progress
-from train.run import Run, limit_threads
+from train.loop.progress import Progress
+from train.methods.relational.run import Run, limit_threads
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

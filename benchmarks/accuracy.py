@@ -25,20 +25,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import streamaffect
-from benchmarks.agreement import Measured
-from benchmarks.clip_figures import clip_figures, match_clips
-from benchmarks.conditions import clip_condition_figures, pose_figures, spoilt_figures
-from benchmarks.degradations import DEGRADATIONS, SPOILT_ROUNDS
-from benchmarks.face_data import EMOTIONS, Clip, read_clips, read_crowd_faces, read_pairs, read_people
-from benchmarks.report import Row, show, write
-from benchmarks.still_figures import CROWD, Figure, answer, crowd_figures, pair_figures, robustness_figures
+from benchmarks.measures.agreement import Measured
+from benchmarks.measures.clip_figures import clip_figures, match_clips
+from benchmarks.measures.conditions import clip_condition_figures, pose_figures, spoilt_figures
+from benchmarks.measures.degradations import DEGRADATIONS, SPOILT_ROUNDS
+from benchmarks.measures.face_data import EMOTIONS, Clip, read_clips, read_crowd_faces, read_pairs, read_people
+from benchmarks.measures.report import Row, show, write
+from benchmarks.measures.still_figures import CROWD, Figure, answer, crowd_figures, pair_figures, robustness_figures
 from streamaffect.errors import ConfigError, StreamAffectError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine
 from streamaffect.runtime.engine import Engine
 from streamaffect.types import ImageArray
 
-PEOPLE = Path(__file__).parent.parent / "configs" / "train" / "default_people.csv"
+PEOPLE = Path(__file__).parent.parent / "configs" / "train" / "relational" / "default_people.csv"
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 ENCODER_CALLS = 200
 

@@ -21,14 +21,15 @@ from torch import Tensor
 
 from streamaffect.types import ImageArray
 from train.config import OptimiserConfig
-from train.data.ferplus import PUBLIC_TEST, TRAINING, load_ferplus
-from train.data.ibug68 import from_face_mesh
-from train.data.landmark_faces import LandmarkFaces, as_faces
+from train.data.drawn_faces import EXPRESSIONS, LANDMARKS
+from train.data.sets.ferplus import PUBLIC_TEST, TRAINING, load_ferplus
 from train.data.stills import EMOTIONS
-from train.methods.au_guided import EXPRESSIONS, LANDMARKS
-from train.methods.au_guided_run import AuGuidedRecipe, read_out, train_classifier
-from train.models.spatial import map_cosine, resize_region
-from train.progress import Progress
+from train.loop.progress import Progress
+from train.methods.au_guided.data import LandmarkFaces, as_faces
+from train.methods.au_guided.ibug68 import from_face_mesh
+from train.methods.au_guided.recipe import AuGuidedRecipe
+from train.methods.au_guided.run import read_out, train_classifier
+from train.methods.au_guided.spatial import map_cosine, resize_region
 
 SIZE = 48
 ENLARGED = 192  # the landmarker was made for pictures larger than FER+'s

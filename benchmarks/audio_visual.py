@@ -20,23 +20,25 @@ from lightning_fabric import Fabric
 from rich.console import Console
 from torch import Tensor
 
+from train.audiovisual.hearing import HearingConfig, listen
+from train.audiovisual.log_mel import LogMelConfig
+from train.audiovisual.sound import read_sound
+from train.audiovisual.steps import Steps, join_steps, recorded_steps
 from train.config import OptimiserConfig
 from train.data.backbone import VisualBackbone, open_backbone
-from train.data.log_mel import LogMelConfig
-from train.data.sound import read_sound
-from train.data.sources import video_stills
-from train.data.steps import Steps, join_steps, recorded_steps
+from train.data.prepare import prepare_videos
 from train.data.videos import LabelledVideo, load_videos, read_people, teacher_rows
-from train.frame_stage import plain_crops
-from train.methods.hearing import HearingConfig, listen
-from train.methods.jmt_run import OUTPUTS, JmtRecipe, predict, train_audio_backbone, train_fusion
-from train.methods.pkdot_data import PairedFeatures, heard_pairs
-from train.methods.pkdot_run import PkdotRecipe, train_parts
-from train.metrics import bootstrap_interval, ccc
-from train.prepare import prepare_videos
-from train.progress import Progress
+from train.loop.progress import Progress
+from train.methods.jmt.recipe import JmtRecipe
+from train.methods.jmt.run import OUTPUTS, predict, train_audio_backbone, train_fusion
+from train.methods.pkdot.data import PairedFeatures, heard_pairs
+from train.methods.pkdot.recipe import PkdotRecipe
+from train.methods.pkdot.run import train_parts
+from train.methods.relational.data.sources import video_stills
+from train.methods.relational.frame_stage import plain_crops
+from train.metrics.regression import bootstrap_interval, ccc
 
-PEOPLE = Path(__file__).parents[1] / "configs" / "train" / "default_people.csv"
+PEOPLE = Path(__file__).parents[1] / "configs" / "train" / "relational" / "default_people.csv"
 MEL = LogMelConfig(rate_hz=16000, bands=64, fft=512, window=320, hop=160, least_samples=16000)
 STRIDE_S = 0.16
 RESAMPLES = 500

@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 
-from benchmarks.report import Row, show, write
+from benchmarks.measures.report import Row, show, write
 from engines.bench import REFERENCE
 from streamaffect.errors import StreamAffectError
 from streamaffect.runtime.bundle import load_bundle

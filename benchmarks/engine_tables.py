@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough,
 import argparse
 from collections.abc import Sequence
 
-from benchmarks.report import RESULTS, Row, show, write
+from benchmarks.measures.report import RESULTS, Row, show, write
 from engines.bench import FRAME, REFERENCE
 from engines.build import bench
 from engines.store import EngineStore

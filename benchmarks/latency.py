@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.report import percentiles, show, write
+from benchmarks.measures.report import percentiles, show, write
 from streamaffect import Estimate, Health, Subscriber
 
 ROOT = Path(__file__).parent.parent

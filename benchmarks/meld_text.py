@@ -20,17 +20,17 @@ from lightning_fabric import Fabric
 from rich.console import Console
 from torch import Tensor
 
-from streamaffect.textualise import TextualiserConfig
-from train.classification import confusion, macro_f1, war, weighted_f1
+from streamaffect.text.textualise import TextualiserConfig
 from train.config import OptimiserConfig
-from train.data.face_windows import WindowConfig
-from train.data.meld import CLASS_ORDERS, MeldPart, load_meld
-from train.data.prompts import Prompts, TextClip, prompts_of
-from train.methods.compound_text_recipe import CompoundTextRecipe
-from train.methods.compound_text_run import Encoded, train_classifier
-from train.methods.prompt_task import Tokens, logits_of
-from train.models.text_classifier import LanguageModelConfig, open_language_model
-from train.progress import Progress
+from train.data.sets.meld import CLASS_ORDERS, MeldPart, load_meld
+from train.data.text.face_windows import WindowConfig
+from train.data.text.prompts import Prompts, TextClip, prompts_of
+from train.loop.progress import Progress
+from train.methods.compound_text.model import LanguageModelConfig, open_language_model
+from train.methods.compound_text.recipe import CompoundTextRecipe
+from train.methods.compound_text.run import Encoded, train_classifier
+from train.methods.compound_text.task import Tokens, logits_of
+from train.metrics.classification import confusion, macro_f1, war, weighted_f1
 
 CLASSES = CLASS_ORDERS["text"]
 PARTS: tuple[MeldPart, MeldPart] = ("train", "dev")

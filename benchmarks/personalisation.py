@@ -21,22 +21,22 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from benchmarks.agreement import Measured, ccc, lost_ccc, mean, measure
-from benchmarks.face_data import Clip, TeacherRow, read_clips, read_people
-from benchmarks.report import Row, show, write
+from benchmarks.measures.agreement import Measured, ccc, lost_ccc, mean, measure
+from benchmarks.measures.face_data import Clip, TeacherRow, read_clips, read_people
+from benchmarks.measures.report import Row, show, write
 from streamaffect.errors import ConfigError, StreamAffectError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.manifest import CONTEXT_HEAD
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
-from train.differentiable_graph import DifferentiableGraph
-from train.methods.subject_msda_bundle import widened_quantiles
-from train.methods.subject_msda_personal import Adaptation, PersonaliseSettings
-from train.methods.subject_msda_personalise import LEAST_LABELS, emotions_head
-from train.methods.subject_msda_recording import Footage, PersonClips, Recording, person_clips, read_recording
-from train.progress import Progress
-from train.source_statistics import SourceStatistics, read_statistics
+from train.bundle.source_statistics import SourceStatistics, read_statistics
+from train.loop.progress import Progress
+from train.methods.subject_msda.personal.adaptation import Adaptation, PersonaliseSettings
+from train.methods.subject_msda.personal.bundle import widened_quantiles
+from train.methods.subject_msda.personal.differentiable_graph import DifferentiableGraph
+from train.methods.subject_msda.personal.recording import Footage, PersonClips, Recording, person_clips, read_recording
+from train.methods.subject_msda.personal.run import LEAST_LABELS, emotions_head
 
-PEOPLE = Path(__file__).parent.parent / "configs" / "train" / "default_people.csv"
+PEOPLE = Path(__file__).parent.parent / "configs" / "train" / "relational" / "default_people.csv"
 AFFECT, OUTPUTS = "affect", ("valence", "arousal")
 DEFAULT = PersonaliseSettings()
 SETTINGS = {

@@ -17,11 +17,12 @@ from rich.console import Console
 from torch import Tensor
 
 from train.config import OptimiserConfig
-from train.data.ferplus import PUBLIC_TEST, TRAINING, load_ferplus
+from train.data.sets.ferplus import PUBLIC_TEST, TRAINING, load_ferplus
 from train.data.stills import EMOTIONS
-from train.methods.pkdot_data import PairedFeatures
-from train.methods.pkdot_run import PkdotRecipe, train_parts
-from train.progress import Progress
+from train.loop.progress import Progress
+from train.methods.pkdot.data import PairedFeatures
+from train.methods.pkdot.recipe import PkdotRecipe
+from train.methods.pkdot.run import train_parts
 
 RESAMPLES = 2000
 

@@ -22,14 +22,14 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # a bare checkout is enough, wherever it is started from
 
-from benchmarks.condition_rows import ANSWERED, CONCORDANCE, ERROR, Condition, conditions, label
+from benchmarks.measures.condition_rows import ANSWERED, CONCORDANCE, ERROR, Condition, conditions, label
 
 RESULTS = Path(__file__).parent / "results"
 DOCUMENTS = (
     ROOT / "README.md",
     ROOT / "docs" / "accuracy.md",
     ROOT / "docs" / "engines.md",
-    ROOT / "configs" / "train" / "default_card.md",
+    ROOT / "configs" / "train" / "relational" / "default_card.md",
     ROOT / "engines" / "default" / "MODEL_CARD.md",
 )
 EXCEPT = "not "

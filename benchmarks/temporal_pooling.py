@@ -22,10 +22,10 @@ import torch.nn.functional as F
 from rich.console import Console
 from torch import Tensor, nn
 
-from train.data.ferplus import PUBLIC_TEST, TRAINING, load_ferplus
 from train.data.sampling import ClipWeights
+from train.data.sets.ferplus import PUBLIC_TEST, TRAINING, load_ferplus
 from train.data.stills import EMOTIONS
-from train.models.pooling import FrameClassifier, SoftmaxPooling, clip_scores, softmax_pool
+from train.methods.stochastic_softmax.pooling import FrameClassifier, SoftmaxPooling, clip_scores, softmax_pool
 
 CLASSES = ("happiness", "surprise", "sadness", "anger")
 FRAMES, BATCH, WARM_UP, EXPLORATION = 8, 16, 3, 5

@@ -11,11 +11,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough,
 
 import argparse
 
-from benchmarks.report import Row, show, write
-from streamaffect.bench import live_streams, offline_cost
+from benchmarks.measures.report import Row, show, write
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.runtime.choice import open_engine
 from streamaffect.sources.demo import DEMO_CLIP
+from streamaffect.verbs.bench import live_streams, offline_cost
 
 
 def main() -> None:

@@ -108,7 +108,7 @@ def _clips_of_video(file: Path, bundle: Bundle) -> list[FaceClip]:
     from streamaffect.faces.detector import MediaPipeDetector
     from streamaffect.faces.settings import TrackerSettings
     from streamaffect.faces.tracker import Tracker
-    from streamaffect.stages import FaceStage
+    from streamaffect.pipeline.stages import FaceStage
 
     stage = FaceStage(MediaPipeDetector(), Tracker(TrackerSettings()), bundle)
     tracks: dict[int, tuple[list[ImageArray], list[float]]] = {}

@@ -19,10 +19,10 @@ from .bench import REFERENCE
 from .build import Plan
 from .crops import ClipSet, collect_clips
 from .inspection import graphs_beside, inspect_bundle
-from .plot import write_plot
 from .progress import Steps
+from .reports.plot import write_plot
+from .reports.tables import cold_table, engines_table, layers_line, timings_table, verification_table
 from .store import EngineStore
-from .tables import cold_table, engines_table, layers_line, timings_table, verification_table
 
 QUICK_BATCHES, QUICK_THREADS, QUICK_SECONDS = (1, 8), (1,), 1.5
 

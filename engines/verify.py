@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from streamaffect.estimate import Estimator, Observation
+from streamaffect.affect.estimate import Estimator, Observation
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import Engine, EngineInfo
 from streamaffect.runtime.engine_record import SCHEMA, Deviation, OutputCheck, VerifyReport
@@ -18,7 +18,7 @@ from streamaffect.runtime.manifest import HeadSpec
 from streamaffect.types import BoolArray, FloatArray, ImageArray
 
 from .crops import FaceClip
-from .reports import now
+from .reports.facts import now
 
 CCC_LIMIT = 0.005
 P99_LIMIT = 0.025  # share of an output's range

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streamaffect.analysis import analyze, analyze_image
-    from streamaffect.client import Subscriber
     from streamaffect.errors import (
         BundleError,
         ConfigError,
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
         StreamAffectError,
         WireError,
     )
+    from streamaffect.feed.client import Subscriber
     from streamaffect.runtime.bundle import Bundle, load_bundle
     from streamaffect.types import Estimate, Event, Health, Meta
 
@@ -30,7 +30,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "streamaffect.analysis": ("analyze", "analyze_image"),
-    "streamaffect.client": ("Subscriber",),
+    "streamaffect.feed.client": ("Subscriber",),
     "streamaffect.errors": (
         "BundleError",
         "ConfigError",

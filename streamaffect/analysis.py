@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from streamaffect.calibration import Affect, is_finite, read_heads
+from streamaffect.affect.calibration import Affect, is_finite, read_heads
 from streamaffect.config import Config, load_config
 from streamaffect.errors import ConfigError
 from streamaffect.faces.crop import crop_box, crop_face
 from streamaffect.faces.looks import looks
 from streamaffect.faces.quality import measure
-from streamaffect.opening import make_detector, open_streams
-from streamaffect.pipeline import Pipeline
+from streamaffect.pipeline.opening import make_detector, open_streams
+from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine
 from streamaffect.runtime.engine import Engine

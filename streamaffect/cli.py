@@ -226,14 +226,14 @@ def _run(options: argparse.Namespace) -> int:
     if options.print_config:
         print(to_toml(config))
         return EXIT_OK
-    from streamaffect.run import run
+    from streamaffect.verbs.run import run
 
     return run(config, display=options.display)
 
 
 def _replay(options: argparse.Namespace) -> int:
     from streamaffect.config import load_config
-    from streamaffect.run import run
+    from streamaffect.verbs.run import run
 
     options.source = [f"replay:{options.recording}"]
     return run(load_config(flags=_flags(options)), display=options.display)
@@ -250,7 +250,7 @@ def _flags(options: argparse.Namespace) -> dict[str, dict[str, object]]:
 
 
 def _listen(options: argparse.Namespace) -> int:
-    from streamaffect.listen import listen
+    from streamaffect.verbs.listen import listen
 
     return listen(
         options.address,
@@ -264,7 +264,7 @@ def _listen(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from streamaffect.export import export
+    from streamaffect.recordings.export import export
 
     exported = export(
         options.recording,
@@ -279,20 +279,20 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from streamaffect.doctor import doctor
+    from streamaffect.verbs.doctor import doctor
 
     return doctor(as_json=options.json)
 
 
 def _keys(options: argparse.Namespace) -> int:
-    from streamaffect.keys import write_keys
+    from streamaffect.feed.keys import write_keys
 
     print(write_keys(options.folder, client=options.client, overwrite=options.overwrite))
     return EXIT_OK
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from streamaffect.bench import bench
+    from streamaffect.verbs.bench import bench
 
     return bench(bundle=options.bundle, engine=options.engine, video=options.video, max_streams=options.max_streams)
 

@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from streamaffect.errors import ConfigError
 from streamaffect.faces.settings import FaceSettings, TrackerSettings
-from streamaffect.feed import FeedSettings
+from streamaffect.feed.address import FeedSettings
 from streamaffect.sources.base import SourceSettings
 
 EngineName = Literal["auto", "tensorrt", "openvino", "onnxruntime"]

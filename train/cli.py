@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from streamaffect.errors import ConfigError, StreamAffectError
 
 if TYPE_CHECKING:
-    from .progress import Progress
-    from .run import Run
+    from .loop.progress import Progress
+    from .methods.relational.run import Run
 
 VERBS = {
     "fit": "train both stages, or continue; then evaluate and export",
     "prepare": "only cut the faces of the videos",
     "evaluate": "only calibrate and score a finished run",
     "export": "only write the bundle of an evaluated run",
-    "protocol": "train and score every fold of a published protocol, e.g. configs/train/amigos.toml",
+    "protocol": "train and score every fold of a published protocol, e.g. configs/train/relational/amigos.toml",
     "card": "print the model card of a bundle, made again from its manifest",
 }
 
@@ -79,7 +79,9 @@ def _add_personalise(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]
     )  # fmt: skip
     sub.add_argument("--bundle", type=Path, metavar="DIR", help="the bundle to start from (default: the shipped one)")
     sub.add_argument("--out", type=Path, metavar="DIR", help="the personal bundle (default: runs/<name>-personal)")
-    sub.add_argument("--config", type=Path, metavar="FILE", help="settings, e.g. configs/train/personalise.toml")
+    sub.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings, e.g. configs/train/subject_msda/personalise.toml"
+    )
 
 
 def _dispatch(options: argparse.Namespace) -> None:
@@ -93,8 +95,8 @@ def _dispatch(options: argparse.Namespace) -> None:
         return
     from rich.console import Console
 
-    from .progress import Progress
-    from .run import Run, limit_threads
+    from .loop.progress import Progress
+    from .methods.relational.run import Run, limit_threads
 
     limit_threads()
     is_first = os.environ.get("RANK", "0") == "0"  # of several processes that torchrun started
@@ -121,7 +123,7 @@ def _run_verb(verb: str, run: "Run", target: Path) -> None:
 
 
 def _run_protocol(path: Path, data: Path | None, folder: Path, progress: "Progress") -> None:
-    from .protocol_run import run_protocol
+    from .methods.relational.protocol.run import run_protocol
 
     if data is None:
         raise ConfigError("protocol: --data must name the folder of the data set that the protocol is for")
@@ -135,10 +137,10 @@ def _personalise(options: argparse.Namespace) -> None:
 
     from streamaffect.types import NOTICE
 
-    from .methods.subject_msda_personalise import load_settings, personalise
-    from .methods.subject_msda_report import FOLDER, summary
-    from .progress import Progress
-    from .run import limit_threads
+    from .loop.progress import Progress
+    from .methods.relational.run import limit_threads
+    from .methods.subject_msda.personal.report import FOLDER, summary
+    from .methods.subject_msda.personal.run import load_settings, personalise
 
     limit_threads()
     with Progress(Console()) as progress:
@@ -153,6 +155,6 @@ def _personalise(options: argparse.Namespace) -> None:
 def _print_card(recipe: Path, bundle: Path) -> None:
     from streamaffect.runtime.bundle import load_bundle
 
-    from .card import model_card, notes_path
+    from .bundle.card import model_card, notes_path
 
     sys.stdout.write(model_card(load_bundle(bundle).manifest, notes_path(recipe)))

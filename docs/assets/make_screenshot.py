@@ -18,12 +18,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.segment import Segment, Segments
 
-from streamaffect.client import Subscriber
 from streamaffect.clock import monotonic_ns
-from streamaffect.sinks.dashboard import render
-from streamaffect.sinks.dashboard_lines import Screenful
-from streamaffect.sinks.display import RunInfo
-from streamaffect.sinks.display_state import DisplayState
+from streamaffect.feed.client import Subscriber
+from streamaffect.sinks.display.dashboard import render
+from streamaffect.sinks.display.lines import Screenful
+from streamaffect.sinks.display.sink import RunInfo
+from streamaffect.sinks.display.state import DisplayState
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "tcp://127.0.0.1:5556"

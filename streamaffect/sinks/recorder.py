@@ -1,4 +1,4 @@
-"""The recorder: writes a run's messages to a recording (see `streamaffect.recording`), one line each.
+"""The recorder: writes a run's messages to a recording (see `streamaffect.recordings.reading`), one line each.
 
 What is lost. Killed process: nothing that was sent, since each line is one unbuffered write. Power failure: what came
 after the last fsync, which happens every `SYNC_S` seconds and at the end.
@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Self
 
 from streamaffect.errors import RecordingError
-from streamaffect.output_file import check_output, part_path, unwritable
-from streamaffect.recording import RecordingHeader, encode_header
+from streamaffect.feed.wire import encode
+from streamaffect.recordings.output_file import check_output, part_path, unwritable
+from streamaffect.recordings.reading import RecordingHeader, encode_header
 from streamaffect.types import Health, Message, Meta
-from streamaffect.wire import encode
 
 SYNC_S = 1.0
 

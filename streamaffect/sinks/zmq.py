@@ -17,10 +17,10 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import WireError
-from streamaffect.feed import DEFAULT_ADDRESS, Address, FeedSettings, check_protection
-from streamaffect.keys import check_curve, load_allowed, load_pair
+from streamaffect.feed.address import DEFAULT_ADDRESS, Address, FeedSettings, check_protection
+from streamaffect.feed.keys import check_curve, load_allowed, load_pair
+from streamaffect.feed.wire import as_repeat, encode, topic_of, topic_prefix
 from streamaffect.types import Estimate, Event, Message
-from streamaffect.wire import as_repeat, encode, topic_of, topic_prefix
 
 LINGER_MS = 200
 _SUBSCRIBE = 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streamaffect.recording import read_recording
+from streamaffect.recordings.reading import read_recording
 from streamaffect.types import Estimate
 
 WRITER = """

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from streamaffect.recording import RecordingHeader
+from streamaffect.recordings.reading import RecordingHeader
 from streamaffect.sinks.recorder import Recorder
 from streamaffect.types import NOTICE, Box, Estimate, Event, HeadMeta, Health, Message, Meta
 

@@ -9,11 +9,11 @@ from streamaffect.clock import monotonic_ns
 from streamaffect.errors import SourceEndedError
 from streamaffect.faces.settings import TrackerSettings
 from streamaffect.faces.tracker import Tracker
+from streamaffect.pipeline.stages import FaceStage
+from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.sources.base import Source, SourceInfo
-from streamaffect.stages import FaceStage
 from streamaffect.types import Box, Face, Frame, ImageArray
-from streamaffect.worker import Stream
 
 HEIGHT, WIDTH = 48, 64
 FACE = Face(Box(0.25, 0.125, 0.5, 0.75), score=0.875)

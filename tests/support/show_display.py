@@ -8,7 +8,7 @@ import logging
 import time
 
 from streamaffect.sinks.base import SinkThread
-from streamaffect.sinks.display import RunInfo, make_display
+from streamaffect.sinks.display.sink import RunInfo, make_display
 from tests.support.feeder import Feeder
 
 

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from streamaffect.action_units import UNIT_NAMES
+from streamaffect.text.action_units import UNIT_NAMES
 
 EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 CLASS_COLUMNS = (

@@ -11,9 +11,9 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from train.config import OptimiserConfig, StopConfig
-from train.loop import Part, fit
-from train.processes import join_processes, leave_processes
-from train.progress import Progress
+from train.loop.fit import Part, fit
+from train.loop.processes import join_processes, leave_processes
+from train.loop.progress import Progress
 
 
 class Plane:

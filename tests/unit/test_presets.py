@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from streamaffect.config import Config, load_config, to_toml
-from streamaffect.feed import check_protection
+from streamaffect.feed.address import check_protection
 
 PRESETS = sorted((Path(__file__).parents[2] / "configs" / "stream").glob("*.toml"))
 

@@ -12,10 +12,9 @@ from streamaffect.runtime.manifest import CropSpec
 from streamaffect.types import ImageArray
 
 from ..errors import DataError
-from ..prepare import prepare_videos, read_shard, shard_path
+from .prepare import prepare_videos, read_shard, shard_path, shard_share
 from .records import ClipRecord
 from .sampling import down_sample
-from .sources import shard_share
 
 FPS = 25.0  # of the protocol; video files of any rate are sampled by time
 CACHED_CLIPS = 64

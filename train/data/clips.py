@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamaffect.clips import ClipBuffer
+from streamaffect.affect.clips import ClipBuffer
 from streamaffect.runtime.manifest import ClipSpec, ContextSpec
 from streamaffect.types import BoolArray, FloatArray
 

@@ -12,8 +12,8 @@ import numpy as np
 from streamaffect.types import FloatArray
 
 from ..errors import DataError
-from ..prepare import FaceShard, read_shard, shard_path, skipped_videos
 from .clips_csv import load_clips_csv
+from .prepare import FaceShard, read_shard, shard_path, skipped_videos
 from .records import ClipRecord
 from .stills import EMOTIONS, with_channels
 from .videos import LabelledVideo

@@ -11,8 +11,8 @@ from streamaffect.faces.boxes import iou
 from streamaffect.types import Box, FloatArray, ImageArray
 
 from ..errors import DataError
-from ..prepare import FaceShard, read_shard, shard_path, skipped_videos
 from .guidance import guidance
+from .prepare import FaceShard, read_shard, shard_path, skipped_videos
 from .stills import EMOTIONS, with_channels
 
 LEAST_OVERLAP = 0.2  # of the teacher's box and the tracked one: both show the same face

@@ -5,7 +5,7 @@ The main term of Foteinopoulou & Patras 2022 for valence and arousal; `relationa
 
 from torch import Tensor
 
-from .correlation import check_columns, concordance
+from ..metrics.correlation import check_columns, concordance
 
 
 def ccc_loss(pred: Tensor, target: Tensor) -> Tensor:

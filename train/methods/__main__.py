@@ -1,5 +1,5 @@
 """`python -m train.methods`."""
 
-from .run import main
+from .command import main
 
 raise SystemExit(main())

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from engines.bench import BURST, FEWEST_ROUNDS, FRAME, REFERENCE, make_report, measure, time_in_turns
-from engines.plot import write_plot
+from engines.reports.plot import write_plot
 from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.runtime.engine_record import Timing

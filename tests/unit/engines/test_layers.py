@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engines.half import to_half
+from engines.builders.half import to_half
+from engines.builders.quantise import write_int8
 from engines.layers import types_of_graph, types_of_graphs, types_of_openvino
-from engines.quantise import write_int8
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from tests.support.bundles import SIZE
 from tests.support.conv_bundles import conv_encoder, write_conv_bundle

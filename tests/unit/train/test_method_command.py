@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from train.methods.run import main, recipes
+from train.methods.command import main, recipes
 
 SHIPPED = recipes()
 WITH_DATA = [(file, method) for file, method, _ in SHIPPED if not file.stem.endswith("_smoke")]

@@ -1,0 +1,1 @@
+"""What each backend compiles: graphs in half precision, quantised graphs, TensorRT plans."""

@@ -1,0 +1,1 @@
+"""What a person reads of engines: tables, plots and the facts of a report."""

@@ -1,0 +1,1 @@
+"""From crops to estimates: the rolling buffer of clips, the estimator, and calibrated values."""

@@ -1,0 +1,1 @@
+"""The feed as messages: the wire format, addresses, keys, and what a subscriber knows."""

@@ -1,0 +1,38 @@
+"""The meta message: what a subscriber must know to read a stream."""
+
+import streamaffect
+from streamaffect.pipeline.worker import Stream
+from streamaffect.runtime.bundle import Bundle
+from streamaffect.runtime.engine import EngineInfo
+from streamaffect.types import NOTICE, HeadMeta, Meta
+
+
+def make_meta(stream: Stream, bundle: Bundle, engine: EngineInfo, *, t_ns: int) -> Meta:
+    """Describe a stream that is about to start.
+
+    t_ns: UTC nanoseconds, 0 for a file read offline
+    """
+    manifest = bundle.manifest
+    heads = [
+        HeadMeta(
+            name=head.name,
+            kind=head.kind,
+            outputs=[{"name": output.name, "range": output.range, "unit": output.unit} for output in head.outputs],
+        )
+        for head in manifest.published_heads
+    ]
+    return Meta(
+        stream=stream.name,
+        t_ns=t_ns,
+        source=stream.info.address,
+        live=stream.info.live,
+        model=manifest.label,
+        bundle_sha256=bundle.sha256,
+        heads=heads,
+        clip_s=manifest.clip.length_s,
+        context_s=manifest.context.clips * manifest.clip.length_s,
+        engine=str(engine),
+        engine_reason=engine.reason,
+        software=f"streamaffect {streamaffect.__version__}",
+        notice=NOTICE,
+    )

@@ -1,0 +1,106 @@
+"""The two stages between a source and the feed: finding faces in a frame, and estimating affect from what was found.
+
+Both are plain objects without threads; `pipeline` decides what runs where.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from streamaffect.affect.assemble import Assembler
+from streamaffect.affect.estimate import Estimator, Observation, Step
+from streamaffect.clock import monotonic_ns
+from streamaffect.faces.crop import crop_face
+from streamaffect.faces.detector import FaceDetector
+from streamaffect.faces.quality import measure
+from streamaffect.faces.tracker import Tracker
+from streamaffect.runtime.bundle import Bundle
+from streamaffect.types import Estimate, Event, EventName, Frame, Message, Sighting, Sightings, TrackedFace
+
+
+class FaceStage:
+    """Detector, tracker, crop and quality for the frames of one stream."""
+
+    def __init__(self, detector: FaceDetector, tracker: Tracker, bundle: Bundle) -> None:
+        self._detector = detector
+        self._tracker = tracker
+        self._crop = bundle.manifest.crop
+        self._lowest_quality = bundle.manifest.abstain.quality if bundle.manifest.abstain else 0.0
+
+    def look(self, frame: Frame) -> Sightings:
+        """Find and follow the faces of the next frame."""
+        started_ns = monotonic_ns()
+        detections = self._detector.detect(frame.image, frame.time_s)
+        update = self._tracker.update(detections, frame.time_s)
+        faces = [self._sighting(frame, tracked) for tracked in update.tracks]
+        return Sightings(frame, faces, update.born, update.lost, started_ns, monotonic_ns())
+
+    def close(self) -> None:
+        """Release the detector."""
+        self._detector.close()
+
+    def _sighting(self, frame: Frame, tracked: TrackedFace) -> Sighting:
+        if not tracked.visible:
+            return Sighting(tracked.track, tracked.face, visible=False, crop=None, quality=None)
+        crop = crop_face(frame.image, tracked.face, self._crop)
+        quality = measure(crop, tracked.face, frame.image.shape, self._crop).overall
+        usable = crop if quality >= self._lowest_quality else None
+        return Sighting(tracked.track, tracked.face, visible=True, crop=usable, quality=quality)
+
+
+class AffectStage:
+    """Estimator and assemblers: the sightings of any number of streams in, messages out."""
+
+    def __init__(self, estimator: Estimator, assemblers: Mapping[str, Assembler]) -> None:
+        self._estimator = estimator
+        self._assemblers = assemblers
+
+    def process(self, batch: Sequence[tuple[str, Sightings]]) -> Iterator[Message]:
+        """At most one frame of each stream, whose faces share the batches of the three graphs.
+
+        For each stream in turn: tracks that were born, estimates, tracks that were lost.
+        """
+        rows = [(stream, sightings, sighting) for stream, sightings in batch for sighting in sightings.faces]
+        step = self._estimator.step(
+            [
+                Observation((stream, sighting.track), sightings.frame.time_s, sighting.crop)
+                for stream, sightings, sighting in rows
+            ]
+        )
+        estimates: dict[str, list[Estimate]] = {stream: [] for stream, _ in batch}
+        for (stream, sightings, sighting), prediction in zip(rows, step.predictions, strict=True):
+            estimates[stream].append(self._assemblers[stream].estimate(prediction, sightings, sighting))
+        for prediction in step.refinements:
+            stream = prediction.key[0]
+            if (refined := self._assemblers[stream].refinement(prediction)) is not None:
+                estimates[stream].append(refined)
+        for stream, sightings in batch:
+            yield from _track_events(stream, sightings, "track_born", sightings.born)
+            yield from (_with_latency(estimate, sightings, step) for estimate in estimates[stream])
+            yield from _track_events(stream, sightings, "track_lost", sightings.lost)
+            for track in sightings.lost:
+                self._estimator.forget((stream, track))
+                self._assemblers[stream].forget((stream, track))
+
+
+def _with_latency(estimate: Estimate, sightings: Sightings, step: Step) -> Estimate:
+    """Stage by stage from the grab on; a frame without a grab time (read offline) has no latency."""
+    frame = sightings.frame
+    if frame.grabbed_ns is None:
+        return estimate
+    now_ns = monotonic_ns()
+    total_ms = (now_ns - frame.grabbed_ns) / 1e6
+    latency_ms = {
+        "capture": (sightings.started_ns - frame.grabbed_ns) / 1e6,
+        "faces": (sightings.ended_ns - sightings.started_ns) / 1e6,
+        "encode": step.encode_ms,
+        "clip": step.clip_ms,
+        "total": total_ms,
+    }
+    t_publish_ns = frame.t_capture_ns + (now_ns - frame.grabbed_ns)
+    return msgspec.structs.replace(estimate, latency_ms=latency_ms, t_publish_ns=t_publish_ns)
+
+
+def _track_events(stream: str, sightings: Sightings, event: EventName, tracks: Sequence[int]) -> Iterator[Event]:
+    for track in tracks:
+        yield Event(stream=stream, t_ns=sightings.frame.t_capture_ns, event=event, track=track)

@@ -1,0 +1,20 @@
+"""A table as CSV (RFC 4180, UTF-8, newline `\\n`): a line of names, then one per estimate. No value: empty."""
+
+import csv
+import io
+from typing import BinaryIO
+
+from streamaffect.recordings.export.table import Table
+
+
+def write_csv(file: BinaryIO, table: Table) -> int:
+    """Write the table and return the number of rows."""
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(column.name for column in table.columns)
+    rows = 0
+    for sample in table.samples:
+        writer.writerow(column.value(sample) for column in table.columns)
+        rows += 1
+    text.detach()
+    return rows

@@ -1,0 +1,80 @@
+"""What doctor says about inference backends: which are there, why others are not, and which engine `auto` takes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from streamaffect.errors import EngineError, StreamAffectError
+from streamaffect.runtime.bundle import load_bundle
+from streamaffect.runtime.choice import build_command, objection
+from streamaffect.runtime.engine_cache import list_engines
+from streamaffect.runtime.machine import backend_version
+from streamaffect.verbs.doctor import Finding
+
+NVIDIA_DEVICE = Path("/dev/nvidia0")
+
+
+def engine_findings() -> Iterator[Finding]:
+    """One finding per optional backend, one for the engines that were compiled."""
+    yield _openvino()
+    yield _onnxruntime_cuda()
+    yield _tensorrt()
+    yield _compiled_engines()
+
+
+def _openvino() -> Finding:
+    version = backend_version("openvino")
+    if version is None:
+        remedy = f"pip install 'streamaffect[openvino]', then `{build_command('openvino')}`"
+        return Finding("OpenVINO", "absent", "not installed; it is faster where the processor has bf16 or int8", remedy)
+    from streamaffect.runtime.openvino import has_bf16
+
+    try:
+        bf16 = "in bf16 too" if has_bf16() else "without bf16, which this processor lacks"
+    except EngineError as error:
+        return Finding("OpenVINO", "absent", str(error), "pip install --force-reinstall openvino")
+    return Finding("OpenVINO", "ok", f"openvino {version}, {bf16}")
+
+
+def _onnxruntime_cuda() -> Finding:
+    from streamaffect.runtime.onnxruntime import has_cuda_provider
+
+    name, version = "ONNX Runtime GPU", backend_version("onnxruntime")
+    if has_cuda_provider():
+        return Finding(name, "ok", f"onnxruntime {version} has CUDA; `{build_command('onnxruntime')}` compares it")
+    if not NVIDIA_DEVICE.exists():
+        return Finding(name, "absent", f"no NVIDIA GPU here ({NVIDIA_DEVICE} does not exist); the CPU runs it")
+    remedy = "pip uninstall onnxruntime && pip install onnxruntime-gpu"
+    return Finding(name, "absent", f"onnxruntime {version} is made without CUDA; the CPU runs it", remedy)
+
+
+def _tensorrt() -> Finding:
+    if not NVIDIA_DEVICE.exists() and backend_version("tensorrt") is None:
+        return Finding("TensorRT", "absent", f"no NVIDIA GPU here ({NVIDIA_DEVICE} does not exist), and not installed")
+    from streamaffect.runtime.tensorrt import probe
+
+    try:
+        gpu = probe()
+    except EngineError as error:
+        return Finding("TensorRT", "absent", str(error), "the command in the message, then look again")
+    return Finding("TensorRT", "ok", f"tensorrt {backend_version('tensorrt')} on {gpu}")
+
+
+def _compiled_engines() -> Finding:
+    """Those of the shipped bundle: usable ones, and why others are not."""
+    name = "engines"
+    try:
+        bundle = load_bundle()
+    except StreamAffectError as error:
+        return Finding(name, "absent", str(error))
+    engines, broken = list_engines()
+    ours = [engine for engine in engines if engine.record.key.bundle_sha256 == bundle.sha256]
+    if broken:
+        clean = build_command().replace("build", "clean")
+        return Finding(name, "absent", f"{len(broken)} unusable: {broken[0].reason}", f"`{clean}`, then build again")
+    if not ours:
+        detail = f"none is compiled for {bundle.manifest.label} on this machine; ONNX Runtime fp32 runs"
+        return Finding(name, "absent", detail, f"`{build_command()}` makes, verifies and measures them")
+    facts = [f"{engine.record.key.title}: {objection(engine) or 'verified'}" for engine in ours]
+    usable = any(objection(engine) is None for engine in ours)
+    remedy = "" if usable else f"`{build_command()}` builds them again"
+    return Finding(name, "ok" if usable else "absent", "; ".join(facts), remedy)

@@ -1,0 +1,1 @@
+"""What is known of a clip, as prompts for a language model."""

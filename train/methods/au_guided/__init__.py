@@ -1,0 +1,1 @@
+"""Guidance by action units (Belharbi et al. 2024)."""

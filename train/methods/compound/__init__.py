@@ -1,0 +1,1 @@
+"""Compound emotions by features (Richet et al. 2024)."""

@@ -1,0 +1,189 @@
+"""The feature-based model for compound emotions as a bundle that follows a stream of faces, with or without the rest.
+
+Nothing in the model looks ahead, and a frame's logits depend on no more than its receptive field: a clip of so many
+frames gives exactly what the whole video gives for its last one.
+
+frame_encoder   that of another bundle, with whose features the model was trained
+clip_encoder    the leader's convolutions over the clip, read at its newest frame
+context_head    "compound", the classes of the newest frame with all other modalities absent, and "compound_video",
+                the mean of the probabilities over the clips of the context, the rule by which a video gets its class
+further graphs  `clip_encoder_<modality>`, features (N, T, C) → clip (N, W), for each follower; and `fusion_head`,
+                which takes the clip vector of every modality by its name and `present` bool (N, M), in the order of
+                its inputs, and gives "compound". The stream does not run these; a reader that has the sound or the
+                words does
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from streamaffect.runtime.bundle import load_bundle
+from streamaffect.runtime.manifest import (
+    CLIP_ENCODER,
+    CONTEXT_HEAD,
+    FRAME_ENCODER,
+    SCHEMA,
+    ClipSpec,
+    ContextSpec,
+    CropSpec,
+    GraphSpec,
+    HeadSpec,
+    Manifest,
+    OutputSpec,
+    TrainingSpec,
+)
+
+from ...bundle.card import model_card
+from ...bundle.export import TracedGraph, write_bundle
+from ...errors import DataError
+from ...loop.run_record import current_commit
+from ...models.frame_encoder import FrameEncoder
+from .model import LFAN
+
+if TYPE_CHECKING:
+    from .recipe import CompoundRecipe
+
+COMPOUND_HEAD, VIDEO_HEAD = "compound", "compound_video"
+FUSION_HEAD, PRESENT = "fusion_head", "present"
+RANDOM_CROP = CropSpec(size=48, margin=0.1, align="roll")
+
+
+def export_compound(model: LFAN, recipe: "CompoundRecipe", metrics: Mapping[str, float], target: Path) -> Manifest:
+    """Write the bundle to `target`, in place of the one that is there.
+
+    A file `notes.md` beside the bundle becomes part of its card.
+
+    Raises:
+        BundleError: `recipe.encoder` is no bundle. DataError: its features are not as wide as the leader's.
+        TrainingError: a graph computes something else than the model it was made from, or the result does not load.
+    """
+    model = model.cpu().eval()
+    frame_encoder, crop, origin = _frame_encoder(recipe)
+    data = [recipe.data, origin]
+    return write_bundle(
+        {FRAME_ENCODER: frame_encoder, **_graphs(model, recipe)},
+        target,
+        lambda specs: _manifest(recipe, model, specs, metrics=dict(metrics), crop=crop, data=data),
+        lambda manifest: model_card(manifest, target.with_name("notes.md")),
+    )
+
+
+def follower_graph(modality: str) -> str:
+    """The role of the graph that encodes a clip of this modality."""
+    return f"{CLIP_ENCODER}_{modality}"
+
+
+def _frame_encoder(recipe: "CompoundRecipe") -> tuple[TracedGraph | Path, CropSpec, str]:
+    """The graph, its crop, and where it comes from."""
+    leader, width = next(iter(recipe.inputs.items()))
+    if recipe.encoder:
+        bundle = load_bundle(recipe.encoder)
+        if bundle.feature_dim != width:
+            raise DataError(f"{recipe.encoder}: its frame encoder gives {bundle.feature_dim} numbers, the recipe's "
+                            f"inputs.{leader} is {width}")  # fmt: skip
+        return bundle.graph_path(FRAME_ENCODER), bundle.manifest.crop, f"frame encoder of {bundle.manifest.label}"
+    torch.manual_seed(recipe.seed)
+    encoder = FrameEncoder(width, widths=(4,), depths=(1,))
+    crops = torch.randint(0, 256, (2, RANDOM_CROP.size, RANDOM_CROP.size, 3), dtype=torch.uint8)
+    return TracedGraph(encoder, {"crops": crops}, ["features"]), RANDOM_CROP, "frame encoder with random weights"
+
+
+def _graphs(model: LFAN, recipe: "CompoundRecipe") -> dict[str, TracedGraph | Path]:
+    """All but the frame encoder, each with two random rows to trace and to compare."""
+    generator = torch.Generator().manual_seed(0)
+    frames, (leader, *followers) = model.receptive_field, model.modalities
+
+    def clip_encoder(name: str) -> TracedGraph:
+        features = torch.randn(2, frames, recipe.inputs[name], generator=generator)
+        return TracedGraph(_NewestFrame(model, name), {"features": features}, ["clip"])
+
+    clips = {name: torch.randn(2, width, generator=generator) for name, width in model.widths.items()}
+    context = torch.randn(2, recipe.past + 1, model.widths[leader], generator=generator)
+    valid = torch.ones(2, recipe.past + 1, dtype=torch.bool)
+    valid[1, : recipe.past] = False
+    present = torch.ones(2, len(clips), dtype=torch.bool)
+    present[1, 1:] = False
+    head = {"clip": context[:, -1].contiguous(), "context": context, "valid": valid}
+    return {
+        CLIP_ENCODER: clip_encoder(leader),
+        CONTEXT_HEAD: TracedGraph(_LeaderAlone(model), head, [COMPOUND_HEAD, VIDEO_HEAD]),
+        **{follower_graph(name): clip_encoder(name) for name in followers},
+        FUSION_HEAD: TracedGraph(_AllModalities(model), {**clips, PRESENT: present}, [COMPOUND_HEAD]),
+    }
+
+
+class _NewestFrame(nn.Module):
+    """A clip of one modality (N, T, C) to what its newest frame is encoded as (N, W)."""
+
+    def __init__(self, model: LFAN, name: str) -> None:
+        super().__init__()
+        self.model = model
+        self.name = name
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.model.encode_modality(self.name, features)[:, -1]
+
+
+class _LeaderAlone(nn.Module):
+    """Classes of the newest frame (N, K), and their mean over the clips of the context that exist."""
+
+    def __init__(self, model: LFAN) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, clip: Tensor, context: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        # The newest clip is the last one of its own context.
+        classes = self._classes(torch.cat([context[:, :-1], clip.unsqueeze(1)], dim=1))
+        weight = valid.unsqueeze(2).to(classes.dtype)
+        return classes[:, -1], (weight * classes).sum(dim=1) / weight.sum(dim=1)
+
+    def _classes(self, leader: Tensor) -> Tensor:
+        """(N, clips, W) → (N, clips, K)."""
+        first, *followers = self.model.widths.items()
+        encoded = {first[0]: leader} | {name: leader.new_zeros(*leader.shape[:2], width) for name, width in followers}
+        present = torch.zeros(*leader.shape[:2], len(encoded), dtype=torch.bool)
+        present[:, :, 0] = True
+        return self.model.fuse(encoded, present).softmax(dim=2)
+
+
+class _AllModalities(nn.Module):
+    """The clip vectors of all modalities, (N, W_m) each, and present (N, M), to the classes (N, K)."""
+
+    def __init__(self, model: LFAN) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        *clips, present = inputs
+        encoded = {name: clip.unsqueeze(1) for name, clip in zip(self.model.modalities, clips, strict=True)}
+        return self.model.fuse(encoded, present.unsqueeze(1))[:, 0].softmax(dim=1)
+
+
+def _manifest(
+    recipe: "CompoundRecipe",
+    model: LFAN,
+    graphs: dict[str, GraphSpec],
+    *,
+    metrics: dict[str, object],
+    crop: CropSpec,
+    data: list[str],
+) -> Manifest:
+    shares = [OutputSpec(name.lower().replace(" ", "_"), (0.0, 1.0), "probability") for name in recipe.emotions]
+    return Manifest(
+        schema=SCHEMA,
+        name=recipe.name,
+        version="0.1",
+        licence=recipe.licence,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        crop=crop,
+        clip=ClipSpec(model.receptive_field, recipe.period_s),
+        context=ContextSpec(recipe.past, 0),
+        heads=[HeadSpec(name, "classification", shares) for name in (COMPOUND_HEAD, VIDEO_HEAD)],
+        graphs=graphs,
+        training=TrainingSpec(recipe.name, data, current_commit(Path(__file__).parent), recipe.seed),
+        metrics=metrics,
+    )

@@ -1,0 +1,1 @@
+"""Features of every modality: read, made from videos, or drawn."""

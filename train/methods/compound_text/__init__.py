@@ -1,0 +1,1 @@
+"""Compound emotions by text (Richet et al. 2024)."""

@@ -1,0 +1,110 @@
+"""The text classifier as part of a bundle: one more graph beside the three that the stream runs.
+
+text_classifier.onnx    input_ids, attention_mask int64 (N, L) → probabilities float32 (N, K)
+tokenizer/              of the language model, in the format of `tokenizers` and `transformers`
+
+`manifest.json` lists the graph and has one more key, `text`: what turns a face and a voice into input_ids, and what the
+probabilities mean. A reader that does not know them runs the bundle as if they were not there.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from streamaffect.text.spec import TextSpec
+
+from ...bundle.export import TracedGraph
+from ...bundle.extend import extend_bundle
+from ...errors import TrainingError
+from .model import TextClassifier
+from .recipe import CompoundTextRecipe
+
+TEXT_CLASSIFIER = "text_classifier"
+TOKENIZER = "tokenizer"
+MOST_BYTES = 1_900_000_000  # of the weights of one ONNX file, which holds at most 2 GiB
+TRACED_TOKENS = 6
+
+
+def export_compound_text(
+    classifier: TextClassifier,
+    tokenizer: Any,
+    recipe: CompoundTextRecipe,
+    target: Path,
+    *,
+    classes: Sequence[str],
+    scores: Mapping[str, float],
+) -> None:
+    """Write the recipe's base bundle with the classifier to `target`, in place of what is there.
+
+    Raises:
+        BundleError: the base does not load.
+        TrainingError: the weights are too many for one graph, the graph computes something else than the model, or the
+            result does not load.
+    """
+    merged = _merged(classifier, recipe)
+    words = len(tokenizer)
+    examples = {
+        "input_ids": torch.randint(words, (2, TRACED_TOKENS), generator=torch.Generator().manual_seed(0)),
+        "attention_mask": torch.ones(2, TRACED_TOKENS, dtype=torch.int64),
+    }
+    examples["attention_mask"][1, TRACED_TOKENS // 2 :] = 0
+    examples["input_ids"][1, TRACED_TOKENS // 2 :] = tokenizer.pad_token_id
+    graph = TracedGraph(_Probabilities(merged), examples, ["probabilities"], {1: "L"})
+    spec = TextSpec(
+        TEXT_CLASSIFIER, tuple(classes), TOKENIZER, recipe.max_tokens, int(tokenizer.pad_token_id), recipe.textualiser
+    )
+
+    def declare(manifest: dict[str, Any]) -> None:
+        manifest["name"] = f"{manifest['name']}+{recipe.name}"
+        manifest["text"] = msgspec.to_builtins(spec)
+        manifest["metrics"] = manifest.get("metrics", {}) | {TEXT_CLASSIFIER: dict(scores)}
+
+    extend_bundle(
+        Path(recipe.base) if recipe.base else None, target, {TEXT_CLASSIFIER: graph}, declare,
+        files=_tokenizer_files(tokenizer), card=_card(recipe, classes),
+    )  # fmt: skip
+
+
+class _Probabilities(nn.Module):
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        logits: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        return torch.softmax(logits.float(), dim=1)
+
+
+def _merged(classifier: TextClassifier, recipe: CompoundTextRecipe) -> nn.Module:
+    size = 4 * sum(parameter.numel() for parameter in classifier.parameters())
+    if size > MOST_BYTES:
+        raise TrainingError(
+            f"{recipe.name}: the classifier has {size / 1e9:.1f} GB of weights, a graph holds {MOST_BYTES / 1e9:g}; "
+            "set graph = false, the adapters are in classifier/"
+        )
+    merged: Any = classifier.merged().float().cpu().eval()
+    # The plain form of attention: fused ones have no counterpart in ONNX.
+    merged.set_attn_implementation("eager")
+    merged.config.use_cache = False
+    out: nn.Module = merged
+    return out
+
+
+def _tokenizer_files(tokenizer: Any) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        return {f"{TOKENIZER}/{file.name}": file.read_bytes() for file in sorted(Path(folder).iterdir())}
+
+
+def _card(recipe: CompoundTextRecipe, classes: Sequence[str]) -> str:
+    return (
+        f"## Text classifier\n\nThe graph `{TEXT_CLASSIFIER}` was added by the recipe `{recipe.name}`, seed "
+        f"{recipe.seed}, from {recipe.data}. It reads texts about a face and a voice and gives one probability for "
+        f"each of: {', '.join(classes)}. The stream does not run it. Licence of its weights: {recipe.licence}. The "
+        "other graphs are those of the bundle that it was added to."
+    )

@@ -1,0 +1,189 @@
+"""The recipe of compound emotions by text: prompts of what is seen and heard, a language model, one class per video.
+
+runs/<recipe>/language_model/   the random model, where the recipe asks for one
+runs/<recipe>/classifier/       adapters and head as `peft` reads them, `classifier.json`
+runs/<recipe>/confusion.json    names of the classes, counts by true class (row) and by mean of the logits (column)
+runs/<recipe>/bundle/           the base bundle with the graph `text_classifier`
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from ...data.sets.meld import has_part
+from ...data.text.prompts import Prompts, prompts_of
+from ...errors import DataError, TrainingError
+from ...loop.fit import fit
+from ...loop.progress import Progress
+from ...metrics.classification import confusion, macro_f1, war, weighted_f1
+from ..compound.run import RULES
+from ..compound.votes import Videos, video_classes, without_last_class
+from .bundle import export_compound_text
+from .data import Part, class_names, load_clips
+from .model import LanguageModelConfig, TextClassifier, open_language_model, save_adapters
+from .recipe import CompoundTextRecipe
+from .task import PromptTask, Tokens, logits_of
+from .tiny_language_model import write_tiny_model
+
+RANDOM = "random"
+
+
+class Encoded(NamedTuple):
+    """The prompts of one part, and their tokens."""
+
+    prompts: Prompts
+    tokens: Tokens
+
+
+def run(
+    recipe: CompoundTextRecipe, root: Path | None, folder: Path, fabric: Fabric, progress: Progress
+) -> dict[str, float]:
+    """Train, or go on from the newest checkpoint; returns the scores of validation, and of a test if there is one.
+
+    Raises DataError if the data are missing or not as described, TrainingError if the language model is.
+    """
+    _check(recipe)
+    parts: dict[Part, Prompts] = {part: _prompts(recipe, root, part) for part in _parts(recipe, root)}
+    classes = class_names(recipe)
+    language_model = _language_model(recipe, parts["train"], folder.with_name("language_model"))
+    torch.manual_seed(recipe.seed)
+    classifier, tokenizer = open_language_model(language_model, classes)
+    encoded = {
+        part: Encoded(prompts, Tokens(prompts.texts, tokenizer, max_tokens=recipe.max_tokens))
+        for part, prompts in parts.items()
+    }
+    average = train_classifier(recipe, classifier, encoded, folder, fabric=fabric, progress=progress)
+    scores, votes = _scores(recipe, average, encoded)
+    if fabric.is_global_zero:
+        _write_classifier(recipe, average, language_model, folder.with_name("classifier"))
+        counts = confusion(votes.guess, votes.labels, len(classes)).tolist()
+        text = json.dumps({"classes": classes, "counts": counts}) + "\n"
+        folder.with_name("confusion.json").write_text(text, encoding="utf-8")
+        if recipe.graph:
+            export_compound_text(average, tokenizer, recipe, folder.with_name("bundle"), classes=classes, scores=scores)
+    return scores
+
+
+def train_classifier(
+    recipe: CompoundTextRecipe,
+    classifier: TextClassifier,
+    encoded: dict[Part, Encoded],
+    folder: Path,
+    *,
+    fabric: Fabric,
+    progress: Progress,
+) -> TextClassifier:
+    """The averaged classifier after all epochs."""
+    train, valid = encoded["train"], encoded["val"]
+    longest = max(part.tokens.longest for part in encoded.values())
+    task = PromptTask(
+        classifier, train.tokens, train.prompts.prompt_labels,
+        lambda model: score(model, valid, batch=recipe.optimiser.batch, drop_last=recipe.other),
+        batch=recipe.optimiser.batch, seed=recipe.seed, epoch_texts=recipe.epoch_prompts,
+        pad_to=longest if recipe.pad_to == "data" else None,
+    )  # fmt: skip
+    average = fit(task, recipe.optimiser, folder, fabric=fabric, progress=progress)
+    assert isinstance(average, TextClassifier)
+    return average
+
+
+class Votes(NamedTuple):
+    """guess, labels (V,): the class of every video by the mean of its logits, and the true one."""
+
+    guess: Tensor
+    labels: Tensor
+
+
+def score(model: nn.Module, part: Encoded, *, batch: int, drop_last: bool) -> dict[str, float]:
+    """Accuracy of the prompts; accuracy, weighted and macro F1 of the videos, by each rule of the vote.
+
+    drop_last: the last class is "other"; its column and its videos are left out
+    """
+    return scores_of(logits_of(model, part.tokens, batch=batch), part.prompts, drop_last=drop_last)[0]
+
+
+def scores_of(logits: Tensor, prompts: Prompts, *, drop_last: bool = False) -> tuple[dict[str, float], Votes]:
+    """`score` of logits (N, K), and the votes. Where every video has one prompt there is no vote: no rule is named."""
+    videos = Videos(logits, prompts.lengths, prompts.labels)
+    videos = without_last_class(videos) if drop_last else videos
+    votes = {rule: Votes(video_classes(videos.logits, videos.lengths, rule), videos.labels) for rule in RULES}
+    if int(videos.lengths.max()) == 1:
+        return _class_scores(votes[RULES[0]]), votes[RULES[0]]
+    own = videos.labels.repeat_interleave(videos.lengths)
+    scores = {"prompt_accuracy": float(war(videos.logits.argmax(dim=1), own))}
+    for rule, vote in votes.items():
+        scores |= {f"{rule}_{name}": value for name, value in _class_scores(vote).items()}
+    return scores, votes["mean_logits"]
+
+
+def _class_scores(votes: Votes) -> dict[str, float]:
+    return {
+        "accuracy": float(war(votes.guess, votes.labels)),
+        "weighted_f1": float(weighted_f1(votes.guess, votes.labels)),
+        "macro_f1": float(macro_f1(votes.guess, votes.labels)),
+    }
+
+
+def _scores(
+    recipe: CompoundTextRecipe, model: TextClassifier, encoded: dict[Part, Encoded]
+) -> tuple[dict[str, float], Votes]:
+    """Of the validation part, with its votes, and of the test part under names of its own."""
+    batch = recipe.optimiser.batch
+    valid = encoded["val"]
+    scores, votes = scores_of(
+        logits_of(model, valid.tokens, batch=batch), valid.prompts, drop_last=recipe.other
+    )  # fmt: skip
+    if "test" in encoded:
+        found = score(model, encoded["test"], batch=batch, drop_last=recipe.other)
+        scores |= {f"test_{name}": value for name, value in found.items()}
+    return scores, votes
+
+
+def _check(recipe: CompoundTextRecipe) -> None:
+    if recipe.graph and recipe.language_model.four_bit:
+        raise TrainingError(
+            f"{recipe.name}: graph = true needs whole weights, language_model.four_bit keeps them in 4 bits; "
+            "set one of them to false"
+        )
+
+
+def _parts(recipe: CompoundTextRecipe, root: Path | None) -> Sequence[Part]:
+    """C-EXPR-DB's test list is its validation list, and says nothing new."""
+    has_test = recipe.data == "meld" and root is not None and has_part(root, "test")
+    return ("train", "val", "test") if has_test else ("train", "val")
+
+
+def _prompts(recipe: CompoundTextRecipe, root: Path | None, part: Part) -> Prompts:
+    kind = recipe.windows.train if part == "train" else recipe.windows.valid
+    prompts = prompts_of(load_clips(recipe, root, part), kind, recipe.windows, recipe.textualiser)
+    if not prompts.texts:
+        raise DataError(f"{recipe.name}: the part '{part}' has no clip")
+    return prompts
+
+
+def _language_model(recipe: CompoundTextRecipe, train: Prompts, folder: Path) -> LanguageModelConfig:
+    """The recipe's model; the random one is written first, the same for the same recipe and data."""
+    if recipe.language_model.path != RANDOM:
+        return recipe.language_model
+    write_tiny_model(folder, train.texts, seed=recipe.seed)
+    return msgspec.structs.replace(recipe.language_model, path=str(folder))
+
+
+def _write_classifier(
+    recipe: CompoundTextRecipe, classifier: TextClassifier, language_model: LanguageModelConfig, folder: Path
+) -> None:
+    save_adapters(classifier, folder)
+    content = {
+        "classes": class_names(recipe),
+        "max_tokens": recipe.max_tokens,
+        "language_model": language_model,
+        "textualiser": recipe.textualiser,
+    }
+    text = msgspec.json.format(msgspec.json.encode(content), indent=2)
+    (folder / "classifier.json").write_bytes(text + b"\n")

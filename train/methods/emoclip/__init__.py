@@ -1,0 +1,1 @@
+"""EmoCLIP (Foteinopoulou & Patras 2024): zero-shot classes by sentences."""

@@ -1,0 +1,1 @@
+"""Videos, descriptions and their CLIP embeddings."""

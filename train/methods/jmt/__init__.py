@@ -1,0 +1,1 @@
+"""The joint multimodal transformer (Waligora et al. 2024)."""

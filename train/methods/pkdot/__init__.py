@@ -1,0 +1,1 @@
+"""PKDOT: privileged distillation by optimal transport (Aslam et al. 2024)."""

@@ -1,0 +1,145 @@
+"""What PKDOT's recipe learns from: a visual vector, a privileged one, and a label, of clips of BioVid or of one's own.
+
+The privileged modality is physiology with BioVid and the voice with one's own clips. Of both a spectrogram comes first,
+which a backbone of its own turns into a vector.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...audiovisual.log_mel import LogMelConfig
+from ...audiovisual.sources import clip_steps
+from ...audiovisual.steps import Steps
+from ...data.backbone import VisualBackbone
+from ...data.clip_faces import read_face
+from ...data.feature_files import load_features
+from ...data.sets.biovid import BioVidClip, load_fold, muscle_current, spectrogram
+from ...errors import DataError
+
+if TYPE_CHECKING:
+    from .recipe import PkdotRecipe
+
+Note = Callable[[str, str], None]
+
+
+class PairedFeatures(NamedTuple):
+    """N samples.
+
+    visual:     (N, V)
+    privileged: (N, P), or (N, rows, t) spectrograms that a backbone has yet to encode
+    labels:     (N,) int64 classes, or (N, 2) valence and arousal
+    """
+
+    visual: Tensor
+    privileged: Tensor
+    labels: Tensor
+
+
+Parts = tuple[PairedFeatures, PairedFeatures]
+
+
+def load_pairs(
+    recipe: "PkdotRecipe", root: Path | None, backbone: VisualBackbone | None, shards: Path, note: Note
+) -> Parts:
+    """Training and validation part of what `recipe.data` asks for. shards: where faces of one's own clips are kept.
+
+    Raises DataError if the data are missing or not as described.
+    """
+    if recipe.data == "drawn":
+        dim = recipe.drawn_dim if backbone is None else backbone.dim
+        counts = (recipe.drawn, max(50, recipe.drawn // 2))
+        train, valid = (
+            drawn_pairs(
+                dim, recipe.drawn_dim, count=count, outputs=recipe.outputs, is_affect=recipe.task == "affect",
+                shared=recipe.seed, seed=recipe.seed + part,
+            )
+            for part, count in enumerate(counts)
+        )  # fmt: skip
+        return train, valid
+    if recipe.data == "features":
+        return _features(recipe, root, "train", backbone), _features(recipe, root, "val", backbone)
+    if root is None or backbone is None:
+        raise DataError(f"{recipe.name} needs --data: the folder of its data set")
+    if recipe.data == "biovid":
+        return biovid_pairs(root, recipe.fold, backbone)
+    return voiced_pairs(root, shards, backbone, recipe.sound, note)
+
+
+def _features(
+    recipe: "PkdotRecipe", root: Path | None, part: str, backbone: VisualBackbone | None
+) -> PairedFeatures:  # fmt: skip
+    labels = "NL" if recipe.task == "affect" else "N int"
+    features = PairedFeatures(**load_features(root, part, {"visual": "NV", "privileged": "NP", "labels": labels}))
+    if backbone is not None:
+        backbone.check_width(features.visual.shape[1], f"{root}/{part}.safetensors")
+    return features
+
+
+def biovid_pairs(root: Path, fold: int, backbone: VisualBackbone) -> Parts:
+    """Training and test part of a published fold: clips of faces, and spectrograms of the corrugator's current.
+
+    Raises DataError if a file is missing or not as described.
+    """
+    parts = [_biovid_part(load_fold(root, fold, part), backbone) for part in ("train", "test")]
+    # A recording may be a sample longer than another, and so its spectrogram a column wider.
+    columns = min(one.shape[1] for _, spectrograms, _ in parts for one in spectrograms)
+    train, valid = (
+        PairedFeatures(visual, torch.stack([one[:, :columns] for one in spectrograms]), labels)
+        for visual, spectrograms, labels in parts
+    )
+    return train, valid
+
+
+def voiced_pairs(
+    root: Path, shards: Path, backbone: VisualBackbone, mel: LogMelConfig, note: Note
+) -> Parts:  # fmt: skip
+    """The clips of `clips.csv` in which something is heard: see `clip_steps`, each step by itself.
+
+    Raises DataError as `clip_steps`, or if nothing is heard.
+    """
+    train, valid = clip_steps(root, shards, backbone, mel, steps=1, note=note)
+    return heard_pairs(train), heard_pairs(valid)
+
+
+def heard_pairs(steps: Steps) -> PairedFeatures:
+    """The steps in which something is heard, by themselves. Raises DataError if there are fewer than two."""
+    rows = steps.heard
+    if int(rows.sum()) < 2:
+        raise DataError("nothing is heard in a part of the clips; a teacher that listens needs sound")
+    return PairedFeatures(steps.visual[rows], steps.audio[rows], steps.labels[rows])
+
+
+def drawn_pairs(
+    dim: int, state_dim: int, *, count: int, outputs: int, is_affect: bool, shared: int, seed: int
+) -> PairedFeatures:  # fmt: skip
+    """A hidden state that is seen clearly in the privileged feature and under noise in the visual one.
+
+    dim: V, state_dim: P. shared: seed of what a data set has in common; seed: of these samples
+    """
+    fixed, generator = (torch.Generator().manual_seed(number) for number in (shared, seed))
+    centres = torch.randn(outputs, state_dim, generator=fixed)
+    mixing = torch.eye(dim) if dim == state_dim else torch.randn(state_dim, dim, generator=fixed) / state_dim**0.5
+    labels = torch.randint(outputs, (count,), generator=generator)
+    state, blur = torch.randn(2, count, state_dim, generator=generator)
+    if is_affect:
+        affect = torch.tanh(state @ centres.T / state_dim**0.5)
+        return PairedFeatures((state + blur) @ mixing, state, affect)
+    state = centres[labels] + 0.5 * state
+    return PairedFeatures((state + 1.5 * blur) @ mixing, state, labels)
+
+
+def _biovid_part(clips: list[BioVidClip], backbone: VisualBackbone) -> tuple[Tensor, list[Tensor], Tensor]:
+    visual = torch.from_numpy(np.concatenate([_clip_vector(clip, backbone) for clip in clips]))
+    spectrograms = [spectrogram(muscle_current(clip.physiology)) for clip in clips]
+    return visual, spectrograms, torch.tensor([clip.label for clip in clips])
+
+
+def _clip_vector(clip: BioVidClip, backbone: VisualBackbone) -> np.ndarray:
+    count = backbone.clip.frames
+    crops = np.stack([read_face(file, backbone.size) for file in clip.frames(count=count)])
+    return backbone.clips(backbone.frames(crops), np.arange(count)[None])

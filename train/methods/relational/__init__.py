@@ -1,0 +1,1 @@
+"""Relational regression with context attention (Foteinopoulou & Patras 2022): the default model."""

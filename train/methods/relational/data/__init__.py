@@ -1,0 +1,1 @@
+"""What the default model learns from."""

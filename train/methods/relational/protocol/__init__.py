@@ -1,0 +1,1 @@
+"""Published evaluation protocols of relational regression, fold by fold."""

@@ -1,0 +1,291 @@
+"""A whole run: prepare, both stages, calibration, figures and export. Every finished step is kept and not repeated.
+
+runs/<recipe>/prepared/  faces of the videos
+runs/<recipe>/frame/     checkpoints and metrics of stage 1
+runs/<recipe>/features/  cached features for stage 2
+runs/<recipe>/clips/     checkpoints and metrics of stage 2
+runs/<recipe>/report.json, report.md, run.json
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from streamaffect.errors import ConfigError
+from streamaffect.runtime.bundle import MANIFEST
+from streamaffect.runtime.manifest import Manifest
+
+from ...bundle.card import model_card, notes_path
+from ...bundle.export import Trained, export_bundle
+from ...bundle.source_statistics import SourceStatistics, source_statistics, write_statistics
+from ...data.clips import ClipIndex, index_sequence, index_stills, join
+from ...data.prepare import prepare_videos
+from ...data.sets.ferplus import CIRCUMPLEX
+from ...data.sets.ferplus_published import pack_published
+from ...data.stills import EMOTIONS, Stills
+from ...errors import TrainingError
+from ...loop.checkpoint import latest_checkpoint, load_average
+from ...loop.ema import average_into
+from ...loop.fit import fit
+from ...loop.processes import join_processes, leave_processes
+from ...loop.progress import Progress
+from ...loop.report import write_report
+from ...loop.run_record import record_start
+from ...models.frame_encoder import FrameEncoder
+from .calibrate import Quantiles
+from .clip_stage import ClipSet, ClipTask, clip_vectors
+from .data.corpus import Corpus, data_folder, load_corpus, to_prepare, with_video_frames
+from .data.features import augmented_features, cached, plain_features
+from .data.sources import video_stills
+from .encoders import Encoder
+from .evaluate import calibrated, encode_videos, final_report, held_out_scores, predict_held_out, validation_features
+from .frame_stage import FrameModel, FrameTask, plain_crops
+from .from_bundle import load_exported_encoder
+from .model import AFFECT, AffectModel
+from .model import EMOTIONS as EMOTION_HEAD
+from .recipe import Recipe, load_recipe
+
+FAST_LAYOUT = torch.channels_last  # convolutions in bfloat16 run on matrix units only in this layout
+UNFOLDED_WITH = 512  # pictures that a bundle's encoder gets its normalisation back from
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recipe, its data and its folder.
+
+    data: the folder that holds the data sets; None for a recipe that draws its own
+    """
+
+    recipe_path: Path
+    folder: Path
+    data: Path | None
+    progress: Progress
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe's values."""
+        return load_recipe(self.recipe_path)
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """All data; loading takes some seconds."""
+        return load_corpus(self.recipe, self._people, self.data, self._shards)
+
+    @cached_property
+    def fabric(self) -> Fabric:
+        """Devices and precision; started by `torchrun`, this process is one of many."""
+        return join_processes(self.recipe.precision)
+
+    def prepare(self) -> None:
+        """Pack published tables and cut the faces of the recipe's videos, where that was not done before."""
+        with self.fabric.rank_zero_first():
+            if self.recipe.data.kind == "faces" and (told := pack_published(data_folder(self.data))) is not None:
+                self.progress.note("ferplus", told)
+            plan = to_prepare(self.recipe, self._people, self.data)
+            if plan.videos:
+                on_done = self.progress.videos(len(plan.videos))
+                prepared = prepare_videos(
+                    plan.videos, self._shards, frames=plan.frames, gap_s=plan.gap_s, on_done=on_done
+                )
+                self.progress.note("videos", prepared.summary())
+
+    def fit(self) -> None:
+        """Train both stages, each from its newest checkpoint."""
+        if self.fabric.is_global_zero:
+            for line in record_start(self.folder, self.recipe):
+                self.progress.note("changed since this run began", line)
+        self.prepare()
+        self._fit_frames()
+        self._fit_clips(self.frame_encoder().to(self.fabric.device))
+        leave_processes()
+
+    def evaluate(self) -> dict[str, object]:
+        """Calibrate, score and write `report.json` and `report.md` with its pictures."""
+        encoder, model = self._trained()
+        stills, valid = validation_features(self.recipe, encoder, self.corpus)
+        quantiles = calibrated(model, stills, valid)
+        reported = encode_videos(self.recipe, encoder, self.corpus.report_videos)
+        report = {
+            "quantiles": msgspec.to_builtins(quantiles),
+            "metrics": final_report(model, stills, reported, quantiles),
+        }
+        (self.folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        truth = torch.from_numpy(self.corpus.held_out.stills.affect)
+        write_report(self.folder, report, predict_held_out(model, stills)[AFFECT], truth)
+        return report
+
+    def export(self, target: Path) -> Manifest:
+        """Write the bundle; raises TrainingError before `evaluate`."""
+        try:
+            report = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise TrainingError(f"{self.folder}: has no report.json; run `python -m train evaluate` first") from None
+        encoder, model = self._trained()
+        quantiles = msgspec.convert(report["quantiles"], Quantiles)
+        trained = Trained(self.recipe, encoder, model, quantiles, report["metrics"], self.corpus.names)
+        notes = notes_path(self.recipe_path)
+        manifest = export_bundle(trained, target, self.recipe_path.name, lambda one: model_card(one, notes))
+        if manifest.head(EMOTION_HEAD) is not None:
+            write_statistics(self.source_statistics(encoder, model), target, manifest, EMOTION_HEAD)
+        return manifest
+
+    def source_statistics(self, encoder: Encoder, model: AffectModel) -> SourceStatistics:
+        """Of the clip vectors that stage 2 was trained on, each as often as it was met; what `personalise` needs."""
+        corpus, share = self.corpus, self.recipe.temporal.videos_share
+        frames = video_stills(corpus.videos, self.recipe.crop)
+        moving = join([index_sequence(video.time_s, self.recipe.clip, self.recipe.context) for video in corpus.videos])
+        alone = index_stills(len(corpus.clip_stills), self.recipe.clip, self.recipe.context)
+        videos = _equal_shares([number for number, video in enumerate(corpus.videos) for _ in video.pictures])
+        clips, weights = [], []
+        for name, stills, index, met, part in (
+            ("stills", corpus.clip_stills, alone, corpus.weights, 1 - share),
+            ("videos", frames, moving, videos, share),
+        ):
+            make = partial(plain_features, encoder, stills, self.recipe.crop.size, mirrored=False)
+            features = cached(self.folder / "features" / f"{name}-0.npy", make)
+            clips.append(clip_vectors(model, features, index))
+            weights.append(part * met / met.sum())
+        return source_statistics(
+            torch.cat(clips),
+            torch.from_numpy(np.concatenate([corpus.clip_stills.emotions, frames.emotions])),
+            EMOTIONS,
+            torch.from_numpy(np.concatenate(weights)),
+        )
+
+    def frame_encoder(self) -> Encoder:
+        """The finished encoder of stage 1; raises TrainingError where there is none."""
+        frame = FrameModel(self.recipe.frame)
+        load_average(_newest(self.folder / "frame"), frame)
+        if self.recipe.frame.keep_start > 0:
+            start = FrameModel(self.recipe.frame)
+            self._start(start)
+            average_into(frame.encoder, start.encoder, self.recipe.frame.keep_start)
+        frame.to(memory_format=FAST_LAYOUT)  # type: ignore[call-overload]
+        return frame.eval().encoder
+
+    @property
+    def _people(self) -> Path:
+        return self.recipe_path.parent / self.recipe.data.people
+
+    @property
+    def _shards(self) -> Path:
+        return self.folder / "prepared"
+
+    def _fit_frames(self) -> None:
+        recipe = self.recipe
+        torch.manual_seed(recipe.seed)
+        stills, weights = with_video_frames(self.corpus, recipe)
+        task = FrameTask(recipe.frame, stills, weights, self.corpus.held_out, size=recipe.crop.size, seed=recipe.seed)
+        if recipe.frame.start_from:
+            self._start(task.model)
+        task.model.to(memory_format=FAST_LAYOUT)  # type: ignore[call-overload]
+        fit(task, recipe.frame.optimiser, self.folder / "frame", fabric=self.fabric, progress=self.progress)
+
+    def _start(self, model: FrameModel) -> None:
+        """Fill a new model with the weights of a finished run, or its encoder with that of a bundle."""
+        folder = Path(self.recipe.frame.start_from)
+        if not (folder / MANIFEST).is_file():
+            load_average(_newest(folder / "frame"), model)
+            return
+        if not isinstance(model.encoder, FrameEncoder):
+            raise ConfigError(
+                "frame.start_from: a bundle continues the small encoder alone; leave out frame.pretrained"
+            )
+        stills, _ = with_video_frames(self.corpus, self.recipe)
+        rows = np.random.default_rng(self.recipe.seed).choice(len(stills), UNFOLDED_WITH)
+        crops = plain_crops(stills.take(rows), range(UNFOLDED_WITH), self.recipe.crop.size, mirrored=False)
+        load_exported_encoder(folder, model.encoder, torch.from_numpy(crops))
+
+    def _fit_clips(self, encoder: Encoder) -> None:
+        recipe, settings = self.recipe, self.recipe.temporal
+        sets = self.clip_sets(encoder)
+        torch.manual_seed(recipe.seed)
+        task = ClipTask(
+            self.affect_model(past=recipe.context.past),
+            sets,
+            [1 - settings.videos_share, settings.videos_share],
+            settings.loss,
+            held_out_scores(*validation_features(recipe, encoder, self.corpus)),
+            batch=settings.optimiser.batch,
+            batches_per_epoch=settings.batches_per_epoch,
+            seed=recipe.seed,
+        )
+        fit(task, settings.optimiser, self.folder / "clips", fabric=self.fabric, progress=self.progress)
+
+    def clip_sets(self, encoder: Encoder) -> list[ClipSet]:
+        """What stage 2 learns from, stills and videos, with features made once and then read from the run's folder."""
+        recipe, corpus = self.recipe, self.corpus
+        frames = video_stills(corpus.videos, recipe.crop)
+        index = join([index_sequence(video.time_s, recipe.clip, recipe.context) for video in corpus.videos])
+        sequences = [number for number, video in enumerate(corpus.videos) for _ in video.pictures]
+        singles = list(range(len(sequences), len(sequences) + len(corpus.stills)))
+        alone = index_stills(len(corpus.stills), recipe.clip, recipe.context)
+        still_views = self._views("stills", encoder, corpus.clip_stills, singles)
+        video_views = self._views("videos", encoder, frames, sequences)
+        return [
+            _clip_set(still_views, alone, corpus.clip_stills, corpus.weights),
+            _clip_set(video_views, index, frames, _equal_shares(sequences)),
+        ]
+
+    def _views(self, name: str, encoder: Encoder, stills: Stills, sequences: list[int]) -> list[torch.Tensor]:
+        """Features of the plain pictures, of their mirror images and of augmented versions, each (N, D)."""
+        size, settings = self.recipe.crop.size, self.recipe.temporal
+        augmented = partial(
+            augmented_features, encoder, stills, sequences, size=size, config=settings.augment, seed=self.recipe.seed
+        )
+        makers: list[Callable[[], torch.Tensor]] = [
+            partial(plain_features, encoder, stills, size, mirrored=False),
+            partial(plain_features, encoder, stills, size, mirrored=True),
+            *(partial(augmented, view=view) for view in range(settings.views)),
+        ]
+        folder = self.folder / "features"
+        views = []
+        for number, make in enumerate(makers):
+            with self.fabric.rank_zero_first(), self.fabric.autocast():
+                views.append(cached(folder / f"{name}-{number}.npy", make))
+            self.progress.note(f"features of {name}", f"{number + 1} of {len(makers)}")
+        return views
+
+    def affect_model(self, *, past: int) -> AffectModel:
+        """A new model of stage 2; past: place of the query clip in its context."""
+        recipe, settings = self.recipe, self.recipe.temporal
+        return AffectModel(
+            recipe.frame.dim, frames=recipe.clip.frames, past=past, emotions=len(EMOTIONS),
+            heads=settings.heads, layers=settings.layers, feedforward=settings.feedforward,
+            circumplex=CIRCUMPLEX, circumplex_share=settings.circumplex_share,
+        )  # fmt: skip
+
+    def _trained(self) -> tuple[Encoder, AffectModel]:
+        model = self.affect_model(past=self.recipe.context.past)
+        load_average(_newest(self.folder / "clips"), model)
+        return self.frame_encoder(), model.eval()
+
+
+def _newest(folder: Path) -> Path:
+    checkpoint = latest_checkpoint(folder)
+    if checkpoint is None:
+        raise TrainingError(f"{folder}: has no checkpoint; run `python -m train fit` first")
+    return checkpoint
+
+
+def _clip_set(views: list[torch.Tensor], index: ClipIndex, stills: Stills, weights: np.ndarray) -> ClipSet:
+    return ClipSet(views, index, torch.from_numpy(stills.emotions), torch.from_numpy(stills.affect), weights)
+
+
+def _equal_shares(sequences: list[int]) -> np.ndarray:
+    """Weights of frames such that a video counts by the root of its length: long ones more, but not in proportion."""
+    lengths = np.bincount(sequences)
+    return np.asarray([1 / np.sqrt(lengths[number]) for number in sequences], np.float64)
+
+
+def limit_threads() -> None:
+    """Keep OpenCV on one thread: batches are augmented beside the training, not before it."""
+    cv2.setNumThreads(1)

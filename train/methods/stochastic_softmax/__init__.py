@@ -1,0 +1,1 @@
+"""Temporal stochastic softmax (Ayral et al. 2021)."""

@@ -1,0 +1,1 @@
+"""Subject-based domain adaptation (Zeeshan et al. 2024)."""

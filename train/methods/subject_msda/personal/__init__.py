@@ -1,0 +1,1 @@
+"""A bundle fitted to one person, from that person's own unlabelled videos."""
