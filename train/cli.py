@@ -1,26 +1,29 @@
-"""The command line of training: `python -m train fit --config RECIPE` and its parts, and `personalise`."""
+"""The command line of training: `python -m train VERB …`. Only what parses is imported here."""
 
 import argparse
 import json
-import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from streamaffect.errors import ConfigError, StreamAffectError
+from streamaffect.errors import StreamAffectError
 
 if TYPE_CHECKING:
     from .loop.progress import Progress
-    from .methods.relational.run import Run
 
-VERBS = {
-    "fit": "train both stages, or continue; then evaluate and export",
-    "prepare": "only cut the faces of the videos",
-    "evaluate": "only calibrate and score a finished run",
-    "export": "only write the bundle of an evaluated run",
-    "protocol": "train and score every fold of a published protocol, e.g. configs/train/relational/amigos.toml",
-    "card": "print the model card of a bundle, made again from its manifest",
+RUN_VERBS = {
+    "fit": "train the recipe's method, or go on where it was interrupted; then score it and write the bundle",
+    "evaluate": "only score a finished run",
+    "export": "only write the bundle of a finished run",
+    "prepare": "only prepare the data, such as the faces of videos, so that `fit` finds them",
+    "protocol": "the same as `fit`, for recipes of published protocols, e.g. configs/train/relational/amigos.toml",
 }
+
+FIT = """\
+Trains what a recipe says: its key `method` names one of the methods below. The run is kept in runs/<name of the
+recipe>; the same command goes on with an interrupted run. Several processes: torchrun --nproc-per-node N -m train fit …
+"""
 
 PERSONALISE = """\
 Fits a bundle to one person from that person's own videos and pictures, without labels. The faces are found and cut as
@@ -39,9 +42,10 @@ first, and delete the folder when they want it deleted.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; returns the exit code: 0, 2 for a user's mistake with one line on stderr, 130 when interrupted."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = _parser(shows_recipes=bool({"-h", "--help"} & set(words))).parse_args(words)
     try:
-        _dispatch(options)
+        options.work(options)
     except StreamAffectError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
@@ -51,28 +55,49 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(*, shows_recipes: bool) -> argparse.ArgumentParser:
+    from .recipes import overview
+
     parser = argparse.ArgumentParser(prog="python -m train", description="Data to model to bundle.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb, help_text in VERBS.items():
-        sub = verbs.add_parser(verb, help=help_text, description=help_text)
-        sub.add_argument("--config", type=Path, required=True, metavar="FILE", help="the recipe, a TOML file")
-        sub.add_argument("--data", type=Path, metavar="DIR", help="folder that holds ferplus/, lfw_faces/ and videos/")
-        sub.add_argument(
-            "--run", type=Path, metavar="DIR", help="folder of the run (default: runs/<name of the recipe>)"
-        )
-        sub.add_argument("--export", type=Path, metavar="DIR", help="folder of the bundle (default: <run>/bundle)")
-    _add_personalise(verbs)
+    for verb, help_text in RUN_VERBS.items():
+        sub = _verb(verbs, verb, _prepare if verb == "prepare" else _run, help_text)
+        if verb == "fit":
+            sub.description, sub.epilog = FIT, overview() if shows_recipes else None
+        _add_run_options(sub)
+    card = _verb(verbs, "card", _print_card, "print the model card of a bundle, made again from its manifest")
+    _add_run_options(card)
+    personal = _verb(verbs, "personalise", _personalise, "fit a bundle to one person's own videos and pictures")
+    personal.description = PERSONALISE
+    _add_personalise_options(personal)
+    _add_prompts_options(_verb(verbs, "prompts", _prompts, "give a bundle of EmoCLIP other classes, without training"))
+    convert = _verb(verbs, "convert", _convert, "turn a published checkpoint into safetensors, running no code from it")
+    convert.add_argument("source", type=Path, help="a .pt, .pth or .pth.tar file")
+    convert.add_argument("target", type=Path, help="the .safetensors file to write")
     return parser
 
 
-def _add_personalise(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    sub = verbs.add_parser(
-        "personalise",
-        help="fit a bundle to one person's own unlabelled videos and pictures",
-        description=PERSONALISE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def _verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    work: Callable[[argparse.Namespace], None],
+    about: str,
+) -> argparse.ArgumentParser:
+    sub = verbs.add_parser(name, help=about, description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    sub.set_defaults(work=work)
+    return sub
+
+
+def _add_run_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--config", type=Path, required=True, metavar="FILE", help="the recipe, a TOML file")
+    sub.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder of the data sets, unless the recipe draws its own data"
     )
+    sub.add_argument("--run", type=Path, metavar="DIR", help="folder of the run (default: runs/<name of the recipe>)")
+    sub.add_argument("--export", type=Path, metavar="DIR", help="folder of the bundle (default: <run>/bundle)")
+
+
+def _add_personalise_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--recording", type=Path, required=True, metavar="DIR",
         help="folder with videos and pictures of the person alone, or one such file",
@@ -84,77 +109,67 @@ def _add_personalise(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]
     )
 
 
-def _dispatch(options: argparse.Namespace) -> None:
-    if options.verb == "personalise":
-        _personalise(options)
-        return
-    folder = options.run or Path("runs") / options.config.stem
-    target = options.export or folder / "bundle"
-    if options.verb == "card":
-        _print_card(options.config, target)
-        return
-    from rich.console import Console
-
-    from .loop.progress import Progress
-    from .methods.relational.run import Run, limit_threads
-
-    limit_threads()
-    is_first = os.environ.get("RANK", "0") == "0"  # of several processes that torchrun started
-    with Progress(Console(quiet=not is_first)) as progress:
-        if options.verb == "protocol":
-            _run_protocol(options.config, options.data, folder, progress)
-            return
-        run = Run(options.config, folder, options.data, progress)
-        _run_verb(options.verb, run, target)
+def _add_prompts_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="a bundle of EmoCLIP")
+    sub.add_argument("--clip", required=True, metavar="CLIP", help="the CLIP it was made with, a folder or a name")
+    sub.add_argument("--prompts", type=Path, required=True, metavar="FILE", help='lines of: name = "A sentence."')
+    sub.add_argument("--output", type=Path, metavar="DIR", help="folder of the new bundle (default: the old one)")
 
 
-def _run_verb(verb: str, run: "Run", target: Path) -> None:
-    if verb == "prepare":
-        run.prepare()
-    if verb == "fit":
-        run.fit()
-        if not run.fabric.is_global_zero:
-            return
-    if verb in ("fit", "evaluate"):
-        run.progress.console.print_json(json.dumps(run.evaluate()))
-    if verb in ("fit", "export"):
-        manifest = run.export(target)
-        run.progress.note(manifest.label, f"written to {target}")
+def _run(options: argparse.Namespace) -> None:
+    from .methods.harness import run_recipe
+
+    verb: Any = "fit" if options.verb == "protocol" else options.verb
+    with _first_process() as progress:
+        report = run_recipe(
+            verb, options.config, progress, data=options.data, folder=options.run, target=options.export
+        )
+        if report:
+            progress.console.print_json(json.dumps(report))
 
 
-def _run_protocol(path: Path, data: Path | None, folder: Path, progress: "Progress") -> None:
-    from .methods.relational.protocol.run import run_protocol
+def _prepare(options: argparse.Namespace) -> None:
+    from .methods.harness import prepare_recipe
 
-    if data is None:
-        raise ConfigError("protocol: --data must name the folder of the data set that the protocol is for")
-    for score in run_protocol(path, data, folder, progress).pooled:
-        bounds = "" if score.low is None else f"  95 % interval {score.low:.3f} to {score.high:.3f}"
-        progress.note(f"{score.metric} {score.output}", f"{score.value:.3f}{bounds}")
+    with _first_process() as progress:
+        prepare_recipe(options.config, progress, data=options.data, folder=options.run)
 
 
 def _personalise(options: argparse.Namespace) -> None:
-    from rich.console import Console
+    from .methods.subject_msda.personal.run import run_personalise
 
-    from streamaffect.types import NOTICE
-
-    from .loop.progress import Progress
-    from .methods.relational.run import limit_threads
-    from .methods.subject_msda.personal.report import FOLDER, summary
-    from .methods.subject_msda.personal.run import load_settings, personalise
-
-    limit_threads()
-    with Progress(Console()) as progress:
-        settings = load_settings(options.config)
-        made = personalise(options.recording, options.bundle, options.out, settings, progress)
-        for line in summary(made.report):
-            progress.note("note", line)
-        progress.note(made.manifest.label, f"written to {made.folder}, see {made.folder / FOLDER / 'report.md'}")
-        progress.note("notice", NOTICE)
+    with _first_process() as progress:
+        run_personalise(options.recording, options.bundle, options.out, options.config, progress)
 
 
-def _print_card(recipe: Path, bundle: Path) -> None:
+def _prompts(options: argparse.Namespace) -> None:
+    from .methods.emoclip.prompts import replace_prompts
+
+    with _first_process() as progress:
+        replace_prompts(options.bundle, options.clip, options.prompts, options.output or options.bundle, progress)
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from .convert import convert_checkpoint
+
+    sys.stdout.write("\n".join(convert_checkpoint(options.source, options.target)) + "\n")
+
+
+def _print_card(options: argparse.Namespace) -> None:
     from streamaffect.runtime.bundle import load_bundle
 
     from .bundle.card import model_card, notes_path
 
-    sys.stdout.write(model_card(load_bundle(bundle).manifest, notes_path(recipe)))
+    target = options.export or (options.run or Path("runs") / options.config.stem) / "bundle"
+    sys.stdout.write(model_card(load_bundle(target).manifest, notes_path(options.config)))
+
+
+def _first_process() -> "Progress":
+    """The console of a run; of several processes that torchrun started, the first one alone speaks."""
+    import os
+
+    from rich.console import Console
+
+    from .loop.progress import Progress
+
+    return Progress(Console(quiet=os.environ.get("RANK", "0") != "0"))

@@ -1,8 +1,16 @@
-"""A training recipe: one TOML file, read into typed values; an unknown key or a wrong type ends the run at once."""
+"""What all training recipes share: ranges, the optimiser, and how a TOML file becomes typed values.
 
-from typing import Annotated, Literal, TypeVar
+An unknown key or a wrong type ends the run at once.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+
+from streamaffect.errors import ConfigError
+
+EXAMPLE = "configs/train/relational/default.toml"
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
@@ -55,3 +63,33 @@ class OptimiserConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
+
+
+def read_recipe(path: Path, kind: type[Struct], *, example: str = EXAMPLE) -> Struct:
+    """Read and check a recipe of one kind.
+
+    Raises:
+        ConfigError: the file is missing or not TOML, a key is unknown, or a value is of the wrong type or range.
+    """
+    return typed_recipe(path, read_table(path, example=example), kind)
+
+
+def read_table(path: Path, *, example: str = EXAMPLE) -> dict[str, Any]:
+    """The plain values of a TOML file. Raises ConfigError where it is missing or not TOML; `example` is one that is."""
+    try:
+        content: dict[str, Any] = msgspec.toml.decode(path.read_bytes())
+        return content
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}); --config takes a recipe, e.g. {example}"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def typed_recipe(path: Path, content: dict[str, Any], kind: type[Struct]) -> Struct:
+    """The values of a recipe that was read. Raises ConfigError for an unknown key, or a wrong type or range."""
+    try:
+        return msgspec.convert(content, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}") from error

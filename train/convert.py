@@ -3,12 +3,10 @@
 Training and export read safetensors alone. A `.pt`, `.pth` or `.pth.tar` file is a pickle and can carry code;
 it is opened here only, with PyTorch's weights-only reader, which refuses everything but tensors and plain containers.
 
-    python -m train.convert fold.pth.tar fold.safetensors
+    python -m train convert fold.pth.tar fold.safetensors
 """
 
-import argparse
 import pickle
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from streamaffect.errors import ConfigError, StreamAffectError
+from streamaffect.errors import ConfigError
 
 DATA_PARALLEL = "module."
 
@@ -36,34 +34,6 @@ def convert_checkpoint(source: Path, target: Path) -> list[str]:
     save_file(tensors, partial, metadata={"source": source.name})
     partial.replace(target)
     return sorted(tensors)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Convert one file and print the names of its tensors; returns 0, or 2 with one line on stderr."""
-    parser = argparse.ArgumentParser(prog="python -m train.convert", description="A checkpoint to safetensors.")
-    parser.add_argument("source", type=Path, help="a .pt, .pth or .pth.tar file")
-    parser.add_argument("target", type=Path, help="the .safetensors file to write")
-    options = parser.parse_args(arguments)
-    try:
-        names = convert_checkpoint(options.source, options.target)
-    except StreamAffectError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    sys.stdout.write("\n".join(names) + "\n")
-    return 0
-
-
-def select_part(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
-    """The tensors under `part` ("neck", "head", "backbone" in the published checkpoints), by the names within it.
-
-    Raises ConfigError that names the parts which exist, if there is no such part.
-    """
-    prefix = f"{part}."
-    selected = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-    if not selected:
-        parts = sorted({name.split(".", 1)[0] for name in tensors})
-        raise ConfigError(f"the weights have no part '{part}'; they have {', '.join(parts)}")
-    return selected
 
 
 def _read_weights(source: Path) -> object:
@@ -86,7 +56,3 @@ def _named_tensors(value: object, name: str = "") -> Iterator[tuple[str, Tensor]
         for key, child in value.items():
             inner = str(key).removeprefix(DATA_PARALLEL)
             yield from _named_tensors(child, f"{name}.{inner}" if name else inner)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

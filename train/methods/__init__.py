@@ -1,1 +1,1 @@
-"""The methods of single papers that are more than a model, a loss or a sampler."""
+"""The methods: one folder each, all of the same shape, and the registry that finds them by a recipe's key `method`."""

@@ -1,9 +1,7 @@
 """A guided classifier as a bundle: expressions in the stream, and one more graph, which draws the attention."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -12,63 +10,61 @@ from streamaffect.runtime.manifest import (
     CLIP_ENCODER,
     CONTEXT_HEAD,
     FRAME_ENCODER,
-    SCHEMA,
     ClipSpec,
-    ContextSpec,
     CropSpec,
-    GraphSpec,
     HeadSpec,
     Manifest,
     OutputSpec,
-    TrainingSpec,
 )
 
-from ...bundle.card import model_card
-from ...bundle.export import TracedGraph, write_bundle
+from ...bundle.declared import Declared, classes_head
+from ...bundle.graphs import TracedGraph, crop_examples, feature_examples
+from ...bundle.on_clips import ALONE, head_on_clips
+from ...bundle.writer import write_bundle
 from ...data.drawn_faces import EXPRESSIONS
-from ...loop.run_record import current_commit
 from ...models.frame_encoder import grey
 from .model import SpatialClassifier
+from .recipe import AuGuidedRecipe
 from .spatial import attention_map
-
-if TYPE_CHECKING:
-    from .recipe import AuGuidedRecipe
 
 EXPRESSION_HEAD, ATTENTION_MAP = "expressions", "attention_map"
 CLIP = ClipSpec(frames=4, period_s=0.08)
-CONTEXT = ContextSpec(past=0, future=0)
 MARGIN = 0.1
 
 
 def export_au_guided(
-    model: SpatialClassifier, recipe: "AuGuidedRecipe", metrics: Mapping[str, float], target: Path
+    model: SpatialClassifier, recipe: AuGuidedRecipe, metrics: Mapping[str, float], target: Path
 ) -> Manifest:
     """Write the bundle to `target`, in place of the one that is there.
 
     Features of a clip are averaged before the classes are read. The graph `attention_map` takes crops and gives
-    (N, 1, h, w): what the head "attention" of kind "map" declares. A file `notes.md` beside the bundle becomes part of
-    its card.
+    (N, 1, h, w): what the head "attention" of kind "map" declares.
 
     Raises:
         TrainingError: a graph computes something else than the model it was made from, or the result does not load.
     """
-    generator = torch.Generator().manual_seed(0)
-    crops = torch.randint(0, 256, (2, recipe.size, recipe.size, 3), dtype=torch.uint8, generator=generator)
-    width = model.classify.in_features
-    features = torch.randn(2, CLIP.frames, width, generator=generator)
-    head = {"clip": features[:, 0], "context": features[:, :1], "valid": torch.ones(2, 1, dtype=torch.bool)}
+    crops, width = crop_examples(recipe.size), model.classify.in_features
     graphs = {
-        FRAME_ENCODER: TracedGraph(_Features(model), {"crops": crops}, ["features"]),
-        CLIP_ENCODER: TracedGraph(_Mean(), {"features": features}, ["clip"]),
-        CONTEXT_HEAD: TracedGraph(_Expressions(model), head, [EXPRESSION_HEAD]),
-        ATTENTION_MAP: TracedGraph(_Attention(model), {"crops": crops}, ["attention"]),
+        FRAME_ENCODER: TracedGraph(_Features(model), crops, ["features"]),
+        CLIP_ENCODER: TracedGraph(_Mean(), feature_examples(CLIP.frames, width), ["clip"]),
+        CONTEXT_HEAD: head_on_clips(_Expressions(model), width, EXPRESSION_HEAD),
+        ATTENTION_MAP: TracedGraph(_Attention(model), crops, ["attention"]),
     }
-    return write_bundle(
-        graphs,
-        target,
-        lambda specs: _manifest(recipe, specs, dict(metrics)),
-        lambda manifest: model_card(manifest, target.with_name("notes.md")),
+    declared = Declared(
+        name=recipe.name,
+        licence=recipe.licence,
+        seed=recipe.seed,
+        data=[recipe.data_set or recipe.data],
+        crop=CropSpec(recipe.size, MARGIN, "roll"),
+        clip=CLIP,
+        context=ALONE,
+        heads=[
+            classes_head(EXPRESSION_HEAD, [name.lower() for name in EXPRESSIONS]),
+            HeadSpec("attention", "map", [OutputSpec("attention", (0.0, float("1e6")))], input="frame"),
+        ],
+        metrics=metrics,
     )
+    return write_bundle(graphs, declared.manifest, target)
 
 
 class _OnCrops(nn.Module):
@@ -99,35 +95,9 @@ class _Mean(nn.Module):
 
 
 class _Expressions(nn.Module):
-    """The context is the clip itself; it is averaged in, so that the graph keeps the three inputs of a bundle."""
-
     def __init__(self, model: SpatialClassifier) -> None:
         super().__init__()
         self.classify = model.classify
 
-    def forward(self, clip: Tensor, context: Tensor, valid: Tensor) -> Tensor:
-        weight = valid.unsqueeze(2).to(clip.dtype)
-        mean = (clip + (weight * context).sum(dim=1)) / (1 + weight.sum(dim=1))
-        return torch.softmax(self.classify(mean), dim=1)
-
-
-def _manifest(recipe: "AuGuidedRecipe", graphs: dict[str, GraphSpec], metrics: dict[str, object]) -> Manifest:
-    shares = [OutputSpec(name.lower(), (0.0, 1.0), "probability") for name in EXPRESSIONS]
-    return Manifest(
-        schema=SCHEMA,
-        name=recipe.name,
-        version="0.1",
-        licence=recipe.licence,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        crop=CropSpec(recipe.size, MARGIN, "roll"),
-        clip=CLIP,
-        context=CONTEXT,
-        heads=[
-            HeadSpec(EXPRESSION_HEAD, "classification", shares),
-            HeadSpec("attention", "map", [OutputSpec("attention", (0.0, float("1e6")))], input="frame"),
-        ],
-        graphs=graphs,
-        training=TrainingSpec(recipe.name, [recipe.data_set or recipe.data], current_commit(Path(__file__).parent),
-                              recipe.seed),
-        metrics=metrics,
-    )  # fmt: skip
+    def forward(self, clip: Tensor) -> Tensor:
+        return torch.softmax(self.classify(clip), dim=1)

@@ -17,6 +17,8 @@ from streamaffect.types import ImageArray
 
 from ...data.drawn_faces import EXPRESSIONS, LANDMARKS, Points, draw_faces
 from ...errors import DataError
+from ...loop.context import Context
+from .recipe import AuGuidedRecipe
 from .regions import heatmaps
 
 
@@ -34,6 +36,21 @@ class LandmarkFaces:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+def load_faces(recipe: AuGuidedRecipe, context: Context) -> tuple[LandmarkFaces, LandmarkFaces]:
+    """The faces to train on, and those to score. Raises DataError if they are missing or not as described."""
+    if recipe.data == "drawn":
+        return (
+            drawn_faces(recipe.drawn, recipe.size, seed=recipe.seed),
+            drawn_faces(max(50, recipe.drawn // 4), recipe.size, seed=recipe.seed + 1),
+        )
+    root = context.data_folder(f"the pictures and folds/{recipe.data_set}")
+    folds = root / "folds" / recipe.data_set
+    return (
+        load_landmark_faces(root, folds, recipe.train, recipe.size),
+        load_landmark_faces(root, folds, recipe.valid, recipe.size),
+    )
 
 
 def as_faces(pictures: list[ImageArray], labels: list[int], landmarks: Points, size: int) -> LandmarkFaces:

@@ -5,14 +5,13 @@ to the cross-entropy with a weight (published: 9 for AffectNet, best about 4 for
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from .spatial import Channels, attention_map, map_cosine, resize_region
+from .recipe import AlignmentKind, Channels
+from .spatial import attention_map, map_cosine, resize_region
 
-AlignmentKind = Literal["cosine", "std_cosine", "l1", "l2", "kl"]
 STD_EPSILON = 1e-4
 
 

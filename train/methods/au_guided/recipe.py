@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from ...config import Count, OptimiserConfig
-from .loss import AlignmentKind
-from .spatial import Channels
+
+AlignmentKind = Literal["cosine", "std_cosine", "l1", "l2", "kl"]
+Channels = Literal["all", "left", "right", "first", "random"]
 
 
 class AuGuidedRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="au_guided"):

@@ -1,20 +1,15 @@
-"""The recipe of action-unit guidance: a classifier with the alignment loss on its last layer, scored with its maps."""
-
-from pathlib import Path
+"""A run of action-unit guidance: a classifier with the alignment loss on its last layer, scored with its maps."""
 
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ...data.drawn_faces import EXPRESSIONS
-from ...errors import DataError
-from ...loop.fit import fit
-from ...loop.progress import Progress
+from ...loop.context import Context, Report
 from ...loop.tensor_task import Batch, TensorTask
 from ...metrics.classification import uar, war
 from .bundle import export_au_guided
-from .data import LandmarkFaces, drawn_faces, load_landmark_faces
+from .data import LandmarkFaces, load_faces
 from .loss import au_alignment_loss
 from .model import SpatialClassifier
 from .recipe import AuGuidedRecipe
@@ -23,30 +18,20 @@ from .spatial import agreement, attention_map
 SCORING_BATCH = 256
 
 
-def run(
-    recipe: AuGuidedRecipe, root: Path | None, folder: Path, fabric: Fabric, progress: Progress
-) -> dict[str, float]:
+def run(recipe: AuGuidedRecipe, context: Context) -> Report:
     """Train, or go on from the newest checkpoint; returns the scores of the validation part.
-
-    The bundle is written beside `folder`.
 
     Raises DataError if the data are missing or not as described, TrainingError if the bundle cannot be written.
     """
-    train, valid = _load(recipe, root)
-    model = train_classifier(recipe, train, valid, folder, fabric=fabric, progress=progress)
+    train, valid = load_faces(recipe, context)
+    model = train_classifier(recipe, train, valid, context)
     scores = score(model, valid)
-    export_au_guided(model, recipe, scores, folder.with_name("bundle"))
-    return scores
+    context.export(lambda target: export_au_guided(model, recipe, scores, target))
+    return {**scores}
 
 
 def train_classifier(
-    recipe: AuGuidedRecipe,
-    train: LandmarkFaces,
-    valid: LandmarkFaces,
-    folder: Path,
-    *,
-    fabric: Fabric,
-    progress: Progress,
+    recipe: AuGuidedRecipe, train: LandmarkFaces, valid: LandmarkFaces, context: Context
 ) -> SpatialClassifier:
     """The averaged model after all epochs. Half of the faces of a batch are mirrored, with their regions."""
     torch.manual_seed(recipe.seed)
@@ -67,7 +52,7 @@ def train_classifier(
     task = TensorTask(
         model, tensors, losses, lambda module: score(module, valid), batch=recipe.optimiser.batch, seed=recipe.seed
     )
-    average = fit(task, recipe.optimiser, folder, fabric=fabric, progress=progress)
+    average = context.fit(task, recipe.optimiser)
     assert isinstance(average, SpatialClassifier)
     return average
 
@@ -101,21 +86,6 @@ def read_out(model: nn.Module, faces: LandmarkFaces) -> tuple[Tensor, Tensor, Te
         found.append((logits.cpu(), cams.cpu(), attention_map(features).cpu()))
     logits, cams, attentions = (torch.cat(part) for part in zip(*found, strict=True))
     return logits, cams, attentions
-
-
-def _load(recipe: AuGuidedRecipe, root: Path | None) -> tuple[LandmarkFaces, LandmarkFaces]:
-    if recipe.data == "drawn":
-        return (
-            drawn_faces(recipe.drawn, recipe.size, seed=recipe.seed),
-            drawn_faces(max(50, recipe.drawn // 4), recipe.size, seed=recipe.seed + 1),
-        )
-    if root is None:
-        raise DataError(f"{recipe.name} needs --data: the folder that holds the pictures and folds/{recipe.data_set}")
-    folds = root / "folds" / recipe.data_set
-    return (
-        load_landmark_faces(root, folds, recipe.train, recipe.size),
-        load_landmark_faces(root, folds, recipe.valid, recipe.size),
-    )
 
 
 def _mirrored(pictures: Tensor, labels: Tensor, regions: Tensor) -> tuple[Tensor, Tensor, Tensor]:

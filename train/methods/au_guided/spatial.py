@@ -4,15 +4,15 @@ A classifier that averages its last features over the picture and then applies o
 map; any layer has an attention, the mean of its channels.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-COSINE_EPSILON = 1e-8
+from .recipe import Channels
 
-Channels = Literal["all", "left", "right", "first", "random"]
+COSINE_EPSILON = 1e-8
 
 
 class Agreement(NamedTuple):

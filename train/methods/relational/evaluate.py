@@ -13,9 +13,9 @@ from ...metrics.regression import bootstrap_interval, ccc, pcc
 from .calibrate import Quantiles, conformal_quantiles, coverage
 from .clip_stage import predict_clips
 from .data.corpus import Corpus, HeldOut
-from .data.features import plain_features, still_features
 from .data.sources import video_stills
 from .encoders import Encoder
+from .features import plain_features, still_features
 from .model import AFFECT, AFFECT_SPREAD, EMOTIONS, AffectModel
 from .recipe import Recipe
 from .scores import score_stills

@@ -5,10 +5,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from streamaffect.errors import ConfigError
 from streamaffect.runtime.manifest import ClipSpec, ContextSpec, CropSpec
 
-from ...config import Count, OptimiserConfig, Precision, Share
+from ...config import Count, OptimiserConfig, Precision, Share, read_recipe
 from ...data.augment import AugmentConfig
 
 
@@ -123,7 +122,7 @@ class ClipConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
 
 
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="relational"):
     """Everything that defines a bundle, but for the data's folder."""
 
     name: str
@@ -141,15 +140,5 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read and check a recipe.
-
-    Raises:
-        ConfigError: the file is missing or not TOML, a key is unknown, or a value is of the wrong type or range.
-    """
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=Recipe)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); --config takes a recipe, e.g. "
-                          "configs/train/relational/default.toml") from error  # fmt: skip
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+    """Read and check a recipe of the default model. Raises ConfigError, see `train.config.read_recipe`."""
+    return read_recipe(path, Recipe)

@@ -7,13 +7,11 @@ runs/<recipe>/clips/     checkpoints and metrics of stage 2
 runs/<recipe>/report.json, report.md, run.json
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-import cv2
 import msgspec
 import numpy as np
 import torch
@@ -24,7 +22,6 @@ from streamaffect.runtime.bundle import MANIFEST
 from streamaffect.runtime.manifest import Manifest
 
 from ...bundle.card import model_card, notes_path
-from ...bundle.export import Trained, export_bundle
 from ...bundle.source_statistics import SourceStatistics, source_statistics, write_statistics
 from ...data.clips import ClipIndex, index_sequence, index_stills, join
 from ...data.prepare import prepare_videos
@@ -33,106 +30,111 @@ from ...data.sets.ferplus_published import pack_published
 from ...data.stills import EMOTIONS, Stills
 from ...errors import TrainingError
 from ...loop.checkpoint import latest_checkpoint, load_average
+from ...loop.context import Context, Report
 from ...loop.ema import average_into
-from ...loop.fit import fit
-from ...loop.processes import join_processes, leave_processes
-from ...loop.progress import Progress
 from ...loop.report import write_report
-from ...loop.run_record import record_start
 from ...models.frame_encoder import FrameEncoder
+from .bundle import Trained, export_bundle
 from .calibrate import Quantiles
 from .clip_stage import ClipSet, ClipTask, clip_vectors
 from .data.corpus import Corpus, data_folder, load_corpus, to_prepare, with_video_frames
-from .data.features import augmented_features, cached, plain_features
 from .data.sources import video_stills
 from .encoders import Encoder
 from .evaluate import calibrated, encode_videos, final_report, held_out_scores, predict_held_out, validation_features
+from .features import augmented_features, cached, plain_features
 from .frame_stage import FrameModel, FrameTask, plain_crops
 from .from_bundle import load_exported_encoder
 from .model import AFFECT, AffectModel
 from .model import EMOTIONS as EMOTION_HEAD
-from .recipe import Recipe, load_recipe
+from .recipe import Recipe
 
 FAST_LAYOUT = torch.channels_last  # convolutions in bfloat16 run on matrix units only in this layout
+PREPARED, FRAMES, CLIPS = "prepared", "frame", "clips"  # folders of a run
 UNFOLDED_WITH = 512  # pictures that a bundle's encoder gets its normalisation back from
+
+
+def run(recipe: Recipe, context: Context) -> Report:
+    """Train both stages, or go on; calibrate and score; write the bundle. Returns quantiles and metrics.
+
+    Raises ConfigError, DataError or TrainingError.
+    """
+    work = Run(recipe, context)
+    if context.trains:
+        prepare(recipe, context)
+        work.fit()
+        context.leave()
+        if not context.is_first:
+            return {}
+    report = work.evaluate()
+    context.export(lambda target: work.export(report, target))
+    return report
+
+
+def prepare(recipe: Recipe, context: Context) -> Report:
+    """Pack published tables and cut the faces of the recipe's videos, where that was not done before."""
+    note, people = context.progress.note, context.beside(recipe.data.people)
+    with context.fabric.rank_zero_first():
+        if recipe.data.kind == "faces" and (told := pack_published(data_folder(context.data))) is not None:
+            note("ferplus", told)
+        plan = to_prepare(recipe, people, context.data)
+        if plan.videos:
+            on_done = context.progress.videos(len(plan.videos))
+            shards = context.folder / PREPARED
+            prepared = prepare_videos(plan.videos, shards, frames=plan.frames, gap_s=plan.gap_s, on_done=on_done)
+            note("videos", prepared.summary())
+    return {}
 
 
 @dataclass(frozen=True)
 class Run:
-    """One recipe, its data and its folder.
+    """One recipe in its context."""
 
-    data: the folder that holds the data sets; None for a recipe that draws its own
-    """
+    recipe: Recipe
+    context: Context
 
-    recipe_path: Path
-    folder: Path
-    data: Path | None
-    progress: Progress
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.context.folder
 
-    @cached_property
-    def recipe(self) -> Recipe:
-        """The recipe's values."""
-        return load_recipe(self.recipe_path)
+    @property
+    def fabric(self) -> Fabric:
+        """Devices and precision."""
+        return self.context.fabric
 
     @cached_property
     def corpus(self) -> Corpus:
         """All data; loading takes some seconds."""
-        return load_corpus(self.recipe, self._people, self.data, self._shards)
-
-    @cached_property
-    def fabric(self) -> Fabric:
-        """Devices and precision; started by `torchrun`, this process is one of many."""
-        return join_processes(self.recipe.precision)
-
-    def prepare(self) -> None:
-        """Pack published tables and cut the faces of the recipe's videos, where that was not done before."""
-        with self.fabric.rank_zero_first():
-            if self.recipe.data.kind == "faces" and (told := pack_published(data_folder(self.data))) is not None:
-                self.progress.note("ferplus", told)
-            plan = to_prepare(self.recipe, self._people, self.data)
-            if plan.videos:
-                on_done = self.progress.videos(len(plan.videos))
-                prepared = prepare_videos(
-                    plan.videos, self._shards, frames=plan.frames, gap_s=plan.gap_s, on_done=on_done
-                )
-                self.progress.note("videos", prepared.summary())
+        people = self.context.beside(self.recipe.data.people)
+        return load_corpus(self.recipe, people, self.context.data, self.folder / PREPARED)
 
     def fit(self) -> None:
         """Train both stages, each from its newest checkpoint."""
-        if self.fabric.is_global_zero:
-            for line in record_start(self.folder, self.recipe):
-                self.progress.note("changed since this run began", line)
-        self.prepare()
         self._fit_frames()
         self._fit_clips(self.frame_encoder().to(self.fabric.device))
-        leave_processes()
 
-    def evaluate(self) -> dict[str, object]:
-        """Calibrate, score and write `report.json` and `report.md` with its pictures."""
+    def evaluate(self) -> Report:
+        """Calibrate and score, and write `report.md` with its pictures."""
         encoder, model = self._trained()
         stills, valid = validation_features(self.recipe, encoder, self.corpus)
         quantiles = calibrated(model, stills, valid)
         reported = encode_videos(self.recipe, encoder, self.corpus.report_videos)
-        report = {
+        report: Report = {
             "quantiles": msgspec.to_builtins(quantiles),
             "metrics": final_report(model, stills, reported, quantiles),
         }
-        (self.folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         truth = torch.from_numpy(self.corpus.held_out.stills.affect)
         write_report(self.folder, report, predict_held_out(model, stills)[AFFECT], truth)
         return report
 
-    def export(self, target: Path) -> Manifest:
-        """Write the bundle; raises TrainingError before `evaluate`."""
-        try:
-            report = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise TrainingError(f"{self.folder}: has no report.json; run `python -m train evaluate` first") from None
+    def export(self, report: Report, target: Path) -> Manifest:
+        """Write the bundle of a run with this report."""
         encoder, model = self._trained()
         quantiles = msgspec.convert(report["quantiles"], Quantiles)
-        trained = Trained(self.recipe, encoder, model, quantiles, report["metrics"], self.corpus.names)
-        notes = notes_path(self.recipe_path)
-        manifest = export_bundle(trained, target, self.recipe_path.name, lambda one: model_card(one, notes))
+        metrics = msgspec.convert(report["metrics"], dict[str, object])
+        trained = Trained(self.recipe, encoder, model, quantiles, metrics, self.corpus.names)
+        file = self.context.recipe_file
+        manifest = export_bundle(trained, target, file.name, lambda one: model_card(one, notes_path(file)))
         if manifest.head(EMOTION_HEAD) is not None:
             write_statistics(self.source_statistics(encoder, model), target, manifest, EMOTION_HEAD)
         return manifest
@@ -163,21 +165,13 @@ class Run:
     def frame_encoder(self) -> Encoder:
         """The finished encoder of stage 1; raises TrainingError where there is none."""
         frame = FrameModel(self.recipe.frame)
-        load_average(_newest(self.folder / "frame"), frame)
+        load_average(_newest(self.folder / FRAMES), frame)
         if self.recipe.frame.keep_start > 0:
             start = FrameModel(self.recipe.frame)
             self._start(start)
             average_into(frame.encoder, start.encoder, self.recipe.frame.keep_start)
         frame.to(memory_format=FAST_LAYOUT)  # type: ignore[call-overload]
         return frame.eval().encoder
-
-    @property
-    def _people(self) -> Path:
-        return self.recipe_path.parent / self.recipe.data.people
-
-    @property
-    def _shards(self) -> Path:
-        return self.folder / "prepared"
 
     def _fit_frames(self) -> None:
         recipe = self.recipe
@@ -187,13 +181,13 @@ class Run:
         if recipe.frame.start_from:
             self._start(task.model)
         task.model.to(memory_format=FAST_LAYOUT)  # type: ignore[call-overload]
-        fit(task, recipe.frame.optimiser, self.folder / "frame", fabric=self.fabric, progress=self.progress)
+        self.context.fit(task, recipe.frame.optimiser, FRAMES)
 
     def _start(self, model: FrameModel) -> None:
         """Fill a new model with the weights of a finished run, or its encoder with that of a bundle."""
         folder = Path(self.recipe.frame.start_from)
         if not (folder / MANIFEST).is_file():
-            load_average(_newest(folder / "frame"), model)
+            load_average(_newest(folder / FRAMES), model)
             return
         if not isinstance(model.encoder, FrameEncoder):
             raise ConfigError(
@@ -218,7 +212,7 @@ class Run:
             batches_per_epoch=settings.batches_per_epoch,
             seed=recipe.seed,
         )
-        fit(task, settings.optimiser, self.folder / "clips", fabric=self.fabric, progress=self.progress)
+        self.context.fit(task, settings.optimiser, CLIPS)
 
     def clip_sets(self, encoder: Encoder) -> list[ClipSet]:
         """What stage 2 learns from, stills and videos, with features made once and then read from the run's folder."""
@@ -251,7 +245,7 @@ class Run:
         for number, make in enumerate(makers):
             with self.fabric.rank_zero_first(), self.fabric.autocast():
                 views.append(cached(folder / f"{name}-{number}.npy", make))
-            self.progress.note(f"features of {name}", f"{number + 1} of {len(makers)}")
+            self.context.progress.note(f"features of {name}", f"{number + 1} of {len(makers)}")
         return views
 
     def affect_model(self, *, past: int) -> AffectModel:
@@ -265,7 +259,7 @@ class Run:
 
     def _trained(self) -> tuple[Encoder, AffectModel]:
         model = self.affect_model(past=self.recipe.context.past)
-        load_average(_newest(self.folder / "clips"), model)
+        load_average(_newest(self.folder / CLIPS), model)
         return self.frame_encoder(), model.eval()
 
 
@@ -284,8 +278,3 @@ def _equal_shares(sequences: list[int]) -> np.ndarray:
     """Weights of frames such that a video counts by the root of its length: long ones more, but not in proportion."""
     lengths = np.bincount(sequences)
     return np.asarray([1 / np.sqrt(lengths[number]) for number in sequences], np.float64)
-
-
-def limit_threads() -> None:
-    """Keep OpenCV on one thread: batches are augmented beside the training, not before it."""
-    cv2.setNumThreads(1)

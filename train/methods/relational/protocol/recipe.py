@@ -101,7 +101,7 @@ class SamplingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exploration: Annotated[int, msgspec.Meta(ge=2)] = 5
 
 
-class ProtocolRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ProtocolRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="protocol"):
     """Everything that defines an evaluation, but for the data's folder. outputs: labels in the order of the model."""
 
     name: str

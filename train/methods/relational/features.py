@@ -12,10 +12,10 @@ from torch import Tensor
 
 from streamaffect.faces.looks import looks
 
-from ....data.augment import AugmentConfig, Generator, View, apply_view, draw_view, jitter
-from ....data.stills import Stills
-from ..encoders import Encoder, encode_pictures
-from ..frame_stage import device_of, plain_crops
+from ...data.augment import AugmentConfig, Generator, View, apply_view, draw_view, jitter
+from ...data.stills import Stills
+from .encoders import Encoder, encode_pictures
+from .frame_stage import device_of, plain_crops
 
 BATCH = 256
 

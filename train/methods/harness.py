@@ -1,0 +1,87 @@
+"""One way to run any method: find it by its recipe, give it a context, keep its record and its report."""
+
+from pathlib import Path
+
+import cv2
+import msgspec
+
+from streamaffect.errors import ConfigError
+
+from ..loop.context import Context, Report, Verb
+from ..loop.processes import join_processes
+from ..loop.progress import Progress
+from .registry import LoadedRecipe, load_recipe
+
+
+def run_recipe(
+    verb: Verb,
+    file: Path,
+    progress: Progress,
+    *,
+    data: Path | None = None,
+    folder: Path | None = None,
+    target: Path | None = None,
+) -> Report:
+    """Train, score or export what a recipe says, and write `report.json`.
+
+    folder: of the run, by default `runs/<name of the recipe>`; target: of the bundle, by default `bundle/` below it
+
+    Raises ConfigError, DataError or TrainingError.
+    """
+    loaded = load_recipe(file)
+    context = open_context(verb, loaded, file, progress, data=data, folder=folder, target=target)
+    context.start(loaded.recipe)
+    work = loaded.method.work(verb)
+    assert work is not None
+    report = work(loaded.recipe, context)
+    context.report(report)
+    context.leave()
+    return report
+
+
+def prepare_recipe(file: Path, progress: Progress, *, data: Path | None = None, folder: Path | None = None) -> None:
+    """Do what of a recipe's run can be done beforehand. Raises ConfigError where the method has nothing of the kind."""
+    loaded = load_recipe(file)
+    work = loaded.method.work("prepare")
+    if work is None:
+        raise ConfigError(f"{file}: the method {loaded.method.name} prepares its data as it trains; use `fit`")
+    work(loaded.recipe, open_context("fit", loaded, file, progress, data=data, folder=folder))
+
+
+def open_context(
+    verb: Verb,
+    loaded: LoadedRecipe,
+    file: Path,
+    progress: Progress,
+    *,
+    data: Path | None = None,
+    folder: Path | None = None,
+    target: Path | None = None,
+) -> Context:
+    """The context of a run, with the processes that share it joined."""
+    limit_threads()
+    for note in loaded.notes:
+        progress.note(file.name, note)
+    folder = folder or default_folder(loaded.recipe)
+    fabric = join_processes(getattr(loaded.recipe, "precision", "32-true"))
+    return Context(
+        recipe_file=file,
+        data=data,
+        folder=folder,
+        target=target or folder / "bundle",
+        fabric=fabric,
+        progress=progress,
+        seed=loaded.recipe.seed,
+        verb=verb,
+    )
+
+
+def default_folder(recipe: msgspec.Struct) -> Path:
+    """`runs/<name of the recipe>`."""
+    name: str = recipe.name  # type: ignore[attr-defined]
+    return Path("runs") / name
+
+
+def limit_threads() -> None:
+    """Keep OpenCV on one thread: batches are augmented beside the training, not before it."""
+    cv2.setNumThreads(1)
