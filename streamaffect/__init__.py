@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     from streamaffect.feed.client import Subscriber
     from streamaffect.runtime.bundle import Bundle, load_bundle
     from streamaffect.types import Estimate, Event, Health, Meta
+    from streamaffect.version import __version__
 
 # From 1.29 on ONNX Runtime reports its use, models included, to its maker unless it finds this when it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "streamaffect.analysis": ("analyze", "analyze_image"),
@@ -43,6 +42,7 @@ _HOMES = {
     ),
     "streamaffect.runtime.bundle": ("Bundle", "load_bundle"),
     "streamaffect.types": ("Estimate", "Event", "Health", "Meta"),
+    "streamaffect.version": ("__version__",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -61,6 +61,7 @@ __all__ = [
     "StreamAffectError",
     "Subscriber",
     "WireError",
+    "__version__",
     "analyze",
     "analyze_image",
     "load_bundle",

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from streamaffect import __version__
 from streamaffect.errors import StreamAffectError
+from streamaffect.version import SOFTWARE
 
 EXIT_OK, EXIT_ERROR, EXIT_USER = 0, 1, 2
 
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="`streamaffect VERB --help` explains each verb; without a verb, `run` is meant.\n\n" + SOURCES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"streamaffect {__version__}")
+    parser.add_argument("--version", action="version", version=SOFTWARE)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_run(verbs, "run", "estimate affect from sources and publish it")
     _add_run(verbs, "record", "the same as run, with a recording that must be named")

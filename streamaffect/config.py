@@ -9,51 +9,21 @@ import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
 from streamaffect.errors import ConfigError
-from streamaffect.faces.settings import FaceSettings, TrackerSettings
-from streamaffect.feed.address import FeedSettings
-from streamaffect.sources.base import SourceSettings
+from streamaffect.settings import (
+    EngineSettings,
+    FaceSettings,
+    FeedSettings,
+    RunSettings,
+    SourceSettings,
+    TrackerSettings,
+)
 
-EngineName = Literal["auto", "tensorrt", "openvino", "onnxruntime"]
-EnginePrecision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Settings = dict[str, Any]
-
-
-class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """[engine]: which backend, in which precision, and how many threads a call may use.
-
-    precision:    "auto" is the fastest that is verified here; fp32 gives the same numbers on every machine
-    device_clips: keep features and clips in the GPU's memory; with a TensorRT engine only
-    """
-
-    backend: EngineName = "auto"
-    precision: EnginePrecision = "auto"
-    threads: Annotated[int, Meta(ge=1, le=64)] = 1
-    device_clips: bool = False
-
-
-class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """[run]: what to run and for how long.
-
-    sources:     as --source, each "SOURCE" or "name=SOURCE"
-    bundle:      folder of a bundle; empty is the shipped one
-    realtime:    play files by their clock, as if live
-    max_seconds: end after so long; 0 is never
-    record:      file to record to; empty is none
-    overwrite:   replace a recording that exists
-    """
-
-    sources: list[str] = []
-    bundle: str = ""
-    realtime: bool = False
-    max_seconds: Annotated[float, Meta(ge=0)] = 0.0
-    record: str = ""
-    overwrite: bool = False
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,7 +4,7 @@
 
 - `detector`: the protocol `FaceDetector`, and MediaPipe behind it; `litert` runs the same weights without MediaPipe.
 - `tiles`:    wraps a detector so that it also finds small faces in high-resolution frames.
-- `opening`:  from `settings` to the detector that they ask for.
+- `opening`:  from the settings to the detector that they ask for.
 - `tracker`:  gives the detections stable ids, bridges short occlusions and smooths boxes and keypoints.
 - `crop`:     cuts the aligned square that the frame encoder sees; training uses the same function.
 - `quality`:  says how usable the crop is.

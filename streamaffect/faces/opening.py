@@ -4,8 +4,8 @@ from typing import Literal
 
 from streamaffect.faces.detector import FaceDetector, MediaPipeDetector
 from streamaffect.faces.litert import LiteRTDetector
-from streamaffect.faces.settings import FaceSettings
 from streamaffect.faces.tiles import TiledDetector
+from streamaffect.settings import FaceSettings
 
 
 def open_detector(settings: FaceSettings, *, mode: Literal["video", "image"], max_faces: int) -> FaceDetector:

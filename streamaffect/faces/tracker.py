@@ -11,7 +11,7 @@ import numpy as np
 
 from streamaffect.faces.boxes import iou, suppress
 from streamaffect.faces.one_euro import OneEuroFilter, Vector
-from streamaffect.faces.settings import TrackerSettings
+from streamaffect.settings import TrackerSettings
 from streamaffect.types import Box, Face, TrackedFace
 
 MAX_COVER = 0.7  # two detections of which the smaller lies this far within the other show one face

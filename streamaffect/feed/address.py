@@ -1,34 +1,15 @@
-"""Where a feed is offered and how it is protected: its settings and its addresses."""
+"""Where a feed is offered: the parts of an address, and whether it may be bound as the settings ask."""
 
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Annotated, Literal
-
-import msgspec
+from typing import Literal
 
 from streamaffect.errors import WireError
+from streamaffect.settings import DEFAULT_ADDRESS, FeedSettings
 
-DEFAULT_ADDRESS = "tcp://127.0.0.1:5556"
 MAX_PORT = 65535
 _TCP = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\[\]:/\s]+):(?P<port>\d+|\*)")
-
-
-class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[feed]: how the feed is published.
-
-    bind:            tcp://HOST:PORT (port 0 or * takes any free one) or ipc://PATH
-    insecure_bind:   allow an address that other machines can reach without encryption and keys
-    server_key:      file with the feed's CURVE key pair; encrypts the feed, needs `allowed_clients`; empty is none
-    allowed_clients: folder with the public keys of those who may subscribe, one `*.key` file each
-    high_water_mark: messages that wait for one slow subscriber before further ones are dropped for it
-    """
-
-    bind: str = DEFAULT_ADDRESS
-    insecure_bind: bool = False
-    server_key: str = ""
-    allowed_clients: str = ""
-    high_water_mark: Annotated[int, msgspec.Meta(ge=1)] = 1000
 
 
 @dataclass(frozen=True, slots=True)

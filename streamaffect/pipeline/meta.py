@@ -1,10 +1,10 @@
 """The meta message: what a subscriber must know to read a stream."""
 
-import streamaffect
 from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import EngineInfo
 from streamaffect.types import NOTICE, HeadMeta, Meta
+from streamaffect.version import SOFTWARE
 
 
 def make_meta(stream: Stream, bundle: Bundle, engine: EngineInfo, *, t_ns: int) -> Meta:
@@ -33,6 +33,6 @@ def make_meta(stream: Stream, bundle: Bundle, engine: EngineInfo, *, t_ns: int) 
         context_s=manifest.context.clips * manifest.clip.length_s,
         engine=str(engine),
         engine_reason=engine.reason,
-        software=f"streamaffect {streamaffect.__version__}",
+        software=SOFTWARE,
         notice=NOTICE,
     )

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from streamaffect.config import Config, EngineSettings
+from streamaffect.config import Config
 from streamaffect.errors import ConfigError, EngineError
 from streamaffect.faces.detector import FaceDetector
 from streamaffect.faces.opening import open_detector
@@ -15,6 +15,7 @@ from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.choice import AUTO, open_engine
 from streamaffect.runtime.engine import StreamEngine
+from streamaffect.settings import EngineSettings
 from streamaffect.sources.parse import make_source, split_name
 
 

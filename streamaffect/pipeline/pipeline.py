@@ -20,7 +20,7 @@ from streamaffect.pipeline.stats import StreamStats
 from streamaffect.pipeline.worker import OFFLINE_FRAMES, Stream, Worker
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import StreamEngine
-from streamaffect.sources.base import SourceSettings
+from streamaffect.settings import SourceSettings
 from streamaffect.sources.supervise import Backoff, SourceChange
 from streamaffect.types import Estimate, Event, Message, Sightings
 

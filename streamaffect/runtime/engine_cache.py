@@ -18,7 +18,6 @@ from streamaffect.runtime.engine_record import (
     BENCH_FILE,
     ENGINE_FILE,
     SCHEMA,
-    SOFTWARE,
     VERIFY_FILE,
     BenchReport,
     EngineRecord,
@@ -26,6 +25,7 @@ from streamaffect.runtime.engine_record import (
 )
 from streamaffect.runtime.machine import backend_version
 from streamaffect.runtime.onnx_file import read_signature
+from streamaffect.version import SOFTWARE
 
 CACHE_VARIABLE = "STREAMAFFECT_CACHE"
 

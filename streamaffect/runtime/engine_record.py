@@ -9,10 +9,9 @@ from typing import Literal
 
 import msgspec
 
-from streamaffect import __version__
+from streamaffect.version import SOFTWARE
 
 SCHEMA = 1
-SOFTWARE = f"streamaffect {__version__}"
 ENGINE_FILE, VERIFY_FILE, BENCH_FILE = "engine.json", "verify.json", "bench.json"
 
 Backend = Literal["onnxruntime", "openvino", "tensorrt"]

@@ -17,9 +17,10 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import WireError
-from streamaffect.feed.address import DEFAULT_ADDRESS, Address, FeedSettings, check_protection
+from streamaffect.feed.address import Address, check_protection
 from streamaffect.feed.keys import check_curve, load_allowed, load_pair
 from streamaffect.feed.wire import as_repeat, encode, topic_of, topic_prefix
+from streamaffect.settings import DEFAULT_ADDRESS, FeedSettings
 from streamaffect.types import Estimate, Event, Message
 
 LINGER_MS = 200

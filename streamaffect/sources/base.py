@@ -2,36 +2,9 @@
 
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Annotated, Protocol, Self
-
-import msgspec
+from typing import Protocol, Self
 
 from streamaffect.types import Frame
-
-Seconds = Annotated[float, msgspec.Meta(gt=0.0, le=3600.0)]
-
-
-class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How cameras and network streams are opened and kept alive.
-
-    width, height, fps: what a camera is asked for, in pixels and frames per second; it may answer with something else
-    open_timeout_s:     how long a camera or host may take to give its first frame
-    read_timeout_s:     how long a live source may be silent before it counts as lost
-    backoff_min_s:      the first wait before a lost source is opened again; each further wait is twice as long
-    backoff_max_s:      the longest such wait
-    """
-
-    width: Annotated[int, msgspec.Meta(ge=16, le=7680)] = 640
-    height: Annotated[int, msgspec.Meta(ge=16, le=4320)] = 480
-    fps: Annotated[float, msgspec.Meta(ge=1.0, le=240.0)] = 30.0
-    open_timeout_s: Seconds = 10.0
-    read_timeout_s: Seconds = 5.0
-    backoff_min_s: Seconds = 0.5
-    backoff_max_s: Seconds = 30.0
-
-    def __post_init__(self) -> None:
-        if self.backoff_min_s > self.backoff_max_s:
-            raise ValueError(f"backoff_min_s is {self.backoff_min_s:g}, above backoff_max_s {self.backoff_max_s:g}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ import cv2
 
 from streamaffect.clock import Clock
 from streamaffect.errors import SourceEndedError, SourceOpenError, SourceStalledError
-from streamaffect.sources.base import SourceInfo, SourceSettings
+from streamaffect.settings import SourceSettings
+from streamaffect.sources.base import SourceInfo
 from streamaffect.sources.capture import positive
 from streamaffect.sources.grabber import Grabber
 from streamaffect.types import Frame

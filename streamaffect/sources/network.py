@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 import cv2
 
 from streamaffect.errors import SourceOpenError
-from streamaffect.sources.base import Source, SourceInfo, SourceSettings
+from streamaffect.settings import SourceSettings
+from streamaffect.sources.base import Source, SourceInfo
 from streamaffect.sources.capture import open_capture, positive
 from streamaffect.sources.live import LiveCapture
 from streamaffect.sources.probe import probe, wrong_credentials

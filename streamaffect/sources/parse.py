@@ -8,7 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from streamaffect.errors import ConfigError
-from streamaffect.sources.base import Source, SourceSettings
+from streamaffect.settings import SourceSettings
+from streamaffect.sources.base import Source
 from streamaffect.sources.redaction import redact
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")

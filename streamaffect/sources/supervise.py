@@ -8,7 +8,8 @@ from typing import Literal
 
 from streamaffect.clock import monotonic_ns
 from streamaffect.errors import SourceEndedError, SourceError, SourceStalledError
-from streamaffect.sources.base import Source, SourceSettings
+from streamaffect.settings import SourceSettings
+from streamaffect.sources.base import Source
 from streamaffect.types import Frame
 
 SourceChange = Literal["source_lost", "source_back"]

@@ -6,7 +6,8 @@ from pathlib import Path
 import cv2
 
 from streamaffect.errors import SourceOpenError
-from streamaffect.sources.base import Source, SourceInfo, SourceSettings
+from streamaffect.settings import SourceSettings
+from streamaffect.sources.base import Source, SourceInfo
 from streamaffect.sources.capture import open_capture
 from streamaffect.sources.live import LiveCapture
 from streamaffect.types import Frame

@@ -66,7 +66,7 @@ def _guarded(name: str, attempt: Callable[[], Finding]) -> Finding:
 
 def _face_detector() -> Finding:
     from streamaffect.faces.detector import MediaPipeDetector
-    from streamaffect.sources.base import SourceSettings
+    from streamaffect.settings import SourceSettings
     from streamaffect.sources.parse import make_source
 
     with make_source("demo", settings=SourceSettings()) as source, MediaPipeDetector() as detector:
@@ -127,7 +127,7 @@ def _optional(name: str, distribution: str, remedy: str) -> Finding:
 
 
 def _feed() -> Finding:
-    from streamaffect.feed.address import FeedSettings
+    from streamaffect.settings import FeedSettings
     from streamaffect.sinks.zmq import ZmqPublisher
 
     publisher = ZmqPublisher(FeedSettings())

@@ -12,13 +12,13 @@ import msgspec
 
 from streamaffect.config import Config
 from streamaffect.errors import ConfigError
-from streamaffect.feed.address import DEFAULT_ADDRESS
 from streamaffect.pipeline.meta import make_meta
 from streamaffect.pipeline.opening import open_stream_engine, open_streams
 from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.recordings.reading import RecordingHeader
 from streamaffect.recordings.replay import Replay
 from streamaffect.runtime.bundle import load_bundle
+from streamaffect.settings import DEFAULT_ADDRESS
 from streamaffect.sinks.base import Policy, Sink, SinkThread
 from streamaffect.sinks.display.sink import RunInfo, can_redraw, choose_display, make_display
 from streamaffect.sinks.recorder import Recorder

@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from streamaffect.sources.base import Source, SourceSettings
+from streamaffect.settings import SourceSettings
+from streamaffect.sources.base import Source
 from streamaffect.sources.parse import make_source
 from streamaffect.sources.supervise import Backoff, SourceChange, frames
 from streamaffect.types import Frame, ImageArray

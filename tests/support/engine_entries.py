@@ -11,7 +11,6 @@ from streamaffect.runtime.engine_cache import CachedEngine
 from streamaffect.runtime.engine_record import (
     BENCH_FILE,
     SCHEMA,
-    SOFTWARE,
     VERIFY_FILE,
     Backend,
     BenchReport,
@@ -23,6 +22,7 @@ from streamaffect.runtime.engine_record import (
     VerifyReport,
 )
 from streamaffect.runtime.machine import backend_version, cpu_name
+from streamaffect.version import SOFTWARE
 
 
 def make_key(

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from streamaffect.feed.address import FeedSettings
 from streamaffect.feed.client import Subscriber
+from streamaffect.settings import FeedSettings
 from streamaffect.sinks.base import SinkThread
 from streamaffect.sinks.zmq import ZmqPublisher
 from streamaffect.types import Estimate, Message

@@ -7,11 +7,11 @@ import numpy as np
 
 from streamaffect.clock import monotonic_ns
 from streamaffect.errors import SourceEndedError
-from streamaffect.faces.settings import TrackerSettings
 from streamaffect.faces.tracker import Tracker
 from streamaffect.pipeline.stages import FaceStage
 from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle
+from streamaffect.settings import TrackerSettings
 from streamaffect.sources.base import Source, SourceInfo
 from streamaffect.types import Box, Face, Frame, ImageArray
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamaffect.config import Config, RunSettings, load_config, to_toml
+from streamaffect.config import Config, load_config, to_toml
 from streamaffect.errors import ConfigError
+from streamaffect.settings import RunSettings
 
 
 def write(folder: Path, text: str) -> Path:

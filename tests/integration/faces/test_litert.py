@@ -9,8 +9,8 @@ from streamaffect.faces.boxes import iou
 from streamaffect.faces.detector import MediaPipeDetector
 from streamaffect.faces.litert import LiteRTDetector
 from streamaffect.faces.opening import open_detector
-from streamaffect.faces.settings import FaceSettings
 from streamaffect.faces.tiles import TiledDetector
+from streamaffect.settings import FaceSettings
 from tests.support.faces import demo_frames
 
 pytest.importorskip("ai_edge_litert.interpreter", reason="the extra litert is not installed")

@@ -20,7 +20,7 @@ from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.engine import Engine
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
-from streamaffect.sources.base import SourceSettings
+from streamaffect.settings import SourceSettings
 from streamaffect.sources.demo import DEMO_CLIP
 from streamaffect.types import Estimate, Event, Face, FloatArray, Health, ImageArray, Message
 from tests.support.bundles import write_bundle

@@ -9,8 +9,8 @@ import pytest
 import zmq
 
 from streamaffect.errors import FeedTimeoutError, WireError
-from streamaffect.feed.address import FeedSettings
 from streamaffect.feed.client import Subscriber
+from streamaffect.settings import FeedSettings
 from streamaffect.sinks.zmq import ZmqPublisher
 from streamaffect.types import Estimate, Event, Health, Message, Meta
 from tests.support.feeds import ANY_PORT, WAIT_S, publishing, received, seqs

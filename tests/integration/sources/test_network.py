@@ -8,7 +8,8 @@ from typing import Literal
 import pytest
 
 from streamaffect.errors import SourceEndedError, SourceOpenError, SourceStalledError
-from streamaffect.sources.base import Source, SourceSettings
+from streamaffect.settings import SourceSettings
+from streamaffect.sources.base import Source
 from streamaffect.sources.parse import make_source
 from streamaffect.types import ImageArray
 from tests.support.http_stream import HttpVideo

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamaffect.faces.settings import TrackerSettings
 from streamaffect.faces.tracker import Tracker, TrackUpdate
+from streamaffect.settings import TrackerSettings
 from streamaffect.types import Box, Face
 
 FRAME_S = 1 / 25

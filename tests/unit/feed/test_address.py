@@ -1,7 +1,8 @@
 import pytest
 
 from streamaffect.errors import WireError
-from streamaffect.feed.address import FeedSettings, check_protection, parse_address
+from streamaffect.feed.address import check_protection, parse_address
+from streamaffect.settings import FeedSettings
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from streamaffect.affect.estimate import Estimator, Observation, Prediction
-from streamaffect.config import EngineSettings
 from streamaffect.errors import ConfigError, EngineError
 from streamaffect.pipeline.opening import open_stream_engine
 from streamaffect.runtime.bundle import Bundle, load_bundle
@@ -16,6 +15,7 @@ from streamaffect.runtime.device_clips import DeviceClips
 from streamaffect.runtime.device_rows import DeviceRows
 from streamaffect.runtime.engine import RowEngine
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
+from streamaffect.settings import EngineSettings
 from tests.support.bundles import SIZE, write_bundle
 from tests.support.engine_entries import make_key, ready
 from tests.support.fake_gpu import CopyKind, FakeGpu, Status, fake_plan, install, open_fake_engine

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from streamaffect.errors import ConfigError
-from streamaffect.sources.base import SourceSettings
+from streamaffect.settings import SourceSettings
 from streamaffect.sources.parse import make_source, split_name
 
 SETTINGS = SourceSettings()

@@ -1,0 +1,119 @@
+"""What can be set, by section of the configuration; `streamaffect.config` reads and checks it.
+
+Structs alone, so that what needs a setting doesn't load what it sets.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+EngineName = Literal["auto", "tensorrt", "openvino", "onnxruntime"]
+EnginePrecision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
+Positive = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(gt=0.0, le=3600.0)]
+
+DEFAULT_ADDRESS = "tcp://127.0.0.1:5556"
+
+
+class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[run]: what to run and for how long.
+
+    sources:     as --source, each "SOURCE" or "name=SOURCE"
+    bundle:      folder of a bundle; empty is the shipped one
+    realtime:    play files by their clock, as if live
+    max_seconds: end after so long; 0 is never
+    record:      file to record to; empty is none
+    overwrite:   replace a recording that exists
+    """
+
+    sources: list[str] = []
+    bundle: str = ""
+    realtime: bool = False
+    max_seconds: Annotated[float, Meta(ge=0)] = 0.0
+    record: str = ""
+    overwrite: bool = False
+
+
+class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[engine]: which backend, in which precision, and how many threads a call may use.
+
+    precision:    "auto" is the fastest that is verified here; fp32 gives the same numbers on every machine
+    device_clips: keep features and clips in the GPU's memory; with a TensorRT engine only
+    """
+
+    backend: EngineName = "auto"
+    precision: EnginePrecision = "auto"
+    threads: Annotated[int, Meta(ge=1, le=64)] = 1
+    device_clips: bool = False
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[source]: how cameras and network streams are opened and kept alive.
+
+    width, height, fps: what a camera is asked for, in pixels and frames per second; it may answer with something else
+    open_timeout_s:     how long a camera or host may take to give its first frame
+    read_timeout_s:     how long a live source may be silent before it counts as lost
+    backoff_min_s:      the first wait before a lost source is opened again; each further wait is twice as long
+    backoff_max_s:      the longest such wait
+    """
+
+    width: Annotated[int, Meta(ge=16, le=7680)] = 640
+    height: Annotated[int, Meta(ge=16, le=4320)] = 480
+    fps: Annotated[float, Meta(ge=1.0, le=240.0)] = 30.0
+    open_timeout_s: Seconds = 10.0
+    read_timeout_s: Seconds = 5.0
+    backoff_min_s: Seconds = 0.5
+    backoff_max_s: Seconds = 30.0
+
+    def __post_init__(self) -> None:
+        if self.backoff_min_s > self.backoff_max_s:
+            raise ValueError(f"backoff_min_s is {self.backoff_min_s:g}, above backoff_max_s {self.backoff_max_s:g}")
+
+
+class FaceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[faces]: the detector.
+
+    detector:  "mediapipe", or "litert": the same network without MediaPipe
+    min_score: detections below this confidence are dropped
+    tiles:     1 looks at the whole frame; 2 and more also search it in tiles, for small faces in large frames
+    """
+
+    detector: Literal["mediapipe", "litert"] = "mediapipe"
+    min_score: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    tiles: Annotated[int, Meta(ge=1, le=4)] = 1
+
+
+class TrackerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[tracker]: how the tracker believes, keeps and smooths.
+
+    confirm_hits, confirm_s: a candidate becomes a track after so many detections and so many seconds, both
+    keep_s:         a track that is hidden for longer is lost; the default is one clip
+    max_faces:      so many tracks at once: the oldest stay, and of new faces the largest come first
+    min_cutoff_hz:  smoothing at rest, lower is smoother
+    beta:           how fast smoothing gives way to motion, in Hz per face size per second
+    """
+
+    confirm_hits: Annotated[int, Meta(ge=1)] = 3
+    confirm_s: Annotated[float, Meta(ge=0)] = 0.12
+    keep_s: Annotated[float, Meta(ge=0)] = 0.64
+    max_faces: Annotated[int, Meta(ge=1)] = 8
+    min_cutoff_hz: Positive = 1.0
+    beta: Annotated[float, Meta(ge=0)] = 8.0
+
+
+class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[feed]: how the feed is published.
+
+    bind:            tcp://HOST:PORT (port 0 or * takes any free one) or ipc://PATH
+    insecure_bind:   allow an address that other machines can reach without encryption and keys
+    server_key:      file with the feed's CURVE key pair; encrypts the feed, needs `allowed_clients`; empty is none
+    allowed_clients: folder with the public keys of those who may subscribe, one `*.key` file each
+    high_water_mark: messages that wait for one slow subscriber before further ones are dropped for it
+    """
+
+    bind: str = DEFAULT_ADDRESS
+    insecure_bind: bool = False
+    server_key: str = ""
+    allowed_clients: str = ""
+    high_water_mark: Annotated[int, Meta(ge=1)] = 1000
