@@ -106,9 +106,9 @@ def _files(source: Path | None) -> list[Path]:
 def _clips_of_video(file: Path, bundle: Bundle) -> list[FaceClip]:
     """One clip per track, of the frames on which the face is seen well enough."""
     from streamaffect.faces.detector import MediaPipeDetector
-    from streamaffect.faces.settings import TrackerSettings
     from streamaffect.faces.tracker import Tracker
     from streamaffect.pipeline.stages import FaceStage
+    from streamaffect.settings import TrackerSettings
 
     stage = FaceStage(MediaPipeDetector(), Tracker(TrackerSettings()), bundle)
     tracks: dict[int, tuple[list[ImageArray], list[float]]] = {}
