@@ -10,7 +10,7 @@ from msgspec import Meta
 
 EngineName = Literal["auto", "tensorrt", "openvino", "onnxruntime"]
 EnginePrecision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
-Positive = Annotated[float, Meta(gt=0)]
+Positive = Annotated[float, Meta(gt=0.0)]
 Seconds = Annotated[float, Meta(gt=0.0, le=3600.0)]
 
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5556"
@@ -30,7 +30,7 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sources: list[str] = []
     bundle: str = ""
     realtime: bool = False
-    max_seconds: Annotated[float, Meta(ge=0)] = 0.0
+    max_seconds: Annotated[float, Meta(ge=0.0)] = 0.0
     record: str = ""
     overwrite: bool = False
 
@@ -80,7 +80,7 @@ class FaceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     detector: Literal["mediapipe", "litert"] = "mediapipe"
-    min_score: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    min_score: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5
     tiles: Annotated[int, Meta(ge=1, le=4)] = 1
 
 
@@ -95,11 +95,11 @@ class TrackerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """
 
     confirm_hits: Annotated[int, Meta(ge=1)] = 3
-    confirm_s: Annotated[float, Meta(ge=0)] = 0.12
-    keep_s: Annotated[float, Meta(ge=0)] = 0.64
+    confirm_s: Annotated[float, Meta(ge=0.0)] = 0.12
+    keep_s: Annotated[float, Meta(ge=0.0)] = 0.64
     max_faces: Annotated[int, Meta(ge=1)] = 8
     min_cutoff_hz: Positive = 1.0
-    beta: Annotated[float, Meta(ge=0)] = 8.0
+    beta: Annotated[float, Meta(ge=0.0)] = 8.0
 
 
 class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
