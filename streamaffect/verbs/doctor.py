@@ -6,31 +6,15 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from streamaffect.clock import monotonic_ns
 from streamaffect.errors import StreamAffectError
-
-State = Literal["ok", "absent", "broken"]
+from streamaffect.verbs.findings import Finding
 
 _MARKS = {"ok": "[green]ok[/]", "absent": "[yellow]absent[/]", "broken": "[red]broken[/]"}
 TIMED_CALLS = 50
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One thing that was tried.
-
-    state:  ok; absent (a run works without it); broken (a run needs it)
-    detail: what was found, or why it failed
-    remedy: what to do, empty where nothing is to be done
-    """
-
-    name: str
-    state: State
-    detail: str
-    remedy: str = ""
 
 
 def doctor(*, as_json: bool) -> int:

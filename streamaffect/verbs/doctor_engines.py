@@ -8,7 +8,7 @@ from streamaffect.runtime.bundle import load_bundle
 from streamaffect.runtime.choice import build_command, objection
 from streamaffect.runtime.engine_cache import list_engines
 from streamaffect.runtime.machine import backend_version
-from streamaffect.verbs.doctor import Finding
+from streamaffect.verbs.findings import Finding
 
 NVIDIA_DEVICE = Path("/dev/nvidia0")
 

@@ -6,7 +6,7 @@ import pytest
 
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.verbs import doctor_engines
-from streamaffect.verbs.doctor import Finding
+from streamaffect.verbs.findings import Finding
 from tests.support.engine_entries import make_key, publish, ready
 
 
