@@ -18,7 +18,7 @@ from streamaffect.runtime.engine_record import SCHEMA, BenchReport, ColdStart, P
 from streamaffect.runtime.manifest import CLIP_ENCODER, CONTEXT_HEAD, FRAME_ENCODER, ROLES
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 
-from .reports.facts import machine, now
+from .facts import machine, now
 
 REFERENCE = "onnxruntime CPU fp32"
 FRAME = "frame"

@@ -28,13 +28,13 @@ from streamaffect.runtime.manifest import FRAME_ENCODER
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 
 from .bench import make_report, measure
-from .builders.quantise import CALIBRATION_CROPS, write_int8
 from .cold import measure_cold_start
 from .crops import ClipSet, spread_out
+from .facts import now
 from .file_hash import sha256_of
-from .layers import LayerTypes, types_of_graphs, types_of_openvino
+from .graphs.layers import LayerTypes, types_of_graphs, types_of_openvino
+from .graphs.quantise import CALIBRATION_CROPS, write_int8
 from .progress import Steps
-from .reports.facts import now
 from .store import EngineStore
 from .verify import compare
 
@@ -200,7 +200,7 @@ def _compile(
 ) -> tuple[dict[str, Path], LayerTypes]:
     """The graphs that replace the bundle's own, by role, as files in the workspace; and the types of the layers."""
     if plan.backend == "tensorrt":
-        from .builders.tensorrt import write_plans
+        from .tensorrt_build import write_plans
 
         return write_plans(bundle, plan.precision, plan.max_batch, clips, workspace, cache=store.root)
     files: dict[

@@ -18,7 +18,7 @@ from . import build as building
 from .bench import REFERENCE
 from .build import Plan
 from .crops import ClipSet, collect_clips
-from .inspection import graphs_beside, inspect_bundle
+from .graphs.inspection import graphs_beside, inspect_bundle
 from .progress import Steps
 from .reports.plot import write_plot
 from .reports.tables import cold_table, engines_table, layers_line, timings_table, verification_table

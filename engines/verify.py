@@ -18,7 +18,7 @@ from streamaffect.runtime.manifest import HeadSpec
 from streamaffect.types import BoolArray, FloatArray, ImageArray
 
 from .crops import FaceClip
-from .reports.facts import now
+from .facts import now
 
 CCC_LIMIT = 0.005
 P99_LIMIT = 0.025  # share of an output's range

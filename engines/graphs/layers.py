@@ -14,7 +14,7 @@ from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine_record import Precision
 from streamaffect.runtime.manifest import ROLES
 
-from .builders.quantise import has_onnx
+from .onnx_package import has_onnx
 
 LayerTypes = dict[str, dict[str, int]]
 

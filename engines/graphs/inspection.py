@@ -14,7 +14,7 @@ from rich.table import Table
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.manifest import ROLES, HeadSpec
 
-from .builders.quantise import require_onnx
+from .onnx_package import require_onnx
 
 BESIDE = "; beside the stream"
 

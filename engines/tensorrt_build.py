@@ -16,10 +16,11 @@ from streamaffect.runtime.engine_record import Precision
 from streamaffect.runtime.manifest import CONTEXT_HEAD, FRAME_ENCODER, ROLES
 from streamaffect.runtime.tensorrt import import_tensorrt, used_outputs
 
-from ..crops import ClipSet, spread_out
-from ..layers import LayerTypes, types_of_graph
-from .half import to_half
-from .quantise import CALIBRATION_CROPS, require_onnx, write_int8
+from .crops import ClipSet, spread_out
+from .graphs.half import to_half
+from .graphs.layers import LayerTypes, types_of_graph
+from .graphs.onnx_package import require_onnx
+from .graphs.quantise import CALIBRATION_CROPS, write_int8
 
 
 def write_plans(

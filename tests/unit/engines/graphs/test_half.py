@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from engines.builders.half import to_half
+from engines.graphs.half import to_half
 from streamaffect.runtime.bundle import load_bundle
 from tests.support.bundles import SIZE, context_head
 from tests.support.conv_bundles import conv_encoder

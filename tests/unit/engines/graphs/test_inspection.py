@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.inspection import count_multiply_adds, graphs_beside, inspect_bundle
+from engines.graphs.inspection import count_multiply_adds, graphs_beside, inspect_bundle
 from streamaffect.runtime.bundle import load_bundle
 from tests.support.bundles import DIM, add_attention_graph, context_head, edit_manifest, write_bundle
 from tests.support.conv_bundles import CHANNELS, conv_encoder, write_conv_bundle

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engines.builders.half import to_half
-from engines.builders.quantise import write_int8
-from engines.layers import types_of_graph, types_of_graphs, types_of_openvino
+from engines.graphs.half import to_half
+from engines.graphs.layers import types_of_graph, types_of_graphs, types_of_openvino
+from engines.graphs.quantise import write_int8
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from tests.support.bundles import SIZE
 from tests.support.conv_bundles import conv_encoder, write_conv_bundle
@@ -41,7 +41,7 @@ def test_a_role_that_was_not_compiled_counts_the_bundles_own_graph(bundle: Bundl
 
 
 def test_without_the_onnx_package_nothing_is_counted(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engines.layers.has_onnx", lambda: False)
+    monkeypatch.setattr("engines.graphs.layers.has_onnx", lambda: False)
     assert types_of_graphs(bundle, {}) == {}
 
 

@@ -8,7 +8,8 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from engines.builders.quantise import require_onnx, write_int8
+from engines.graphs.onnx_package import require_onnx
+from engines.graphs.quantise import write_int8
 from streamaffect.errors import EngineError
 from streamaffect.runtime.engine_record import Backend
 from streamaffect.types import ImageArray

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .quantise import require_onnx
+from .onnx_package import require_onnx
 
 PRODUCTS = {"Conv", "Gemm", "MatMul", "ConvTranspose"}
 # Element-wise, or only moving values: they follow their inputs into fp16.

@@ -7,10 +7,10 @@ import onnx
 import pytest
 
 from engines.build import Plan, bench, build, make_plans, verify
-from engines.builders.tensorrt import write_plans
 from engines.crops import ClipSet, FaceClip
 from engines.progress import Steps
 from engines.store import EngineStore
+from engines.tensorrt_build import write_plans
 from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine

@@ -4,7 +4,6 @@ All backends get the same kind of graph. What differs is the activation type: ON
 values with a zero point, OpenVINO and TensorRT symmetric signed ones.
 """
 
-import importlib.util
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +15,10 @@ from streamaffect.errors import EngineError
 from streamaffect.runtime.engine_record import Backend
 from streamaffect.types import ImageArray
 
+from .onnx_package import require_onnx
+
 CALIBRATION_CROPS = 192
 QUANTISED = ["Conv"]
-INSTALL = "pip install 'streamaffect[engines]'"
 
 
 class _CropReader:
@@ -65,17 +65,6 @@ def write_int8(source: Path, target: Path, crops: ImageArray, backend: Backend) 
         )
     prepared.unlink()
     return convolutions
-
-
-def has_onnx() -> bool:
-    """Whether graphs can be read and rewritten here."""
-    return importlib.util.find_spec("onnx") is not None
-
-
-def require_onnx() -> None:
-    """Raise EngineError with the command that installs the onnx package, where it is missing."""
-    if not has_onnx():
-        raise EngineError(f"graphs are rewritten with the onnx package, which is not installed; {INSTALL}")
 
 
 @contextmanager

@@ -1,1 +1,0 @@
-"""What each backend compiles: graphs in half precision, quantised graphs, TensorRT plans."""

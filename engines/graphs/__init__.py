@@ -1,0 +1,1 @@
+"""Graphs as data: read, counted, and rewritten in half precision or quantised."""
