@@ -1,12 +1,70 @@
-"""From predictions to the estimates of one stream: sequence numbers, status and calibrated values."""
+"""From predictions to estimates: sequence numbers, status and calibrated values."""
 
-import msgspec
+from dataclasses import dataclass
 
-from streamaffect.affect.calibration import Affect, is_finite, read_heads
+from streamaffect.affect.calibration import Affect, Kind, is_finite, read_heads
 from streamaffect.affect.clips import TIME_EPSILON_S
 from streamaffect.affect.estimate import Prediction, TrackKey
 from streamaffect.runtime.bundle import Bundle
-from streamaffect.types import Estimate, Sighting, Sightings, Status
+from streamaffect.runtime.manifest import Manifest
+from streamaffect.types import Estimate, Face, Sighting, Sightings, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The face that an estimate speaks of, and when it was seen; fields as in `Estimate`."""
+
+    stream: str
+    track: int
+    face: Face
+    quality: float | None
+    t_capture_ns: int
+    pts_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Provisional:
+    """What was said of a face and waits for its future."""
+
+    seq: int
+    seen: Seen
+    status: Status
+
+
+def make_estimate(
+    manifest: Manifest,
+    seen: Seen,
+    prediction: Prediction,
+    *,
+    seq: int,
+    status: Status,
+    refines: int | None = None,
+    kind: Kind = "stream",
+) -> Estimate:
+    """What the model says of a face, calibrated; no values where the status is `abstain`."""
+    affect = Affect() if status == "abstain" else read_heads(manifest, prediction.heads, of=kind)
+    return Estimate(
+        stream=seen.stream,
+        track=seen.track,
+        seq=seq,
+        t_capture_ns=seen.t_capture_ns,
+        t_publish_ns=seen.t_capture_ns,
+        pts_s=seen.pts_s,
+        valence=affect.valence,
+        arousal=affect.arousal,
+        valence_interval=affect.valence_interval,
+        arousal_interval=affect.arousal_interval,
+        status=status,
+        coverage=prediction.coverage,
+        context_fill=prediction.context_fill,
+        lookahead_s=prediction.lookahead_s,
+        refines=refines,
+        box=seen.face.box,
+        face_score=seen.face.score,
+        quality=seen.quality,
+        outputs=affect.outputs,
+        model=manifest.label,
+    )
 
 
 class Assembler:
@@ -14,7 +72,7 @@ class Assembler:
 
     def __init__(self, stream: str, bundle: Bundle) -> None:
         self._stream = stream
-        self._bundle = bundle
+        self._manifest = bundle.manifest
         self._next_seq = 0
         # Share of context clips that exist while there is no future yet.
         context = bundle.manifest.context
@@ -22,69 +80,42 @@ class Assembler:
         self._has_future = context.future > 0
         # A future that has not come one clip after it was due will not come: the track has started anew.
         self._longest_wait_s = (context.future + 1) * bundle.manifest.clip.length_s + TIME_EPSILON_S
-        self._provisional: dict[TrackKey, dict[float, Estimate]] = {}
+        self._provisional: dict[TrackKey, dict[float, Provisional]] = {}
 
     def estimate(self, prediction: Prediction, sightings: Sightings, sighting: Sighting) -> Estimate:
         """The estimate of a track at the frame in which it was just seen."""
         frame = sightings.frame
-        status = self._status(prediction, sighting)
-        affect = Affect() if status == "abstain" else read_heads(self._bundle.manifest, prediction.heads)
-        estimate = Estimate(
-            stream=self._stream,
-            track=sighting.track,
-            seq=self._take_seq(),
-            t_capture_ns=frame.t_capture_ns,
-            t_publish_ns=frame.t_capture_ns,
-            pts_s=frame.pts_s,
-            valence=affect.valence,
-            arousal=affect.arousal,
-            valence_interval=affect.valence_interval,
-            arousal_interval=affect.arousal_interval,
-            status=status,
-            coverage=prediction.coverage,
-            context_fill=prediction.context_fill,
-            lookahead_s=0.0,
-            refines=None,
-            box=sighting.face.box,
-            face_score=sighting.face.score,
-            quality=sighting.quality,
-            outputs=affect.outputs,
-            model=self._bundle.manifest.label,
-        )
+        seen = Seen(self._stream, sighting.track, sighting.face, sighting.quality, frame.t_capture_ns, frame.pts_s)
+        seq, status = self._take_seq(), self._status(prediction, sighting)
         if self._has_future and status != "abstain":
-            self._keep(prediction, estimate)
-        return estimate
+            self._keep(prediction, Provisional(seq, seen, status))
+        return make_estimate(self._manifest, seen, prediction, seq=seq, status=status)
 
     def refinement(self, prediction: Prediction) -> Estimate | None:
         """The estimate that replaces an earlier one, now that its future has come; None where there is none."""
-        provisional = self._provisional.get(prediction.key, {}).pop(prediction.time_s, None)
-        if provisional is None or not is_finite(prediction.heads):
+        earlier = self._provisional.get(prediction.key, {}).pop(prediction.time_s, None)
+        if earlier is None or not is_finite(prediction.heads):
             return None
-        affect = read_heads(self._bundle.manifest, prediction.heads)
-        return msgspec.structs.replace(
-            provisional,
+        return make_estimate(
+            self._manifest,
+            earlier.seen,
+            prediction,
             seq=self._take_seq(),
-            refines=provisional.seq,
-            lookahead_s=prediction.lookahead_s,
-            context_fill=prediction.context_fill,
-            valence=affect.valence,
-            arousal=affect.arousal,
-            valence_interval=affect.valence_interval,
-            arousal_interval=affect.arousal_interval,
-            outputs=affect.outputs,
+            status=earlier.status,
+            refines=earlier.seq,
         )
 
     def forget(self, key: TrackKey) -> None:
         """Drop what waits for the future of a track that is lost."""
         self._provisional.pop(key, None)
 
-    def _keep(self, prediction: Prediction, estimate: Estimate) -> None:
-        """Remember a provisional estimate, and forget those of its track that can't be refined any more."""
+    def _keep(self, prediction: Prediction, provisional: Provisional) -> None:
+        """Remember what waits for its future, and forget those of its track that can't be refined any more."""
         waiting = self._provisional.setdefault(prediction.key, {})
         oldest_s = prediction.time_s - self._longest_wait_s
         for time_s in [time_s for time_s in waiting if time_s < oldest_s]:
             del waiting[time_s]
-        waiting[prediction.time_s] = estimate
+        waiting[prediction.time_s] = provisional
 
     def _take_seq(self) -> int:
         self._next_seq += 1

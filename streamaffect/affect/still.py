@@ -1,0 +1,74 @@
+"""Stills: the estimator on a track that has just begun, whose clip repeats the one picture that there is.
+
+A clip of a stream averages over its frames. A still has one frame; several looks at it take the part of the others.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from streamaffect.affect.assemble import Seen, make_estimate
+from streamaffect.affect.calibration import is_finite
+from streamaffect.affect.estimate import Estimator, Observation, Prediction
+from streamaffect.faces.crop import crop_box, crop_face
+from streamaffect.faces.detector import FaceDetector
+from streamaffect.faces.looks import looks
+from streamaffect.faces.quality import measure
+from streamaffect.runtime.bundle import Bundle
+from streamaffect.runtime.engine import Engine
+from streamaffect.types import Box, Estimate, Face, ImageArray, Status
+
+STILL_STREAM = "image"
+
+
+class StillAnalyser:
+    """A loaded engine and a detector for pictures that have nothing to do with each other."""
+
+    def __init__(self, bundle: Bundle, engine: Engine, detector: FaceDetector) -> None:
+        self._bundle = bundle
+        self._engine = engine
+        self._detector = detector
+        self._lock = threading.Lock()  # engines and detectors serve one thread at a time
+
+    def estimate(self, image: ImageArray, boxes: Sequence[Box] | None) -> list[Estimate]:
+        """One estimate per face of a picture (H, W, 3) uint8 BGR, in the order of the detector or of the boxes."""
+        spec = self._bundle.manifest.crop
+        with self._lock:
+            if boxes is None:
+                faces = self._detector.detect(image, 0.0)
+                crops = [crop_face(image, face, spec) for face in faces]
+            else:
+                faces = [Face(box, score=1.0) for box in boxes]
+                crops = [crop_box(image, face.box, spec) for face in faces]
+            if not crops:
+                return []
+            predictions = self._predict(np.stack(crops))
+        return [
+            self._to_estimate(i, face, measure(crop, face, image.shape, spec).overall, prediction)
+            for i, (face, crop, prediction) in enumerate(zip(faces, crops, predictions, strict=True))
+        ]
+
+    def _predict(self, crops: ImageArray) -> list[Prediction]:
+        """The mean over the looks at each of the crops (N, S, S, 3)."""
+        answers = [self._look(view) for view in looks(crops)]
+        return [_mean(answers_of_one) for answers_of_one in zip(*answers, strict=True)]
+
+    def _look(self, crops: ImageArray) -> list[Prediction]:
+        """Every face is a new track: its clip is filled with the one frame, its context with the one clip."""
+        observations = [Observation((STILL_STREAM, i), 0.0, crop) for i, crop in enumerate(crops)]
+        return Estimator(self._bundle, self._engine).step(observations).predictions
+
+    def _to_estimate(self, number: int, face: Face, quality: float, prediction: Prediction) -> Estimate:
+        manifest = self._bundle.manifest
+        is_poor = manifest.abstain is not None and quality < manifest.abstain.quality
+        status: Status = "abstain" if is_poor or not is_finite(prediction.heads) else "ok"
+        seen = Seen(STILL_STREAM, number, face, quality, t_capture_ns=0, pts_s=None)
+        return make_estimate(manifest, seen, prediction, seq=number, status=status, kind="still")
+
+
+def _mean(predictions: Sequence[Prediction]) -> Prediction:
+    """The mean of the heads' rows. Nothing was left out of a clip that is meant to repeat one frame."""
+    heads = {name: np.mean([each.heads[name] for each in predictions], axis=0) for name in predictions[0].heads}
+    return replace(predictions[0], heads=heads, coverage=1.0)
