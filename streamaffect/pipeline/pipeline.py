@@ -22,7 +22,7 @@ from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import StreamEngine
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.supervise import Backoff, SourceChange
-from streamaffect.types import Estimate, Event, Message, Sightings
+from streamaffect.types import Estimate, Event, LatencySummary, Message, Sightings
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ class Pipeline:
     settings:    how a live source that is lost is tried again
     max_seconds: end after so long: of a file's own time offline, of real time live
     dropped:     counts of what each sink had to drop, asked for each health message
+    latency:     of a stream, from capture to publishing, asked likewise; only who publishes can know it
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Pipeline:
         settings: SourceSettings,
         max_seconds: float | None = None,
         dropped: Callable[[], dict[str, int]] = dict,
+        latency: Callable[[str], LatencySummary | None] = lambda _: None,
     ) -> None:
         self.is_live = any(stream.info.live for stream in streams)
         self.stats: Mapping[str, StreamStats] = {
@@ -59,6 +61,7 @@ class Pipeline:
         self._stop = threading.Event()
         self._max_live_s = max_seconds if self.is_live else None
         self._dropped = dropped
+        self._latency = latency
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._mailbox: Mailbox[Sightings] = Mailbox(list(self.stats), capacity=1 if self.is_live else OFFLINE_FRAMES)
         self._affect = AffectStage(
@@ -132,7 +135,7 @@ class Pipeline:
     def _estimate(self, batch: list[tuple[str, Sightings]]) -> Iterator[Message]:
         for message in self._affect.process(batch):
             if isinstance(message, Estimate):
-                self.stats[message.stream].take_estimate(message)
+                self.stats[message.stream].take_estimate()
             yield message
         for stream, sightings in batch:
             self._last_capture_ns[stream] = sightings.frame.t_capture_ns
@@ -141,7 +144,8 @@ class Pipeline:
     def _health(self, now_ns: int) -> Iterator[Message]:
         dropped = self._dropped()
         for stats in self.stats.values():
-            yield stats.health(self._clock.utc(now_ns), dropped)
+            latency_ms = self._latency(stats.stream)
+            yield stats.health(self._clock.utc(now_ns), dropped=dropped, latency_ms=latency_ms)
 
     def _ends(self, has_ended: Callable[[str], bool]) -> Iterator[Event]:
         """Announce each stream that has ended, once."""

@@ -11,10 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import RecordingError
 from streamaffect.feed.wire import encode
 from streamaffect.recordings.output_file import check_output, part_path, unwritable
 from streamaffect.recordings.reading import RecordingHeader, encode_header
+from streamaffect.sinks.publishing import published
 from streamaffect.types import Health, Message, Meta
 
 SYNC_S = 1.0
@@ -37,6 +39,7 @@ class Recorder:
         check_output(self.path, overwrite=overwrite)
         self._written_to = part_path(self.path) if overwrite else self.path
         self._live = header.live_streams
+        self._clock = Clock.now()
         self._size = 0
         self._synced_at_s = time.monotonic()
         self._is_dirty = False
@@ -55,7 +58,7 @@ class Recorder:
         if isinstance(message, Meta) or (isinstance(message, Health) and message.stream not in self._live):
             return
         self._claim_name()
-        self._write(encode(message))
+        self._write(encode(published(message, self._clock.utc(monotonic_ns()))))
         self.idle()
 
     def idle(self) -> None:

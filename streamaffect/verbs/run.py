@@ -24,7 +24,7 @@ from streamaffect.sinks.display.sink import RunInfo, can_redraw, choose_display,
 from streamaffect.sinks.recorder import Recorder
 from streamaffect.sinks.zmq import ZmqPublisher
 from streamaffect.sources.parse import split_name
-from streamaffect.types import Message, Meta
+from streamaffect.types import LatencySummary, Message, Meta
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ def run(config: Config, *, display: bool | None = None) -> int:
             settings=config.source,
             max_seconds=config.run.max_seconds or None,
             dropped=sinks.dropped,
+            latency=sinks.latency,
         )
         t_ns = time.time_ns()
         metas = [make_meta(stream, bundle, engine.info, t_ns=t_ns if stream.info.live else 0) for stream in streams]
@@ -78,7 +79,7 @@ def _replay(config: Config, *, display: bool | None) -> int:
         raise ConfigError(f"{spec}: a recording is replayed alone; start another process for the other sources")
     with ExitStack() as stack:
         replay = Replay(spec.removeprefix(REPLAY))
-        sinks = _Sinks(config, stack, keep_times=True)
+        sinks = _Sinks(config, stack)
         stop = threading.Event()
         sinks.start(replay.header.metas(), display=display, live=True)
         with _stopped_by_signals(stop.set):
@@ -89,11 +90,11 @@ def _replay(config: Config, *, display: bool | None) -> int:
 class _Sinks:
     """Feed, display and recorder, each behind its own thread. The feed's address is bound at once."""
 
-    def __init__(self, config: Config, stack: ExitStack, *, keep_times: bool = False) -> None:
+    def __init__(self, config: Config, stack: ExitStack) -> None:
         self.exit_code = 0
         self.has_display = False
         self._config = config
-        self._publisher = ZmqPublisher(config.feed, keep_times=keep_times)
+        self._publisher = ZmqPublisher(config.feed)
         self._unstarted = stack.enter_context(ExitStack())
         self._unstarted.callback(self._publisher.close)
         self._threads: list[SinkThread] = []
@@ -129,6 +130,10 @@ class _Sinks:
     def dropped(self) -> dict[str, int]:
         """Messages that each sink had to drop, where there are any."""
         return {thread.name: thread.dropped for thread in self._threads if thread.dropped}
+
+    def latency(self, stream: str) -> LatencySummary | None:
+        """From capture to publishing, as the feed has measured it."""
+        return self._publisher.latency(stream)
 
     def _put(self, message: Message) -> None:
         for thread in self._threads:

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streamaffect.clock import RECENT_S
 from streamaffect.pipeline import stats
-from streamaffect.pipeline.stats import WINDOW_S, Rate, StreamStats
-from streamaffect.types import Box, Estimate, Face, Frame, Health, LatencySummary, Sighting, Sightings
+from streamaffect.pipeline.stats import Rate, StreamStats
+from streamaffect.types import Box, Face, Frame, Health, LatencySummary, Sighting, Sightings
 
 S = 1_000_000_000
 
@@ -42,32 +43,8 @@ def looked_at(index: int, time_s: float = 0.0, *, visible: int = 0, hidden: int 
     return Sightings(frame, faces, (), (), 0, 0)
 
 
-def estimate(total_ms: float | None) -> Estimate:
-    return Estimate(
-        stream="cam",
-        track=0,
-        seq=0,
-        t_capture_ns=0,
-        t_publish_ns=0,
-        pts_s=None,
-        valence=0.0,
-        arousal=0.0,
-        valence_interval=None,
-        arousal_interval=None,
-        status="ok",
-        coverage=1.0,
-        context_fill=1.0,
-        lookahead_s=0.0,
-        refines=None,
-        box=Box(0, 0, 1, 1),
-        face_score=1.0,
-        latency_ms={} if total_ms is None else {"total": total_ms},
-        model="m@1",
-    )
-
-
 def health(stream: StreamStats) -> Health:
-    return stream.health(0, {})
+    return stream.health(0, dropped={}, latency_ms=None)
 
 
 def test_a_rate_needs_two_notes() -> None:
@@ -91,7 +68,7 @@ def test_a_rate_forgets_what_is_older_than_its_window() -> None:
     for i in range(100):
         rate.add(10 * S + i * S // 10, 1000 + i)  # then 10 a second
     assert rate.per_second(20 * S, 1100) == pytest.approx(10, rel=0.05)
-    assert len(rate._samples) <= WINDOW_S * 10 + 2
+    assert len(rate._samples) <= RECENT_S * 10 + 2
 
 
 def test_a_stream_that_falls_silent_comes_to_a_rate_of_zero() -> None:
@@ -99,8 +76,8 @@ def test_a_stream_that_falls_silent_comes_to_a_rate_of_zero() -> None:
     for i in range(100):
         rate.add(i * S // 25, i)
     last_ns = 99 * S // 25
-    assert 0 < rate.per_second(last_ns + round(WINDOW_S * S / 2), 99) < 25
-    assert rate.per_second(last_ns + round(WINDOW_S * S), 99) == 0.0
+    assert 0 < rate.per_second(last_ns + round(RECENT_S * S / 2), 99) < 25
+    assert rate.per_second(last_ns + round(RECENT_S * S), 99) == 0.0
 
 
 def test_a_new_stream_is_starting_with_nothing_counted(stream: StreamStats) -> None:
@@ -131,27 +108,6 @@ def test_faces_are_those_that_are_visible_now(stream: StreamStats) -> None:
     assert (health(stream).faces, stream.frames_with_face) == (0, 1)
 
 
-def test_latency_percentiles_are_the_nearest_ranks_of_the_last_seconds(stream: StreamStats, watch: Watch) -> None:
-    stream.take_estimate(estimate(total_ms=9999.0))
-    watch.advance(WINDOW_S)
-    for i in range(100, 0, -1):
-        stream.take_estimate(estimate(total_ms=float(i)))
-    assert health(stream).latency_ms == LatencySummary(50.0, 95.0, 99.0)
-    assert health(stream).estimates == 101
-    watch.advance(WINDOW_S)
-    assert health(stream).latency_ms is None
-
-
-def test_one_latency_is_every_percentile(stream: StreamStats) -> None:
-    stream.take_estimate(estimate(total_ms=7.0))
-    assert health(stream).latency_ms == LatencySummary(7.0, 7.0, 7.0)
-
-
-def test_estimates_without_latency_are_counted_only(stream: StreamStats) -> None:
-    stream.take_estimate(estimate(total_ms=None))
-    assert (health(stream).estimates, health(stream).latency_ms) == (1, None)
-
-
 def test_the_state_follows_the_source(stream: StreamStats, watch: Watch) -> None:
     stream.take_frame(looked_at(0))
     assert health(stream).state == "live"
@@ -167,9 +123,16 @@ def test_the_state_follows_the_source(stream: StreamStats, watch: Watch) -> None
     assert health(stream).uptime_s == 12.0
 
 
-def test_what_sinks_dropped_is_passed_on(stream: StreamStats) -> None:
-    report = stream.health(123, {"zmq": 4})
-    assert (report.dropped, report.t_ns, report.stream) == ({"zmq": 4}, 123, "cam")
+def test_estimates_are_counted(stream: StreamStats) -> None:
+    for _ in range(3):
+        stream.take_estimate()
+    assert health(stream).estimates == 3
+
+
+def test_what_sinks_say_is_passed_on(stream: StreamStats) -> None:
+    latency_ms = LatencySummary(1.0, 2.0, 3.0)
+    report = stream.health(123, dropped={"zmq": 4}, latency_ms=latency_ms)
+    assert (report.dropped, report.latency_ms, report.t_ns, report.stream) == ({"zmq": 4}, latency_ms, 123, "cam")
 
 
 def test_the_progress_of_a_file_goes_from_nothing_to_all_of_it(watch: Watch) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from streamaffect.errors import RecordingError
 from streamaffect.recordings.reading import read_recording
 from streamaffect.sinks.base import IdlingSink
 from streamaffect.sinks.recorder import Recorder
-from tests.support.recordings import estimate_at, file_header, record
+from streamaffect.types import Estimate
+from tests.support.recordings import estimate_at, file_header, live_estimate_at, live_header, record
 
 FULL_DISK = """
 import resource, sys
@@ -50,6 +52,15 @@ def test_a_message_can_be_read_as_soon_as_it_was_sent(tmp_path: Path) -> None:
     with Recorder(tmp_path / "a.jsonl", file_header()) as recorder:
         recorder.send(estimate_at(0.0))
         assert list(read_recording(tmp_path / "a.jsonl")) == [estimate_at(0.0)]
+
+
+def test_a_live_estimate_gets_the_time_at_which_it_was_written(tmp_path: Path) -> None:
+    before_ns = time.time_ns()
+    complete = live_estimate_at(0.0, t_publish_ns=0, latency_ms={"faces": 3.5, "total": 20.0})
+    [written] = read_recording(record(tmp_path / "a.jsonl", [complete], live_header()))
+    assert isinstance(written, Estimate)
+    assert before_ns - 1e9 < written.t_publish_ns < time.time_ns() + 1e9
+    assert list(written.latency_ms) == ["faces", "total", "publish"]
 
 
 def test_an_existing_file_is_refused_with_a_free_name(tmp_path: Path) -> None:
