@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from streamaffect.errors import ConfigError
-from streamaffect.recordings.reading import RecordingHeader, read_recording
+from streamaffect.recordings.header import RecordingHeader
+from streamaffect.recordings.reading import read_recording
 from streamaffect.types import Estimate, Message
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from streamaffect.errors import ConfigError
 from streamaffect.pipeline.meta import make_meta
 from streamaffect.pipeline.opening import open_stream_engine, open_streams
 from streamaffect.pipeline.pipeline import Pipeline
-from streamaffect.recordings.reading import RecordingHeader
+from streamaffect.recordings.header import RecordingHeader
 from streamaffect.recordings.replay import Replay
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.settings import DEFAULT_ADDRESS

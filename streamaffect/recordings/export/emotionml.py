@@ -12,7 +12,7 @@ from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 from streamaffect.recordings.export.table import Sample, Table
-from streamaffect.recordings.reading import RecordedStream, RecordingHeader
+from streamaffect.recordings.header import RecordedStream, RecordingHeader
 from streamaffect.types import Estimate, HeadMeta
 
 NAMESPACE = "http://www.w3.org/2009/10/emotionml"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from streamaffect.errors import ConfigError
 from streamaffect.recordings.export.table import Column, Sample, Table
-from streamaffect.recordings.reading import encode_header
+from streamaffect.recordings.header import encode_header
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from streamaffect.recordings.reading import RecordingHeader
+from streamaffect.recordings.header import RecordingHeader
 from streamaffect.types import Estimate, Message
 
 Value = int | float | str | None

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -44,12 +45,12 @@ def record_until_full(path: Path, size_bytes: int) -> tuple[int, str]:
 
 
 def test_the_file_exists_with_its_header_before_the_first_message(tmp_path: Path) -> None:
-    with Recorder(tmp_path / "a.jsonl", file_header()):
+    with closing(Recorder(tmp_path / "a.jsonl", file_header())):
         assert read_recording(tmp_path / "a.jsonl").header == file_header()
 
 
 def test_a_message_can_be_read_as_soon_as_it_was_sent(tmp_path: Path) -> None:
-    with Recorder(tmp_path / "a.jsonl", file_header()) as recorder:
+    with closing(Recorder(tmp_path / "a.jsonl", file_header())) as recorder:
         recorder.send(estimate_at(0.0))
         assert list(read_recording(tmp_path / "a.jsonl")) == [estimate_at(0.0)]
 
@@ -121,16 +122,6 @@ def test_overwriting_by_a_run_without_messages_leaves_an_empty_recording(tmp_pat
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_a_run_that_never_started_leaves_everything_as_it_was(tmp_path: Path, overwrite: bool) -> None:
-    path = tmp_path / "a.jsonl"
-    if overwrite:
-        record(path, [estimate_at(0.0)])
-    before = {entry: entry.read_bytes() for entry in tmp_path.iterdir()}
-    Recorder(path, file_header(), overwrite=overwrite).discard()
-    assert {entry: entry.read_bytes() for entry in tmp_path.iterdir()} == before
-
-
 def test_closing_twice_is_harmless(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "a.jsonl", file_header())
     recorder.close()
@@ -154,6 +145,6 @@ def test_a_disk_that_fills_up_ends_the_recording_after_a_whole_line(tmp_path: Pa
 
 
 def test_the_recorder_is_called_while_nothing_comes_so_that_it_can_sync(tmp_path: Path) -> None:
-    with Recorder(tmp_path / "a.jsonl", file_header()) as recorder:
+    with closing(Recorder(tmp_path / "a.jsonl", file_header())) as recorder:
         assert isinstance(recorder, IdlingSink)
         assert recorder.idle_s <= 1.0

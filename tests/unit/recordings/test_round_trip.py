@@ -7,7 +7,8 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamaffect.recordings.reading import RecordingHeader, encode_header, read_recording
+from streamaffect.recordings.header import RecordingHeader, encode_header
+from streamaffect.recordings.reading import read_recording
 from streamaffect.types import Event, Message
 from tests.support.recordings import (
     estimate_at,

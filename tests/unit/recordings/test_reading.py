@@ -6,7 +6,8 @@ import pytest
 
 from streamaffect.errors import RecordingError
 from streamaffect.feed.wire import encode
-from streamaffect.recordings.reading import encode_header, read_recording
+from streamaffect.recordings.header import encode_header
+from streamaffect.recordings.reading import read_recording
 from tests.support.recordings import estimate_at, file_header
 
 HEADER = encode_header(file_header()) + b"\n"
