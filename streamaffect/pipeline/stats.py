@@ -3,9 +3,26 @@
 import resource
 import sys
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from streamaffect.clock import RECENT_S, monotonic_ns
 from streamaffect.types import Health, LatencySummary, Sightings, SourceState
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """What the sinks say of the messages that they were given; asked for each health message.
+
+    dropped: how many each of them had to drop, by its name
+    latency: of a stream, from capture to publishing; only who publishes can know it
+    """
+
+    dropped: Callable[[], dict[str, int]]
+    latency: Callable[[str], LatencySummary | None]
+
+
+NO_SINKS = Deliveries(dropped=dict, latency=lambda _: None)
 
 
 class Rate:

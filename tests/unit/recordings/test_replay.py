@@ -1,14 +1,14 @@
 """Playing a recording back by its own clock."""
 
-import math
 import threading
 from pathlib import Path
 
 import pytest
 
-from streamaffect.errors import ConfigError, RecordingError
+from streamaffect.errors import RecordingError
+from streamaffect.recordings.header import RecordingHeader
 from streamaffect.recordings.replay import Replay, published_ns
-from streamaffect.types import Estimate, Event, Message
+from streamaffect.types import Event, Message
 from tests.support.recordings import (
     START_NS,
     estimate_at,
@@ -33,8 +33,16 @@ class RecordedWaits(threading.Event):
         return self.is_set()
 
 
+class HurriedReplay(Replay):
+    """Plays without waiting, and knows how long it would have waited."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._stop = self.clock = RecordedWaits()
+
+
 def played(path: Path) -> list[Message]:
-    return list(Replay(path, speed=math.inf).messages(threading.Event()))
+    return list(HurriedReplay(path).messages())
 
 
 def test_messages_come_back_unchanged_and_in_their_order(tmp_path: Path) -> None:
@@ -49,47 +57,29 @@ def test_messages_come_back_unchanged_and_in_their_order(tmp_path: Path) -> None
 
 def test_each_message_waits_for_the_time_at_which_it_was_published(tmp_path: Path) -> None:
     path = record(tmp_path / "a.jsonl", [live_estimate_at(time_s) for time_s in (0.0, 100.0, 300.0)], live_header())
-    stop = RecordedWaits()
-    list(Replay(path).messages(stop))
-    assert stop.waits_s == pytest.approx([100.0, 300.0], abs=20.0)
-
-
-def test_twice_the_speed_waits_half_as_long(tmp_path: Path) -> None:
-    path = record(tmp_path / "a.jsonl", [estimate_at(time_s) for time_s in (0.0, 100.0, 300.0)])
-    stop = RecordedWaits()
-    list(Replay(path, speed=2.0).messages(stop))
-    assert stop.waits_s == pytest.approx([50.0, 150.0], abs=20.0)
+    replay = HurriedReplay(path)
+    list(replay.messages())
+    assert replay.clock.waits_s == pytest.approx([100.0, 300.0], abs=20.0)
 
 
 def test_a_refined_estimate_does_not_wait_for_a_time_that_is_over(tmp_path: Path) -> None:
     path = record(tmp_path / "a.jsonl", refined_clip())
-    stop = RecordedWaits()
-    assert list(Replay(path).messages(stop)) == list(refined_clip())
-    assert min(stop.waits_s) == 0.0
+    replay = HurriedReplay(path)
+    assert list(replay.messages()) == list(refined_clip())
+    assert min(replay.clock.waits_s) == 0.0
 
 
 def test_a_stop_ends_a_wait_at_once(tmp_path: Path) -> None:
     path = record(tmp_path / "a.jsonl", [estimate_at(0.0), estimate_at(3600.0)])
-    stop = threading.Event()
-    messages = Replay(path).messages(stop)
+    replay = Replay(path)
+    messages = replay.messages()
     assert next(messages) == estimate_at(0.0)
-    threading.Timer(0.05, stop.set).start()
+    threading.Timer(0.05, replay.stop).start()
     assert next(messages, None) is None
 
 
-def test_a_loop_starts_again_with_the_first_message(tmp_path: Path) -> None:
-    path = record(tmp_path / "a.jsonl", [estimate_at(0.0, seq=0), estimate_at(0.04, seq=1)])
-    stop = threading.Event()
-    messages = Replay(path, speed=math.inf, loop=True).messages(stop)
-    seqs = [message.seq for message, _ in zip(messages, range(5), strict=False) if isinstance(message, Estimate)]
-    assert seqs == [0, 1, 0, 1, 0]
-    stop.set()
-    assert next(messages, None) is None
-
-
-def test_a_loop_over_a_recording_without_messages_ends(tmp_path: Path) -> None:
-    path = record(tmp_path / "a.jsonl", [])
-    assert list(Replay(path, loop=True).messages(threading.Event())) == []
+def test_a_recording_without_messages_ends_at_once(tmp_path: Path) -> None:
+    assert played(record(tmp_path / "a.jsonl", [])) == []
 
 
 def test_files_that_were_recorded_one_after_the_other_play_side_by_side(tmp_path: Path) -> None:
@@ -101,8 +91,8 @@ def test_files_that_were_recorded_one_after_the_other_play_side_by_side(tmp_path
 
 def test_a_recording_of_a_replay_equals_the_recording(tmp_path: Path) -> None:
     original = record(tmp_path / "a.jsonl", [live_estimate_at(0.0), health_of("webcam")], live_header())
-    replay = Replay(original, speed=math.inf)
-    copy = record(tmp_path / "b.jsonl", replay.messages(threading.Event()), replay.header)
+    replay = HurriedReplay(original)
+    copy = record(tmp_path / "b.jsonl", replay.messages(), RecordingHeader.of(replay.metas, options={}))
     assert copy.read_bytes() == original.read_bytes()
 
 
@@ -115,14 +105,7 @@ def test_a_torn_last_line_ends_the_replay_with_a_warning(tmp_path: Path, caplog:
 
 def test_the_meta_messages_of_a_replay_are_those_of_the_recording(tmp_path: Path) -> None:
     replay = Replay(record(tmp_path / "a.jsonl", [], live_header("door", "hall")))
-    assert [(meta.stream, meta.live) for meta in replay.header.metas()] == [("door", True), ("hall", True)]
-
-
-@pytest.mark.parametrize("speed", [0.0, -1.0, math.nan])
-def test_a_speed_that_is_no_speed_is_refused(tmp_path: Path, speed: float) -> None:
-    path = record(tmp_path / "a.jsonl", [])
-    with pytest.raises(ConfigError, match="expected a number above 0"):
-        Replay(path, speed=speed)
+    assert [(meta.stream, meta.live) for meta in replay.metas] == [("door", True), ("hall", True)]
 
 
 def test_what_is_no_recording_is_refused_before_anything_plays(tmp_path: Path) -> None:

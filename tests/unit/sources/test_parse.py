@@ -4,7 +4,7 @@ import pytest
 
 from streamaffect.errors import ConfigError
 from streamaffect.settings import SourceSettings
-from streamaffect.sources.parse import make_source, split_name
+from streamaffect.sources.parse import kind_of, make_source, recording_of, split_name
 
 SETTINGS = SourceSettings()
 
@@ -70,6 +70,34 @@ def test_an_unusable_address_is_refused_without_showing_its_password(url: str) -
 def test_a_webcam_has_a_number(spec: str) -> None:
     with pytest.raises(ConfigError, match="expected a number as in webcam:1"):
         make_source(spec, settings=SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind"),
+    [
+        ("webcam", "webcam"),
+        ("webcam:1", "webcam"),
+        ("demo", "demo"),
+        ("demo:1", "file"),
+        ("synthetic:faces=3", "synthetic"),
+        ("replay:talk.jsonl", "replay"),
+        ("RTSPS://cam/1", "rtsp"),
+        ("https://cam/1", "http"),
+        ("webcam.mp4", "file"),
+    ],
+)
+def test_a_source_has_a_kind_and_what_is_no_other_is_a_file(spec: str, kind: str) -> None:
+    assert kind_of(spec) == kind
+
+
+def test_a_replay_names_its_recording() -> None:
+    assert recording_of("replay:a:b.jsonl") == "a:b.jsonl"
+
+
+@pytest.mark.parametrize("spec", ["replay", "replay:", "replay: "])
+def test_a_replay_of_nothing_is_refused(spec: str) -> None:
+    with pytest.raises(ConfigError, match="names no recording; expected replay:RECORDING"):
+        recording_of(spec)
 
 
 def test_a_recording_of_estimates_is_no_source_of_frames() -> None:

@@ -12,7 +12,7 @@ from streamaffect.sources.supervise import Backoff, SourceChange, frames
 from streamaffect.types import Frame
 
 QUICK = Backoff(min_s=0.001, max_s=0.002)
-INFO = SourceInfo("fake", "fake", live=True, width=8, height=8, fps=None, frames=None, duration_s=None)
+INFO = SourceInfo("synthetic", "fake", live=True, width=8, height=8, fps=None, frames=None, duration_s=None)
 
 
 def frame(index: int, time_s: float, *, side: int = 8) -> Frame:

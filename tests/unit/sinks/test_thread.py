@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from streamaffect.errors import RecordingError
-from streamaffect.sinks.base import SinkThread
+from streamaffect.sinks.thread import SinkThread
 from streamaffect.types import Estimate, Message
 from tests.support.recordings import estimate_at
 
@@ -107,21 +107,23 @@ def test_a_failing_sink_is_logged_once_and_goes_on(caplog: pytest.LogCaptureFixt
         put(thread, 0, 1, 2, 3)
         assert thread.close(WAIT_S)
     assert shelf.kept == [3]
-    assert thread.failures == 3
+    assert (thread.failures, thread.has_failed) == (3, False)
     assert [record.message for record in caplog.records] == ["shelf: ValueError: bad 0 (logged once)"]
 
 
-def test_a_recording_that_fails_ends_its_sink_and_is_reported_but_never_blocks_the_pipeline() -> None:
+def test_a_recording_that_fails_ends_its_sink_and_is_reported_but_never_blocks_the_pipeline(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     full = RecordingError("disk full")
     shelf = Shelf(fails=lambda seq: full if seq == 1 else None)
-    reported: list[tuple[str, Exception]] = []
-    thread = SinkThread(shelf, capacity=1, policy="wait", on_error=lambda name, error: reported.append((name, error)))
+    thread = SinkThread(shelf, capacity=1, policy="wait")
     shelf.gate.set()
     put(thread, *range(20))
     assert thread.close(WAIT_S)
     assert shelf.kept == [0]
     assert shelf.closed.is_set()
-    assert reported == [("shelf", full)]
+    assert thread.has_failed
+    assert [record.message for record in caplog.records] == ["shelf has ended: disk full"]
     assert thread.dropped == 18
 
 
