@@ -10,7 +10,7 @@ from typing import TypeAlias
 from streamaffect.errors import StreamAffectError
 from streamaffect.version import SOFTWARE
 
-EXIT_OK, EXIT_ERROR, EXIT_USER = 0, 1, 2
+EXIT_OK, EXIT_USER = 0, 2
 
 SOURCES = """\
 sources:
@@ -262,20 +262,9 @@ def _listen(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from rich.console import Console
+    from streamaffect.verbs.export import export
 
-    from streamaffect.recordings.export import export
-
-    exported = export(
-        options.recording,
-        options.out,
-        stream=options.stream,
-        overwrite=options.overwrite,
-        console=Console(stderr=True),
-    )
-    torn = "; the recording's last line was torn and is not in it" if exported.torn else ""
-    print(f"{exported.path}: {exported.rows} estimates{torn}")
-    return EXIT_OK
+    return export(options.recording, options.out, stream=options.stream, overwrite=options.overwrite)
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -285,10 +274,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _keys(options: argparse.Namespace) -> int:
-    from streamaffect.feed.keys import write_keys
+    from streamaffect.verbs.keys import keys
 
-    print(write_keys(options.folder, client=options.client, overwrite=options.overwrite))
-    return EXIT_OK
+    return keys(options.folder, client=options.client, overwrite=options.overwrite)
 
 
 def _bench(options: argparse.Namespace) -> int:

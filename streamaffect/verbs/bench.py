@@ -1,4 +1,4 @@
-"""`streamaffect bench`: how fast the pipeline is on this machine, and how many live streams it carries."""
+"""The verb `bench`: how fast the pipeline is on this machine, and how many live streams it carries."""
 
 import itertools
 import time

@@ -1,4 +1,4 @@
-"""`streamaffect doctor`: try everything that a run needs on this machine, and say what to do about what fails."""
+"""The verb `doctor`: try everything that a run needs on this machine, and say what to do about what fails."""
 
 import importlib.metadata
 import os
