@@ -15,7 +15,6 @@ import streamaffect
 import train.cli
 from streamaffect.cli import main
 from streamaffect.config import load_config
-from tests.unit.test_house import FLOORS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -32,7 +31,6 @@ TEXTS = sorted(
         ),
     }
 )
-METHODS = sorted(file.parent.name for file in (ROOT / "train" / "methods").glob("*/run.py"))
 
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)(?P<target>[^)#\s]+)")
@@ -220,15 +218,10 @@ def bound_names(file: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("faults", [faulty_commands, missing_files])
-def test_commands_and_files_that_are_named_exist(faults: Callable[[str], list[str]]) -> None:
+@pytest.mark.parametrize("faults", [faulty_commands, missing_files, undefined_names])
+def test_commands_files_and_names_that_are_spoken_of_exist(faults: Callable[[str], list[str]]) -> None:
     found = {str(file.relative_to(ROOT)): faults(file.read_text(encoding="utf-8")) for file in TEXTS}
     assert {file: wrong for file, wrong in found.items() if wrong} == {}
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_dotted_name_is_defined(document: Path) -> None:
-    assert undefined_names(document.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize(
@@ -266,51 +259,3 @@ def test_a_planted_wrong_name_is_found() -> None:
     text = "`train.losses.jmt_ccc_loss`, `train.methods.jmt.none`, `train.losses.ccc_loss`, `train.csv`, `none.py`"
     assert undefined_names(text) == ["train.losses.jmt_ccc_loss", "train.methods.jmt.none"]
     assert missing_files(text) == ["none.py"]
-
-
-# The map of a method's files: the first table of its page.
-
-
-def mapped_files(page: str) -> list[str]:
-    """The second column of a page's first table: files, or folders with a slash at the end."""
-    rows = [
-        line.split("|")[2] for line in re.split(r"\n\s*\n", page[page.index("\n| role |") :])[0].splitlines() if line
-    ]
-    return [name for cell in rows for name in re.findall(r"`([^`]+)`", cell)]
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_the_page_of_a_method_maps_all_of_its_files(method: str) -> None:
-    folder = ROOT / "train" / "methods" / method
-    mapped = mapped_files((ROOT / "docs" / "methods" / f"{method}.md").read_text(encoding="utf-8"))
-    own = {str(file.relative_to(folder)) for file in folder.rglob("*.py") if file.name != "__init__.py"}
-    assert own - set(mapped) == set()
-    assert [name for name in mapped if not (folder / name).exists() and not (ROOT / name).exists()] == []
-
-
-def test_the_list_of_methods_names_every_method_and_its_recipes() -> None:
-    text = (ROOT / "docs" / "methods" / "README.md").read_text(encoding="utf-8")
-    assert [name for name in METHODS if f"({name}.md)" not in text or f"configs/train/{name}/" not in text] == []
-
-
-# The plan of the house: docs/architecture.md.
-
-
-def test_the_page_of_the_architecture_draws_the_floors_that_are_tested() -> None:
-    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    rows = [line.split("|")[2:-1] for line in reversed(page.splitlines()) if re.match(r"\| \d+ \|", line)]
-    for part, cells in zip(("streamaffect", "engines", "train"), zip(*rows, strict=True), strict=True):
-        floors = [re.findall(r"`([^`]+)`", cell) for cell in cells]
-        assert [floor for floor in floors if floor] == FLOORS[part]
-
-
-def test_the_page_of_the_architecture_has_a_line_for_every_room() -> None:
-    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    rooms = {
-        file.parent.relative_to(ROOT / part).as_posix()
-        for part in FLOORS
-        for file in (ROOT / part).rglob("__init__.py")
-        if part != "train" or file.parent.parent.name != "methods"
-    }
-    inner = {room for room in rooms if room.startswith("methods/") or room == "."}
-    assert [room for room in sorted(rooms - inner) if f"`{room}/`" not in page] == []
