@@ -10,7 +10,7 @@ from streamaffect.affect.estimate import Estimator, Observation, Prediction
 from streamaffect.errors import ConfigError, EngineError
 from streamaffect.pipeline.opening import open_stream_engine
 from streamaffect.runtime.bundle import Bundle, load_bundle
-from streamaffect.runtime.cuda import Stream
+from streamaffect.runtime.cuda import CudaStream
 from streamaffect.runtime.device_clips import DeviceClips
 from streamaffect.runtime.device_rows import DeviceRows
 from streamaffect.runtime.engine import RowEngine
@@ -138,7 +138,7 @@ def test_only_crops_and_heads_travel_and_a_step_is_waited_for_once(
 
 
 def test_rows_that_follow_each_other_are_copied_at_once(gpu: FakeGpu) -> None:
-    rows = DeviceRows(3, Stream(), rows=8)
+    rows = DeviceRows(3, CudaStream(), rows=8)
     source, target = gpu.allocate(8 * 12), gpu.allocate(8 * 12)
     kept = rows.keep(source, 6)
     rows.gather(target, np.array([[kept[0, 0], kept[1, 0]], [kept[4, 0], kept[5, 0]]]))
@@ -147,7 +147,7 @@ def test_rows_that_follow_each_other_are_copied_at_once(gpu: FakeGpu) -> None:
 
 
 def test_more_rows_than_there_is_room_for_make_the_room_grow_and_keep_what_is_there(gpu: FakeGpu) -> None:
-    stream = Stream()
+    stream = CudaStream()
     rows = DeviceRows(1, stream, rows=2)
     source, target = gpu.allocate(4), gpu.allocate(4 * 9)
     numbers = np.frombuffer(gpu.memory[source], np.float32)
