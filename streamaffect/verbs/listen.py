@@ -12,7 +12,8 @@ from rich.console import Console
 from streamaffect.feed.client import Subscriber
 from streamaffect.feed.wire import encode
 from streamaffect.sinks.base import IdlingSink, Sink
-from streamaffect.sinks.display.sink import RunInfo, can_redraw, make_display
+from streamaffect.sinks.display.choice import can_redraw, make_display
+from streamaffect.sinks.display.state import RunInfo
 from streamaffect.types import Message
 
 logger = logging.getLogger(__name__)

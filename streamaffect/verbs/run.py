@@ -15,7 +15,8 @@ from streamaffect.pipeline.stats import Deliveries
 from streamaffect.recordings.header import RecordingHeader
 from streamaffect.settings import DEFAULT_ADDRESS
 from streamaffect.sinks.base import Sink
-from streamaffect.sinks.display.sink import RunInfo, can_redraw, choose_display, make_display
+from streamaffect.sinks.display.choice import can_redraw, choose_display, make_display
+from streamaffect.sinks.display.state import RunInfo
 from streamaffect.sinks.fan_out import FanOut
 from streamaffect.sinks.recorder import Recorder
 from streamaffect.sinks.thread import Policy

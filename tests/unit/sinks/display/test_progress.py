@@ -2,9 +2,9 @@ import io
 
 from rich.console import Console
 
+from streamaffect.sinks.display.choice import make_display
 from streamaffect.sinks.display.progress import PlainProgress, summary
-from streamaffect.sinks.display.sink import RunInfo, make_display
-from streamaffect.sinks.display.state import DisplayState
+from streamaffect.sinks.display.state import DisplayState, RunInfo
 from streamaffect.types import NOTICE
 from tests.support.feeder import Feeder
 

@@ -2,7 +2,8 @@ import io
 
 from rich.console import Console
 
-from streamaffect.sinks.display.sink import Dashboard, RunInfo
+from streamaffect.sinks.display.sink import Dashboard
+from streamaffect.sinks.display.state import RunInfo
 from tests.support.feeder import Feeder
 
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"

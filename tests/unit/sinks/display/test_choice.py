@@ -1,7 +1,7 @@
 import pytest
 from rich.console import Console
 
-from streamaffect.sinks.display.sink import can_redraw, choose_display
+from streamaffect.sinks.display.choice import can_redraw, choose_display
 
 
 @pytest.mark.parametrize(
