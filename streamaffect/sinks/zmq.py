@@ -6,6 +6,7 @@ it where the topic is not new.
 """
 
 import errno
+import logging
 import socket as unix
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +23,8 @@ from streamaffect.feed.wire import as_repeat, encode, topic_of, topic_prefix
 from streamaffect.settings import DEFAULT_ADDRESS, FeedSettings
 from streamaffect.sinks.publishing import Latencies, published
 from streamaffect.types import Event, LatencySummary, Message
+
+log = logging.getLogger(__name__)
 
 LINGER_MS = 200
 _SUBSCRIBE = 1
@@ -63,11 +66,6 @@ class ZmqPublisher:
             raise
         self.address = str(self._socket.getsockopt_string(zmq.LAST_ENDPOINT))
 
-    @property
-    def overflows(self) -> int:
-        """How often the queue of a slow subscriber became full; ZeroMQ does not tell how many messages it lost."""
-        return self._overflows
-
     def latency(self, stream: str) -> LatencySummary | None:
         """From the capture to the sending of the stream's estimates, lately; callable from any thread."""
         return self._latencies.summary(stream)
@@ -92,6 +90,8 @@ class ZmqPublisher:
 
     def close(self) -> None:
         """Send what is on its way, for at most 0.2 s, and free the address."""
+        if self._overflows:
+            log.info("%s: the queue of a slow subscriber was full at %d messages", self.name, self._overflows)
         self._socket.close(linger=LINGER_MS)
         if self._authenticator is not None:
             self._authenticator.stop()
