@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from streamaffect.affect.calibration import Affect, Kind, is_finite, read_heads
+from streamaffect.affect.calibration import Affect, Medium, is_finite, read_heads
 from streamaffect.affect.clips import TIME_EPSILON_S
 from streamaffect.affect.estimate import Prediction, TrackKey
 from streamaffect.runtime.bundle import Bundle
@@ -43,13 +43,13 @@ def make_estimate(
     seq: int,
     status: Status,
     refines: int | None = None,
-    kind: Kind = "stream",
+    of: Medium = "stream",
 ) -> Estimate:
     """What the model says of a face, calibrated; no values where the status is `abstain`.
 
     Live, `t_publish_ns` stays 0 until a sink publishes the estimate: see `streamaffect.sinks.publishing`.
     """
-    affect = Affect() if status == "abstain" else read_heads(manifest, prediction.heads, of=kind)
+    affect = Affect() if status == "abstain" else read_heads(manifest, prediction.heads, of=of)
     return Estimate(
         stream=seen.stream,
         track=seen.track,
