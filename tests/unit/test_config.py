@@ -1,5 +1,7 @@
 """Settings: what is given is read, and each mistake is named with the key, the value and what would be right."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +189,9 @@ def test_any_settings_survive_as_toml(tmp_path_factory: pytest.TempPathFactory, 
     config = msgspec.convert(sections, Config)
     path = write(tmp_path_factory.getbasetemp(), to_toml(config))
     assert load_config(path) == config
+
+
+def test_settings_load_nothing_of_what_they_set() -> None:
+    code = "import sys, streamaffect.config; print(*sorted(name for name in sys.modules if 'streamaffect.' in name))"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert child.stdout.split() == ["streamaffect.config", "streamaffect.errors", "streamaffect.settings"]
