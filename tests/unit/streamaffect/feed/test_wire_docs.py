@@ -4,7 +4,7 @@ from pathlib import Path
 from streamaffect.feed.wire import decode
 from streamaffect.types import Estimate
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[4] / "docs"
 TEXT = (DOCS / "wire-protocol.md").read_text(encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ from streamaffect.feed.wire import as_repeat, encode
 from streamaffect.types import Message
 from tests.support.recordings import ESTIMATE, estimates, events
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 SCHEMA = ROOT / "docs" / "wire.schema.json"
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
 GOLDEN = sorted((ROOT / "tests" / "golden_messages" / "v1").glob("*.json"))

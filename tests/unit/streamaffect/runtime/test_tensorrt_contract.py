@@ -18,7 +18,7 @@ import pytest
 from tests.support import fake_gpu
 from tests.support.tensorrt_names import read_names, version_of
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 NAMES: dict[str, dict[str, list[str]]] = json.loads((ROOT / "tests" / "data" / "tensorrt_names.json").read_text())
 RUNTIME, BUILD = ROOT / "streamaffect" / "runtime" / "tensorrt.py", ROOT / "engines" / "tensorrt_build.py"
 CUDA = ROOT / "streamaffect" / "runtime" / "cuda.py"

@@ -23,7 +23,7 @@ from streamaffect.feed.wire import (
 from streamaffect.types import Estimate, Message
 from tests.support.recordings import ESTIMATE, estimates, events, health_of, meta_of
 
-GOLDEN = sorted((Path(__file__).parents[2] / "golden_messages" / "v1").glob("*.json"))
+GOLDEN = sorted((Path(__file__).parents[3] / "golden_messages" / "v1").glob("*.json"))
 UNKNOWN_FIELDS = {"repeat", "head_pose", "dominance"}
 
 

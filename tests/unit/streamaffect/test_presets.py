@@ -7,7 +7,7 @@ import pytest
 from streamaffect.config import Config, load_config, to_toml
 from streamaffect.feed.address import check_protection
 
-PRESETS = sorted((Path(__file__).parents[2] / "configs" / "stream").glob("*.toml"))
+PRESETS = sorted((Path(__file__).parents[3] / "configs" / "stream").glob("*.toml"))
 
 
 def preset_name(path: Path) -> str:
