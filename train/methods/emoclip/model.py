@@ -129,15 +129,14 @@ class TemporalBlock(nn.Module):
 class DownstreamModel(nn.Module):
     """A temporal transformer with a head for a task of its own: (B, T, D) → (B, K) logits or values.
 
-    temporal: the transformer, trained along. outputs: K. hidden: width of the head, D / 2 by default.
+    temporal: the transformer, trained along. outputs: K
     """
 
-    def __init__(self, temporal: TemporalTransformer, outputs: int = 7, *, hidden: int | None = None) -> None:
+    def __init__(self, temporal: TemporalTransformer, outputs: int = 7) -> None:
         super().__init__()
         dim = temporal.positions.shape[2]
-        hidden = hidden or dim // 2
         self.temporal = temporal
-        self.head = nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+        self.head = nn.Sequential(nn.Linear(dim, dim // 2), nn.ReLU(), nn.Linear(dim // 2, outputs))
 
     def forward(self, frames: Tensor, valid: Tensor | None = None) -> Tensor:
         """Read the video's embedding; `valid` as in `TemporalTransformer.tokens`."""

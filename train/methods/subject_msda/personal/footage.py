@@ -36,10 +36,10 @@ STILL_STEP_S = 0.1  # between the looks at a picture: often enough, and for long
 
 
 @dataclass(frozen=True, slots=True)
-class Footage:
+class Shot:
     """One unbroken sight of a face: features (N, D) as seen and mirrored, and the time of each in seconds.
 
-    file: where it is from. A picture is a footage of one row at 0 s.
+    file: where it is from. A picture is a shot of one row at 0 s.
     """
 
     file: Path
@@ -49,36 +49,36 @@ class Footage:
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class Footage:
     """All that was seen of a person.
 
-    footage: in order; notes: one line for each file that gave nothing, and why
+    shots: in order; notes: one line for each file that gave nothing, and why
     """
 
-    footage: list[Footage]
+    shots: list[Shot]
     notes: list[str]
 
     @property
     def crops(self) -> int:
         """Number of faces that were encoded."""
-        return sum(len(part.time_s) for part in self.footage)
+        return sum(len(part.time_s) for part in self.shots)
 
     @property
     def seconds(self) -> float:
         """Of video in which the face is seen."""
-        return float(sum(part.time_s[-1] - part.time_s[0] for part in self.footage))
+        return float(sum(part.time_s[-1] - part.time_s[0] for part in self.shots))
 
     @property
     def files(self) -> list[Path]:
         """Those in which the face is seen."""
-        return list(dict.fromkeys(part.file for part in self.footage))
+        return list(dict.fromkeys(part.file for part in self.shots))
 
 
 @dataclass(frozen=True, slots=True)
 class PersonClips:
     """A clip for each crop: vectors (M, C) as seen and mirrored; context (M, K) int64 rows of them; valid (M, K) bool.
 
-    files: (M,) number of the file in `Recording.files`
+    files: (M,) number of the file in `Footage.files`
     """
 
     plain: Tensor
@@ -88,14 +88,14 @@ class PersonClips:
     files: Tensor
 
 
-def read_recording(path: Path, bundle: Bundle, engine: Engine, progress: Progress) -> Recording:
+def read_footage(path: Path, bundle: Bundle, engine: Engine, progress: Progress) -> Footage:
     """Find, cut and encode the face in a file, or in all videos and pictures of a folder and below.
 
     Raises ConfigError where there is no such path or nothing of the kind in it, DataError where a file shows several
     people at once or no face is seen anywhere.
     """
     files = _files(path)
-    footage: list[Footage] = []
+    shots: list[Shot] = []
     notes: list[str] = []
     for number, file in enumerate(files, start=1):
         try:
@@ -103,28 +103,28 @@ def read_recording(path: Path, bundle: Bundle, engine: Engine, progress: Progres
         except SourceError as error:
             notes.append(str(error))
             continue
-        footage += found
+        shots += found
         if not found:
             notes.append(f"{file}: no face is seen long and clearly enough")
         progress.note(file.name, f"{sum(len(part.time_s) for part in found)} faces, file {number} of {len(files)}")
-    if not footage:
+    if not shots:
         raise DataError(f"{path}: no face is seen in it; the detector finds faces nearer than about 2 m, see "
                         "`python run_stream.py --source FILE`")  # fmt: skip
-    return Recording(footage, notes)
+    return Footage(shots, notes)
 
 
-def person_clips(recording: Recording, bundle: Bundle, engine: Engine) -> PersonClips:
+def person_clips(footage: Footage, bundle: Bundle, engine: Engine) -> PersonClips:
     """The clip that ends at each crop, with its context, as the stream would make them."""
     clip, context = bundle.manifest.clip, bundle.manifest.context
-    index = join([index_sequence(part.time_s, clip, context) for part in recording.footage])
+    index = join([index_sequence(part.time_s, clip, context) for part in footage.shots])
     sides = []
-    for features in ([part.plain for part in recording.footage], [part.mirrored for part in recording.footage]):
+    for features in ([part.plain for part in footage.shots], [part.mirrored for part in footage.shots]):
         clips = np.concatenate(features)[index.samples]  # (M, T, D)
         sides.append(
             np.concatenate([engine.encode_clips(clips[at : at + BATCH]) for at in range(0, len(clips), BATCH)])
         )
-    numbers = {file: number for number, file in enumerate(recording.files)}
-    files = [numbers[part.file] for part in recording.footage for _ in part.time_s]
+    numbers = {file: number for number, file in enumerate(footage.files)}
+    files = [numbers[part.file] for part in footage.shots for _ in part.time_s]
     return PersonClips(
         torch.from_numpy(sides[0]),
         torch.from_numpy(sides[1]),
@@ -146,8 +146,8 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _read_file(file: Path, bundle: Bundle, engine: Engine) -> list[Footage]:
-    """One footage for each track of a video, one for a picture. Raises SourceError, DataError."""
+def _read_file(file: Path, bundle: Bundle, engine: Engine) -> list[Shot]:
+    """One shot for each track of a video, one for a picture. Raises SourceError, DataError."""
     gap_s = LEAST_GAP * bundle.manifest.clip.period_s
     encoder = _Encoder(engine)
     tracks: dict[int, list[float]] = {}
@@ -167,7 +167,7 @@ def _read_file(file: Path, bundle: Bundle, engine: Engine) -> list[Footage]:
     if shared > MOST_SHARED * seen:
         raise DataError(f"{file}: shows several faces at once in {shared} of {seen} frames with a face; a personal "
                         "bundle needs files that show one person alone")  # fmt: skip
-    return [Footage(file, *encoder.features(track), np.array(times)) for track, times in tracks.items()]
+    return [Shot(file, *encoder.features(track), np.array(times)) for track, times in tracks.items()]
 
 
 def _sightings(file: Path, bundle: Bundle) -> Iterator[tuple[float, Sequence[Sighting]]]:
