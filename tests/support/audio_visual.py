@@ -1,43 +1,85 @@
-"""JMT and PKDOT from the folders of their data sets, and from one's own clips, on tiny trees that the tests write."""
+"""Data of the methods that see and hear, as trees that the tests write, and short runs of their shipped recipes."""
 
 import json
 import math
 import wave
+from collections.abc import Mapping
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import pytest
 
-from streamaffect.runtime.bundle import load_bundle
+from streamaffect import Estimate, analyze
+from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.sources.demo import DEMO_CLIP
 from tests.support.faces import demo_frames
-from train.methods.command import main
+from train.cli import main
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "train"
 RATE_HZ = 8000
-SMALL = {
-    "epochs = 150": "epochs = 1",
-    "epochs = 20": "epochs = 1",
-    "epochs = 10": "epochs = 1",
-    "epochs = 5\n": "epochs = 1\n",
-    "dim = 512": "dim = 16",
-    "widths = [64, 128, 256, 512]": "widths = [4, 8]",
-    "depths = [2, 2, 2, 2]": "depths = [1, 1]",
-}
+SHORT = MappingProxyType(
+    {
+        "epochs = 150": "epochs = 1",
+        "epochs = 20": "epochs = 1",
+        "epochs = 10": "epochs = 1",
+        "epochs = 8": "epochs = 1",
+        "epochs = 5\n": "epochs = 1\n",
+        "dim = 512": "dim = 16",
+        "widths = [64, 128, 256, 512]": "widths = [4, 8]",
+        "depths = [2, 2, 2, 2]": "depths = [1, 1]",
+    }
+)
 
 
-def train(recipe: str, data: Path, folder: Path) -> dict[str, float]:
-    """One epoch of a small version of a shipped recipe."""
-    text = (CONFIGS / recipe).read_text()
-    for old, new in SMALL.items():
-        text = text.replace(old, new)
-    path = folder / recipe
-    path.write_text(text)
-    assert main(["--config", str(path), "--data", str(data), "--run", str(folder / "run")]) == 0
-    report: dict[str, float] = json.loads((folder / "run" / "report.json").read_text())
+def run(verb: str, recipe: Path, folder: Path, *more: str) -> dict[str, float]:
+    """The report of a verb of `python -m train`."""
+    assert main([verb, "--config", str(recipe), "--run", str(folder), *more]) == 0
+    report: dict[str, float] = json.loads((folder / "report.json").read_text())
     return report
+
+
+class Finished(NamedTuple):
+    report: dict[str, float]
+    folder: Path
+    bundle: Bundle
+
+
+def finish(recipe: Path, folder: Path, *more: str) -> Finished:
+    """A run from start to end."""
+    return Finished(run("fit", recipe, folder, *more), folder, load_bundle(folder / "bundle"))
+
+
+def check_evaluate(finished: Finished, recipe: Path) -> None:
+    """The same report, and no weight is touched."""
+    weights = {file: file.stat().st_mtime_ns for file in finished.folder.rglob("*.safetensors")}
+    assert run("evaluate", recipe, finished.folder) == finished.report
+    assert {file: file.stat().st_mtime_ns for file in finished.folder.rglob("*.safetensors")} == weights
+
+
+def streamed(bundle: Bundle) -> list[Estimate]:
+    """What the stream publishes of the first faces of the demo clip, with valence and arousal in their range."""
+    estimates = [one for one in islice(analyze(DEMO_CLIP, bundle=bundle.path), 30) if one.coverage > 0]
+    assert estimates
+    for estimate in estimates:
+        assert estimate.valence is not None and -1 <= estimate.valence <= 1
+        assert estimate.arousal is not None and -1 <= estimate.arousal <= 1
+        assert estimate.model == bundle.manifest.label
+    return estimates
+
+
+def changed(recipe: str, folder: Path, changes: Mapping[str, str]) -> Path:
+    """A shipped recipe, "<method>/<name>.toml", with other words in it, below `folder`."""
+    text = (CONFIGS / recipe).read_text()
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return path
 
 
 def faces(folder: Path, count: int, name: str, first: int) -> None:
@@ -89,6 +131,7 @@ def biovid(root: Path) -> Path:
 def own_clips(root: Path) -> Path:
     """The first two seconds of the demo clip, twice, with a tone beside them."""
     av = pytest.importorskip("av")
+    root.mkdir()
     for name in ("a.mkv", "b.mkv"):
         with av.open(str(DEMO_CLIP)) as demo, av.open(str(root / name), "w") as clip:
             source = demo.streams.video[0]
@@ -112,47 +155,3 @@ def own_clips(root: Path) -> Path:
     ]
     (root / "clips.csv").write_text("\n".join(rows))
     return root
-
-
-@pytest.mark.slow
-def test_jmt_is_trained_from_aff_wild2s_folders(tmp_path: Path) -> None:
-    report = train("jmt_affwild2.toml", aff_wild2(tmp_path / "data"), tmp_path)
-    assert report["ccc_mean"] == pytest.approx((report["ccc_valence"] + report["ccc_arousal"]) / 2)
-    assert -1 <= report["ccc_arousal_without_sound"] <= 1
-    manifest = load_bundle(tmp_path / "run" / "bundle").manifest
-    assert manifest.context.past == 15
-    assert manifest.clip.length_s == pytest.approx(32 / 30)
-    assert manifest.sound is not None and manifest.sound.rate_hz == 44100
-
-
-@pytest.mark.slow
-def test_pkdot_is_trained_from_biovids_folders(tmp_path: Path) -> None:
-    report = train("pkdot_biovid.toml", biovid(tmp_path / "data"), tmp_path)
-    assert {"teacher_accuracy", "student_accuracy", "student_without_structure_accuracy"} <= set(report)
-    (head,) = load_bundle(tmp_path / "run" / "bundle").manifest.heads
-    assert [output.name for output in head.outputs] == ["no_pain", "pain"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("recipe", "score"), [("jmt_clips.toml", "ccc_valence"), ("pkdot_clips.toml", "student_ccc_valence")]
-)
-def test_both_are_trained_from_ones_own_clips_with_their_sound(recipe: str, score: str, tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    report = train(recipe, own_clips(tmp_path / "data"), tmp_path)
-    assert -1 <= report[score] <= 1
-    assert load_bundle(tmp_path / "run" / "bundle").manifest.label.startswith(recipe.partition("_")[0])
-
-
-def test_a_recipe_without_its_backbones_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for recipe, old, new, message in (
-        ("jmt_clips.toml", 'bundle = "default"\n', "", "needs `bundle`"),
-        ("pkdot_biovid.toml", 'task = "classes"', 'task = "affect"', "has labels for the task 'classes'"),
-        ("pkdot_clips.toml", "seed = 1", "seed = 1", "needs --data"),
-    ):
-        path = tmp_path / recipe
-        path.write_text((CONFIGS / recipe).read_text().replace(old, new))
-        assert main(["--config", str(path), "--run", str(tmp_path / "run")]) == 2
-        error = capsys.readouterr().err
-        assert error.count("\n") == 1
-        assert message in error

@@ -1,18 +1,16 @@
-"""Properties of the joint multimodal transformer and of what surrounds it."""
+"""Properties of the joint multimodal transformer."""
 
-import warnings
 from pathlib import Path
-from typing import Literal
 
+import onnxruntime
 import pytest
 import torch
 
-from train.data.sets.aff_wild2_windows import thin
-from train.methods.jmt.loss import jmt_ccc_loss
+from train.bundle.graphs import TracedGraph, export_graph
 from train.methods.jmt.model import IntraModalTransformer, JointMultimodalTransformer, load_reference, sinusoids
-from train.methods.jmt.series import series_ccc, smooth, smooth_causal
+from train.methods.jmt.recipe import Joint
 
-MODES: tuple[Literal["self_attention", "fc", "concat", "none"], ...] = ("self_attention", "fc", "concat", "none")
+MODES: tuple[Joint, ...] = ("self_attention", "fc", "concat", "none")
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -98,16 +96,9 @@ def test_modalities_of_other_widths_are_mapped_to_the_fusions() -> None:
 
 
 def test_the_exported_graph_takes_any_number_of_videos_and_steps(tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
     model = JointMultimodalTransformer(12).eval()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter's own libraries
-        axes = {0: torch.export.Dim("N", min=1), 1: torch.export.Dim("S", min=1)}
-        torch.onnx.export(
-            model, (torch.randn(2, 5, 12), torch.randn(2, 5, 12), torch.ones(2, 5, dtype=torch.bool)),
-            tmp_path / "fusion.onnx", dynamo=True, opset_version=18, external_data=False, verbose=False,
-            input_names=["visual", "audio", "heard"], output_names=["affect"], dynamic_shapes=(axes, axes, axes),
-        )  # fmt: skip
+    examples = {"visual": torch.randn(2, 5, 12), "audio": torch.randn(2, 5, 12), "heard": torch.rand(2, 5) > 0.5}
+    export_graph(TracedGraph(model, examples, ["affect"], lengths={1: "S"}), tmp_path / "fusion.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "fusion.onnx", providers=["CPUExecutionProvider"])
     for videos, steps in ((1, 1), (3, 9)):
         visual, audio, heard = torch.randn(videos, steps, 12), torch.randn(videos, steps, 12), torch.rand(videos, steps)
@@ -124,62 +115,3 @@ def test_a_width_that_does_not_divide_into_the_heads_is_refused() -> None:
 def test_weights_of_another_mode_are_refused() -> None:
     with pytest.raises(ValueError, match="do not belong to JointMultimodalTransformer"):
         load_reference(built(joint="concat"), {"mm_transformer.final_layer.weight": torch.zeros(12, 24)})
-
-
-def test_invalid_labels_are_left_out_of_the_loss_unless_the_reference_is_asked_for() -> None:
-    pred, target = random(20), random(20, seed=1).clamp(-1, 1)
-    target[3:6] = -5.0
-    kept = target != -5.0
-    assert jmt_ccc_loss(pred, target).item() == pytest.approx(jmt_ccc_loss(pred[kept], target[kept]).item())
-    assert jmt_ccc_loss(pred, target, reference=True).item() != pytest.approx(jmt_ccc_loss(pred, target).item())
-
-
-def test_the_loss_of_constant_predictions_is_one_with_a_finite_gradient() -> None:
-    pred = torch.zeros(8, requires_grad=True)
-    for target in (torch.linspace(-1, 1, 8), torch.zeros(8)):
-        loss = jmt_ccc_loss(pred, target)
-        (gradient,) = torch.autograd.grad(loss, pred)
-        assert loss.item() == 1.0
-        assert gradient.isfinite().all()
-
-
-@pytest.mark.parametrize(
-    ("faces", "chosen"),
-    [
-        (range(32), [0, 4, 8, 12, 16, 20, 24, 28]),
-        (range(25), [3, 6, 9, 12, 15, 18, 21, 24]),
-        (range(16), [0, 2, 4, 6, 8, 10, 12, 14]),
-        (range(9), [1, 2, 3, 4, 5, 6, 7, 8]),
-        ([5, 9], [5, 9, 9, 9, 9, 9, 9, 9]),
-    ],
-)
-def test_a_sub_clip_is_thinned_to_eight_frames_with_a_face(faces: range | list[int], chosen: list[int]) -> None:
-    assert thin(faces) == chosen
-
-
-def test_a_sub_clip_without_a_face_is_refused() -> None:
-    with pytest.raises(ValueError, match="needs 1 to 32 faces, found 0"):
-        thin([])
-
-
-def test_a_pulse_is_spread_over_the_window_around_it() -> None:
-    pulse = torch.zeros(9)
-    pulse[4] = 5.0  # clipped to 1
-    assert smooth(pulse, 4).tolist() == [0, 0, 0, 0.25, 0.25, 0.25, 0.25, 0, 0]
-    assert smooth_causal(pulse, 4).tolist() == [0, 0, 0, 0, 0.25, 0.25, 0.25, 0.25, 0]
-
-
-def test_causal_smoothing_starts_from_what_there_is_and_never_looks_ahead() -> None:
-    series = random(30).clamp(-1, 1)
-    torch.testing.assert_close(smooth_causal(series[:12], 8), smooth_causal(series, 8)[:12])
-    assert smooth_causal(torch.full((5,), 0.5), 4).tolist() == [0.5] * 5
-
-
-def test_frames_without_a_label_or_prediction_raise_the_score_only_in_the_reference() -> None:
-    target = 0.6 + 0.1 * random(60, seed=1)
-    pred = 0.6 + 0.1 * random(60)
-    target[:20] = -5.0
-    predicted = torch.arange(60) < 50
-    honest = series_ccc(pred, target, predicted=predicted)
-    assert honest.item() == pytest.approx(series_ccc(pred[20:50], target[20:50]).item())
-    assert series_ccc(pred, target, predicted=predicted, reference=True) > honest
