@@ -8,9 +8,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from streamaffect.errors import ConfigError
+from streamaffect.redaction import redact
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.base import Source, SourceKind
-from streamaffect.sources.redaction import redact
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 KINDS = "webcam, webcam:1, demo, synthetic, replay:RECORDING, rtsp://…, http://… or a video file"

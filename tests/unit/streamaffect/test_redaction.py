@@ -1,6 +1,6 @@
 import pytest
 
-from streamaffect.sources.redaction import redact
+from streamaffect.redaction import redact
 
 
 @pytest.mark.parametrize(
