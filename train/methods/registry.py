@@ -65,7 +65,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             RELATIONAL,
             PROTOCOL,
             Method("au_guided", "au_guided.recipe:AuGuidedRecipe", "au_guided.run:run"),
-            Method("compound", "compound.recipe:CompoundRecipe", "compound.run:run"),
+            Method("compound", "compound.recipe:CompoundRecipe", "compound.run:run", prepare="compound.run:prepare"),
             Method("compound_text", "compound_text.recipe:CompoundTextRecipe", "compound_text.run:run"),
             Method("emoclip", "emoclip.recipe:EmoClipRecipe", "emoclip.run:run", evaluate="emoclip.evaluate:evaluate"),
             Method(
