@@ -6,9 +6,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from tests.support.golden import Golden, assert_matches, load_golden
-from train.data.sampling import ClipWeights
-from train.methods.stochastic_softmax.inflation import Inflation, inflate, inflate_weight
+from train.data.sampling.windows import ClipWeights
+from train.methods.stochastic_softmax.inflation import inflate, inflate_weight
 from train.methods.stochastic_softmax.pooling import FrameClassifier, SoftmaxPooling
+from train.methods.stochastic_softmax.recipe import Inflation
 
 TAGS = ["train", "long", "short"]
 
