@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.support.golden import Golden, assert_matches, load_golden
-from train.data.sampling.windows import ClipWeights
+from tests.support.training.golden import Golden, assert_matches, load_golden
+from train.data.sampling import ClipWeights
 from train.methods.stochastic_softmax.inflation import inflate, inflate_weight
 from train.methods.stochastic_softmax.pooling import FrameClassifier, SoftmaxPooling
 from train.methods.stochastic_softmax.recipe import Inflation

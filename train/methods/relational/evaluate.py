@@ -11,7 +11,7 @@ from ...bundle.declared import AFFECT
 from ...data.clips import ClipIndex, index_sequence, index_stills, join
 from ...data.videos import LabelledVideo
 from ...metrics.regression import bootstrap_interval, ccc, pcc
-from .calibrate import Quantiles, conformal_quantiles, coverage
+from .calibrate import OUTPUTS, Quantiles, conformal_quantiles, coverage
 from .clip_stage import predict_clips
 from .data.corpus import Corpus, HeldOut
 from .data.sources import video_stills
@@ -131,9 +131,7 @@ def _interval(pred: Tensor, truth: Tensor, groups: list[str]) -> dict[str, list[
         return {}
     found = bootstrap_interval(ccc, pred, truth, groups, resamples=300)
     pairs = zip(found.low.tolist(), found.high.tolist(), strict=True)
-    return {
-        name: [round(low, 3), round(high, 3)] for name, (low, high) in zip(("valence", "arousal"), pairs, strict=True)
-    }
+    return {name: [round(low, 3), round(high, 3)] for name, (low, high) in zip(OUTPUTS, pairs, strict=True)}
 
 
 def _rounded(values: dict[str, float]) -> dict[str, float]:

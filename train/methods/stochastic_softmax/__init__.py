@@ -3,7 +3,7 @@
 recipe → data → inflation, pooling, model, task → bundle → run
 """
 
-from ...data.clip_weights import ClipWeights
+from ...data.sampling.clip_weights import ClipWeights
 from .pooling import SoftmaxPooling
 
 __all__ = ["ClipWeights", "SoftmaxPooling"]

@@ -13,7 +13,7 @@ from streamaffect.runtime.manifest import CropSpec
 from ....data.clip_faces import ClipFaces
 from ....data.clips_csv import load_clips_csv
 from ....data.records import ClipRecord, LabelledClips
-from ....data.sequences import evaluation_sequence, sequence_from, training_sequence
+from ....data.sampling.sequences import evaluation_sequence, sequence_from, training_sequence
 from ....data.sets.aff_wild2 import load_aff_wild2
 from ....data.sets.amigos import load_amigos
 from ....data.sets.ness import load_label_table

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from ....config import Count, OptimiserConfig, Precision
-from ....data.sequences import SequenceConfig
+from ....data.sampling.sequences import SequenceConfig
 
 LEAST_BATCH = 2  # one clip has no concordance
 OLDER_OPTIMISER = {
@@ -69,7 +69,7 @@ class SamplingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the training windows begin.
 
     kind:    "uniform", as published: anywhere; past the end a window goes on at the beginning. "softmax": within the
-             recording, drawn by `train.data.clip_weights.ClipWeights` from where its labels were predicted best so far:
+             recording, drawn by `train.data.sampling.ClipWeights` from where its labels were predicted best so far:
              the score of a window is minus the mean absolute error of its prediction
     beta:    inverse temperature of the draw; 0 draws uniformly
     warm_up, exploration: epochs of the first two phases

@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from ....data.clip_weights import ClipWeights
+from ....data.sampling.clip_weights import ClipWeights
 from ....data.splits import Fold
 from ....errors import TrainingError
 from ....loop.fit import Part

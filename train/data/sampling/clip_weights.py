@@ -131,16 +131,16 @@ class ClipWeights:
             weights.copy_(state[str(video)])
 
     def flat(self) -> Tensor:
-        """The weights of all videos, one after the other, (sum of n,) float32: a copy for a buffer of the model."""
-        return torch.cat([torch.empty(0), *self._weights.values()])
+        """The weights of all videos, one after the other, (sum of n,) float32: for a buffer of the model."""
+        return torch.cat(list(self.state_dict().values()))
 
     def load_flat(self, weights: Tensor) -> None:
         """Take over what `flat` gave. Raises ValueError, unchanged, unless the number of weights agrees."""
-        lengths = [len(own) for own in self._weights.values()]
+        state = self.state_dict()
+        lengths = [len(own) for own in state.values()]
         if len(weights) != sum(lengths):
             raise ValueError("the saved clip weights belong to other videos or another clip length")
-        for own, saved in zip(self._weights.values(), torch.split(weights.cpu(), lengths), strict=True):
-            own.copy_(saved)
+        self.load_state_dict(dict(zip(state, torch.split(weights.cpu(), lengths), strict=True)))
 
     def _overwrite(self, weights: Tensor, start: int, score: float) -> None:
         """Half the spacing of the grid to either side, so that the visits of a video cover it."""

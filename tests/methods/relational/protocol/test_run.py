@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.training import CONFIGS, context
+from tests.support.training.runs import CONFIGS, context
 from train.cli import main
-from train.data.clip_weights import ClipWeights
+from train.data.sampling.clip_weights import ClipWeights
 from train.loop.fit import Part
 from train.methods.registry import load_recipe
 from train.methods.relational.protocol.data import divide, open_clips

@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from streamaffect.errors import ConfigError
-from tests.support.training import CONFIGS
+from tests.support.training.runs import CONFIGS
 from train.config import OptimiserConfig
 from train.data.records import ClipRecord
 from train.loop.optimiser import make_optimiser, set_rates

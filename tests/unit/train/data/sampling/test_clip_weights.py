@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.data.clip_weights import ClipWeights, Phase
+from train.data.sampling.clip_weights import ClipWeights, Phase
 
 LENGTHS = {"short": 3, "exact": 8, "long": 40}
 
