@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.ablation import main
-from tests.support.training import CONFIGS, context
+from tests.support.training.runs import CONFIGS, context
 from train.methods.registry import load_recipe
 from train.methods.relational.run import Run
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.support.golden import Golden, load_golden
+from tests.support.training.golden import Golden, load_golden
 from train.data.drawn_faces import EXPRESSIONS
 from train.methods.au_guided.loss import au_alignment_loss
 from train.methods.au_guided.recipe import AlignmentKind

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.support.golden import load_golden
+from tests.support.training.golden import load_golden
 from train.methods.au_guided.loss import au_alignment_loss
 from train.methods.au_guided.recipe import Channels
 from train.methods.au_guided.regions import CODEBOOK, heatmap, heatmaps, read_face, unit_map

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.support.training import CONFIGS
+from tests.support.training.runs import CONFIGS
 from train.cli import main
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from streamaffect.errors import ConfigError
-from tests.support.text_trees import write_c_expr, write_meld
+from tests.support.training.text_trees import write_c_expr, write_meld
 from train.cli import main
 from train.data.text.prompts import Prompts
 from train.methods.compound_text.data import DRAWN_CLASSES, class_names, drawn_clips
@@ -118,7 +118,7 @@ def test_a_recipe_without_a_language_model_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(SMOKE.replace("[language_model]", "[optimiser_of_nothing]"))
     with pytest.raises(ConfigError, match=r"language_model|optimiser_of_nothing"):
-        load_recipe(file).recipe
+        load_recipe(file)
 
 
 def test_every_rule_of_the_vote_is_scored_over_the_prompts_of_a_video() -> None:

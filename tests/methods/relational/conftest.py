@@ -7,7 +7,7 @@ import cv2
 import pytest
 
 from streamaffect import Bundle, load_bundle
-from tests.support.training import CONFIGS, train
+from tests.support.training.runs import CONFIGS, train
 from train.methods.relational.data.generated import generated_videos
 
 SMOKE = CONFIGS / "relational" / "smoke.toml"

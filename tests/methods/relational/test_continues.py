@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from streamaffect.errors import StreamAffectError
-from tests.support.training import CONFIGS, context
+from tests.support.training.runs import CONFIGS, context
 from train.methods.registry import load_recipe
 from train.methods.relational.from_bundle import load_exported_encoder
 from train.methods.relational.run import Run

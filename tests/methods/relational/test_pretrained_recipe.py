@@ -8,7 +8,7 @@ import pytest
 from streamaffect import load_bundle
 from streamaffect.affect.estimate import Estimator, Observation
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
-from tests.support.tiny_vision import save_tiny_vision
+from tests.support.training.tiny_vision import save_tiny_vision
 from train.cli import main
 from train.methods import registry
 from train.methods.relational.encoders import make_encoder

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from streamaffect import Bundle, analyze_image, load_bundle
-from tests.support.training import CONFIGS, ENVIRONMENT, ROOT, command, train
+from tests.support.training.runs import CONFIGS, ENVIRONMENT, ROOT, command, train
 from train.bundle.source_statistics import read_statistics
 from train.cli import main
 from train.methods.relational.data.generated import generated_stills

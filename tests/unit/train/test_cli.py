@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.support.bundles import write_bundle
-from tests.support.training import CONFIGS, ROOT, train
+from tests.support.training.runs import CONFIGS, ROOT, train
 from train.cli import main
 from train.methods.registry import METHODS
 from train.recipes import recipes

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from streamaffect.errors import ConfigError
-from tests.support.training import CONFIGS
+from tests.support.training.runs import CONFIGS
 from train.errors import DataError, TrainingError
 from train.loop.progress import Progress
 from train.methods.harness import default_folder, prepare_recipe, run_recipe

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from streamaffect.errors import ConfigError
-from tests.support.training import CONFIGS
+from tests.support.training.runs import CONFIGS
 from train.methods.registry import METHODS, load_recipe
 from train.methods.relational.recipe import Recipe
 from train.recipes import recipes

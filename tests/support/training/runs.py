@@ -12,7 +12,7 @@ from train.loop.progress import Progress
 from train.methods.harness import open_context
 from train.methods.registry import load_recipe
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / "configs" / "train"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
