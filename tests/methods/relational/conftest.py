@@ -7,7 +7,8 @@ import cv2
 import pytest
 
 from streamaffect import Bundle, load_bundle
-from tests.support.training.runs import CONFIGS, train
+from tests.support.training.runs import CONFIGS
+from train.cli import main
 from train.methods.relational.data.generated import generated_videos
 
 SMOKE = CONFIGS / "relational" / "smoke.toml"
@@ -18,8 +19,7 @@ SUBJECTS, SEGMENTS = 4, 3
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run, which no test may change."""
     folder = tmp_path_factory.mktemp("smoke") / "run"
-    done = train("fit", "--config", SMOKE, "--run", folder)
-    assert done.returncode == 0, done.stderr
+    assert main(["fit", "--config", str(SMOKE), "--run", str(folder)]) == 0
     return folder
 
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 # Both over loopback: a machine's own name need not resolve (containers, a laptop without network).
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "GLOO_SOCKET_IFNAME": "lo"}
 LAUNCHER = ("-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2")
-SUPPORT = ROOT / "tests" / "support"
+SUPPORT = ROOT / "tests" / "support" / "training"
 NEVER = 99
 
 

@@ -62,6 +62,7 @@ ema = 0
 [objective]
 main = "ccc"
 """
+TWO_FOLDS = 'divide = "folds"\nfolds = 2'
 SAMPLED = '\n[sampling]\nkind = "softmax"\nwarm_up = 1\nexploration = 2\n'
 
 
@@ -135,7 +136,7 @@ def test_a_fold_is_trained_by_plain_sgd_and_its_best_epoch_predicts(finished_run
 
 
 def test_without_a_validation_part_the_last_epoch_predicts(amigos: Path, tmp_path: Path) -> None:
-    text = PROTOCOL.replace("valid_subjects = 1", "valid_subjects = 0")
+    text = PROTOCOL.replace('divide = "by subject"', TWO_FOLDS).replace("valid_subjects = 1", "valid_subjects = 0")
     ends = []
     for epochs in (1, 2):
         file = write(tmp_path / f"{epochs}.toml", text.replace("epochs = 3", f"epochs = {epochs}"))
@@ -176,9 +177,8 @@ def learned(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, float, 
 
 def sampled(folder: Path) -> Path:
     """A protocol whose windows are drawn from where labels were predicted best."""
-    return write(
-        folder / "tiny.toml", PROTOCOL.replace("frames = 4", "frames = 2").replace("epochs = 3", "epochs = 5") + SAMPLED
-    )
+    text = PROTOCOL.replace('divide = "by subject"', TWO_FOLDS).replace("frames = 4", "frames = 2")
+    return write(folder / "tiny.toml", text.replace("epochs = 3", "epochs = 5") + SAMPLED)
 
 
 def test_windows_are_drawn_from_where_labels_were_predicted_best_if_the_protocol_says_so(
@@ -202,9 +202,9 @@ def test_windows_are_drawn_from_where_labels_were_predicted_best_if_the_protocol
 
     monkeypatch.setattr(FoldTask, "validate", dies)
     assert run(protocol, amigos, killed) == 130
-    assert [path.name for path in (killed / "training").glob("*/step-*")] == ["step-00000009"]
+    assert [path.name for path in (killed / "training").glob("*/step-*")] == ["step-00000003"]
     assert run(protocol, amigos, killed) == 0
-    assert count == 9 + 2 + 2 * 5  # the rest of the second fold, and two more
+    assert count == 9 + 2
     assert (killed / "report.json").read_text() == (whole / "report.json").read_text()
 
 
