@@ -110,6 +110,7 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     server_key:      file with the feed's CURVE key pair; encrypts the feed, needs `allowed_clients`; empty is none
     allowed_clients: folder with the public keys of those who may subscribe, one `*.key` file each
     high_water_mark: messages that wait for one slow subscriber before further ones are dropped for it
+    max_subscribers: so many may be connected at once; further ones are cut off until one has gone
     """
 
     bind: str = DEFAULT_ADDRESS
@@ -117,3 +118,4 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     server_key: str = ""
     allowed_clients: str = ""
     high_water_mark: Annotated[int, Meta(ge=1)] = 1000
+    max_subscribers: Annotated[int, Meta(ge=1, le=10_000)] = 256
