@@ -77,7 +77,7 @@ class ResNet50(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """Scale to about mean 0 and deviation 1, then convolve and average."""
-        pictures = (crops.permute(0, 3, 1, 2).float() - 127.5) / 64.0
+        pictures = (crops.float().permute(0, 3, 1, 2) - 127.5) / 64.0
         features: Tensor = self.layers(pictures).mean(dim=(2, 3))
         return features
 
