@@ -16,22 +16,24 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from rich.console import Console
 from torch import Tensor
 
-from train.audiovisual.hearing import HearingConfig, listen
+from benchmarks.measures.training_run import training_context
+from train.audiovisual.hearing import HearingConfig
 from train.audiovisual.log_mel import LogMelConfig
 from train.audiovisual.sound import read_sound
-from train.audiovisual.steps import Steps, join_steps, recorded_steps
+from train.audiovisual.steps import StepWindows, join_steps, recorded_steps
 from train.config import OptimiserConfig
 from train.data.backbone import VisualBackbone, open_backbone
+from train.data.labelled_clips import AFFECT_LABELS
 from train.data.prepare import prepare_videos
 from train.data.videos import LabelledVideo, load_videos, read_people, teacher_rows
 from train.loop.progress import Progress
+from train.methods.jmt.data import JmtData
 from train.methods.jmt.recipe import JmtRecipe
-from train.methods.jmt.run import OUTPUTS, predict, train_audio_backbone, train_fusion
-from train.methods.pkdot.data import PairedFeatures, heard_pairs
+from train.methods.jmt.run import predict, train_audio_backbone, train_fusion, with_features
+from train.methods.pkdot.data import heard_pairs
 from train.methods.pkdot.recipe import PkdotRecipe
 from train.methods.pkdot.run import train_parts
 from train.methods.relational.data.sources import video_stills
@@ -48,7 +50,7 @@ RESAMPLES = 500
 class Recordings:
     """Steps of several recordings; people: (N,) whom each window shows; audible: (N,) bool, whose file has sound."""
 
-    steps: Steps
+    steps: StepWindows
     people: list[str]
     audible: Tensor
 
@@ -69,7 +71,7 @@ def read_recordings(
     )
 
 
-def _steps(video: LabelledVideo, root: Path, backbone: VisualBackbone, window: int) -> Steps:
+def _steps(video: LabelledVideo, root: Path, backbone: VisualBackbone, window: int) -> StepWindows:
     stills = video_stills([video], backbone.bundle.manifest.crop)
     grey = plain_crops(stills, range(len(stills)), backbone.size, mirrored=False)
     return recorded_steps(
@@ -91,34 +93,30 @@ def recipe_of(options: argparse.Namespace, seed: int, muted: float) -> JmtRecipe
 
 def fuse(
     options: argparse.Namespace, train: Recordings, valid: Recordings, seed: int, progress: Progress
-) -> tuple[dict[str, Tensor], Steps, Steps]:
+) -> tuple[dict[str, Tensor], JmtData]:
     """Predictions of the last step of each window (N, 2) by arm, and both parts with features of the voice."""
-    fabric, folder = Fabric(accelerator="cpu"), options.run / str(seed)
+    context = training_context(options.run / str(seed), progress, seed=seed)
     recipe = recipe_of(options, seed, muted=options.muted)
-    encoder = train_audio_backbone(
-        recipe, train.steps, valid.steps, folder / "hearing", fabric=fabric, progress=progress
-    )  # fmt: skip
-    known, unseen = (part.steps._replace(audio=listen(encoder, part.steps.audio)) for part in (train, valid))
-    both = train_fusion(recipe, known, unseen, folder / "fusion", fabric=fabric, progress=progress)
+    encoder = train_audio_backbone(recipe, train.steps, valid.steps, context)
+    data = with_features(encoder, JmtData(train.steps, valid.steps))
+    both = train_fusion(recipe, data, context)
     deaf = msgspec.structs.replace(recipe, muted=1.0)
-    alone = train_fusion(deaf, known, unseen, folder / "video_only", fabric=fabric, progress=progress)
+    alone = train_fusion(deaf, data, context, stage="training/video_only")
     arms = {
-        "with_sound": predict(both, unseen, is_heard=True)[:, -1],
-        "without_sound": predict(both, unseen, is_heard=False)[:, -1],
-        "video_only": predict(alone, unseen, is_heard=False)[:, -1],
+        "with_sound": predict(both, data.valid, is_heard=True)[:, -1],
+        "without_sound": predict(both, data.valid, is_heard=False)[:, -1],
+        "video_only": predict(alone, data.valid, is_heard=False)[:, -1],
     }
-    return arms, known, unseen
+    return arms, data
 
 
-def distil(options: argparse.Namespace, known: Steps, unseen: Steps, seed: int, progress: Progress) -> dict[str, Any]:
+def distil(options: argparse.Namespace, data: JmtData, seed: int, progress: Progress) -> dict[str, Any]:
     """CCC of an audio-visual teacher and of students that see alone, on the steps in which something is heard."""
     optimiser = OptimiserConfig(epochs=options.epochs, batch=128, lr=0.001, ema=0.98)
     recipe = PkdotRecipe(name="audio_visual", seed=seed, data="drawn", task="affect", dim=64, optimiser=optimiser)
     # Steps that end windows of one recording; a step is a sample here.
-    parts: list[PairedFeatures] = [heard_pairs(part) for part in (known, unseen)]
-    trained = train_parts(
-        recipe, parts[0], parts[1], options.run / f"{seed}_pkdot", fabric=Fabric(accelerator="cpu"), progress=progress
-    )
+    context = training_context(options.run / f"{seed}_pkdot", progress, seed=seed)
+    trained = train_parts(recipe, heard_pairs(data.train), heard_pairs(data.valid), context)
     return {name: scores for name, (_, scores) in trained.items()}
 
 
@@ -149,7 +147,7 @@ def compare(arms: dict[str, list[Tensor]], target: Tensor, people: list[str], ro
 
 def _by_output(value: Tensor, low: Tensor, high: Tensor) -> dict[str, list[float]]:
     return {
-        name: [round(float(part[i]), 3) for part in (value, low, high)] for i, name in enumerate(OUTPUTS)
+        name: [round(float(part[i]), 3) for part in (value, low, high)] for i, name in enumerate(AFFECT_LABELS)
     }  # fmt: skip
 
 
@@ -178,9 +176,9 @@ def main() -> None:
         valid = read_recordings(options.data, prepared, backbone, ("valid", "report"), options.window)
         runs, students = [], []
         for seed in range(options.seeds):
-            arms, known, unseen = fuse(options, train, valid, seed, progress)
+            arms, data = fuse(options, train, valid, seed, progress)
             runs.append(arms)
-            students.append(distil(options, known, unseen, seed, progress))
+            students.append(distil(options, data, seed, progress))
     by_arm = {name: [run[name] for run in runs] for name in runs[0]}
     target = valid.steps.labels[valid.steps.windows[:, -1]]
     figures = {

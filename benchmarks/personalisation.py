@@ -30,10 +30,11 @@ from streamaffect.runtime.manifest import CONTEXT_HEAD
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from train.bundle.source_statistics import SourceStatistics, read_statistics
 from train.loop.progress import Progress
-from train.methods.subject_msda.personal.adaptation import Adaptation, PersonaliseSettings
+from train.methods.subject_msda.personal.adaptation import Adaptation
 from train.methods.subject_msda.personal.bundle import widened_quantiles
 from train.methods.subject_msda.personal.differentiable_graph import DifferentiableGraph
-from train.methods.subject_msda.personal.recording import Footage, PersonClips, Recording, person_clips, read_recording
+from train.methods.subject_msda.personal.footage import Footage, PersonClips, Shot, person_clips, read_footage
+from train.methods.subject_msda.personal.recipe import PersonaliseSettings
 from train.methods.subject_msda.personal.run import LEAST_LABELS, emotions_head
 
 PEOPLE = Path(__file__).parent.parent / "configs" / "train" / "relational" / "default_people.csv"
@@ -108,15 +109,15 @@ def read_everybody(root: Path, bundle: Bundle, least: int) -> list[Person]:
     people = []
     with Progress(console) as progress:
         for (split, name), theirs in sorted(by_person.items()):
-            footage, labels = [], {clip.file: clip.rows for clip in theirs}
+            shots, labels = [], {clip.file: clip.rows for clip in theirs}
             for clip in theirs:
                 try:
-                    footage += read_recording(clip.file, bundle, engine, progress).footage
+                    shots += read_footage(clip.file, bundle, engine, progress).shots
                 except StreamAffectError as error:
                     console.print(f"skipped: {error}", highlight=False)
-            crops = sum(len(part.time_s) for part in footage)
+            crops = sum(len(part.time_s) for part in shots)
             if crops >= least:
-                first, second = (_part(footage, *range_) for range_ in ((0, crops // 2), (crops // 2, crops)))
+                first, second = (_part(shots, *range_) for range_ in ((0, crops // 2), (crops // 2, crops)))
                 truth = _truth(second, labels, bundle.manifest.clip.period_s / 2)
                 halves = [person_clips(half, bundle, engine) for half in (first, second)]
                 people.append(Person(name, split, halves[0], halves[1], truth))
@@ -193,21 +194,21 @@ def _bounds(measured: Measured) -> str:
     return f"{measured.low:+.4f} to {measured.high:+.4f}"
 
 
-def _part(footage: list[Footage], first: int, end: int) -> Recording:
-    """Crops `first` to `end`, counted over all footage."""
+def _part(shots: list[Shot], first: int, end: int) -> Footage:
+    """Crops `first` to `end`, counted over all shots."""
     parts, at = [], 0
-    for part in footage:
+    for part in shots:
         rows = slice(max(0, first - at), max(0, min(len(part.time_s), end - at)))
         at += len(part.time_s)
         if rows.stop > rows.start:
-            parts.append(Footage(part.file, part.plain[rows], part.mirrored[rows], part.time_s[rows]))
-    return Recording(parts, [])
+            parts.append(Shot(part.file, part.plain[rows], part.mirrored[rows], part.time_s[rows]))
+    return Footage(parts, [])
 
 
-def _truth(recording: Recording, labels: dict[Path, list[TeacherRow]], tolerance_s: float) -> np.ndarray:
+def _truth(footage: Footage, labels: dict[Path, list[TeacherRow]], tolerance_s: float) -> np.ndarray:
     """(N, 2): for each crop the label that is nearest in time."""
     rows = []
-    for part in recording.footage:
+    for part in footage.shots:
         times = np.array([row.time_s for row in labels[part.file]])
         for time_s in part.time_s.tolist():
             nearest = int(np.abs(times - time_s).argmin())

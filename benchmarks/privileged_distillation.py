@@ -3,7 +3,7 @@
 The visual feature is the leading principal components of the grey pixels, the privileged one the 52 blendshapes that a
 landmark model found in the same picture. Scored are held-out faces, each by its mean over seeds.
 
-    python benchmarks/privileged_distillation.py --data faces
+    python -m benchmarks.privileged_distillation --data faces
 """
 
 import argparse
@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from rich.console import Console
 from torch import Tensor
 
+from benchmarks.measures.training_run import training_context
 from train.config import OptimiserConfig
 from train.data.sets.ferplus import PUBLIC_TEST, TRAINING, load_ferplus
 from train.data.stills import EMOTIONS
@@ -87,9 +87,8 @@ def main() -> None:
                 name="ferplus", seed=seed, data="drawn", classes=len(EMOTIONS), optimiser=optimiser,
                 structure=options.weight,
             )  # fmt: skip
-            trained = train_parts(
-                recipe, train, valid, options.run / str(seed), fabric=Fabric(accelerator="cpu"), progress=progress
-            )
+            context = training_context(options.run / str(seed), progress, seed=seed)
+            trained = train_parts(recipe, train, valid, context)
             for name, (model, scores) in trained.items():
                 inputs = (valid.visual, valid.privileged) if name == "teacher" else (valid.visual,)
                 with torch.no_grad():

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from streamaffect.errors import StreamAffectError
 from streamaffect.version import SOFTWARE
 
-EXIT_OK, EXIT_ERROR, EXIT_USER = 0, 1, 2
+EXIT_OK, EXIT_USER = 0, 2
 
 SOURCES = """\
 sources:
@@ -128,8 +128,7 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="one setting; repeatable"
     )
     parser.add_argument("--print-config", action="store_true", help="print all settings as TOML and end")
-    _add_log_level(parser)
-    parser.set_defaults(verb=_run)
+    _finish(parser, _run)
 
 
 def _add_listen(verbs: Verbs) -> None:
@@ -143,8 +142,7 @@ def _add_listen(verbs: Verbs) -> None:
     parser.add_argument("--json", action="store_true", help="one line per message on standard output")
     parser.add_argument("--keys", type=Path, metavar="DIR", help="key folder of a client, for an encrypted feed")
     parser.add_argument("--max-seconds", type=float, metavar="X", help="end after X seconds")
-    _add_log_level(parser)
-    parser.set_defaults(verb=_listen)
+    _finish(parser, _listen)
 
 
 def _add_replay(verbs: Verbs) -> None:
@@ -156,8 +154,7 @@ def _add_replay(verbs: Verbs) -> None:
     parser.add_argument("recording", type=Path, metavar="RECORDING")
     parser.add_argument("--bind", metavar="ADDRESS", help="address of the feed; default tcp://127.0.0.1:5556")
     parser.add_argument("--display", action=argparse.BooleanOptionalAction, default=None, help="live view")
-    _add_log_level(parser)
-    parser.set_defaults(verb=_replay)
+    _finish(parser, _replay)
 
 
 def _add_export(verbs: Verbs) -> None:
@@ -170,8 +167,7 @@ def _add_export(verbs: Verbs) -> None:
     parser.add_argument("out", type=Path, metavar="OUT")
     parser.add_argument("--stream", metavar="NAME", help="only this stream")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
-    _add_log_level(parser)
-    parser.set_defaults(verb=_export)
+    _finish(parser, _export)
 
 
 def _add_doctor(verbs: Verbs) -> None:
@@ -181,8 +177,7 @@ def _add_doctor(verbs: Verbs) -> None:
         description="Check everything that a run needs, from the libraries to a camera, and say what to do.",
     )
     parser.add_argument("--json", action="store_true", help="the findings as JSON")
-    _add_log_level(parser)
-    parser.set_defaults(verb=_doctor)
+    _finish(parser, _doctor)
 
 
 def _add_keys(verbs: Verbs) -> None:
@@ -194,8 +189,7 @@ def _add_keys(verbs: Verbs) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--client", default="client", metavar="NAME", help="name of the client (default: %(default)s)")
     parser.add_argument("--overwrite", action="store_true", help="replace this client's keys; the old ones end")
-    _add_log_level(parser)
-    parser.set_defaults(verb=_keys)
+    _finish(parser, _keys)
 
 
 def _add_bench(verbs: Verbs) -> None:
@@ -210,13 +204,13 @@ def _add_bench(verbs: Verbs) -> None:
     parser.add_argument(
         "--max-streams", type=int, default=16, metavar="N", help="0 skips this part; default: %(default)s"
     )
-    _add_log_level(parser)
-    parser.set_defaults(verb=_bench)
+    _finish(parser, _bench)
 
 
-def _add_log_level(parser: argparse.ArgumentParser) -> None:
+def _finish(parser: argparse.ArgumentParser, verb: Verb) -> None:
     levels = ("debug", "info", "warning", "error")
     parser.add_argument("--log-level", choices=levels, default="warning", help="default: %(default)s")
+    parser.set_defaults(verb=verb)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -262,20 +256,9 @@ def _listen(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from rich.console import Console
+    from streamaffect.verbs.export import export
 
-    from streamaffect.recordings.export import export
-
-    exported = export(
-        options.recording,
-        options.out,
-        stream=options.stream,
-        overwrite=options.overwrite,
-        console=Console(stderr=True),
-    )
-    torn = "; the recording's last line was torn and is not in it" if exported.torn else ""
-    print(f"{exported.path}: {exported.rows} estimates{torn}")
-    return EXIT_OK
+    return export(options.recording, options.out, stream=options.stream, overwrite=options.overwrite)
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -285,10 +268,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _keys(options: argparse.Namespace) -> int:
-    from streamaffect.feed.keys import write_keys
+    from streamaffect.verbs.keys import keys
 
-    print(write_keys(options.folder, client=options.client, overwrite=options.overwrite))
-    return EXIT_OK
+    return keys(options.folder, client=options.client, overwrite=options.overwrite)
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -3,6 +3,8 @@
 import time
 from dataclasses import dataclass
 
+RECENT_S = 5.0  # what a health message calls "the last seconds"
+
 
 def monotonic_ns() -> int:
     """Nanoseconds that never go back; their zero has no meaning."""

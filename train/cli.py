@@ -136,8 +136,10 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _personalise(options: argparse.Namespace) -> None:
+    from .methods.harness import limit_threads
     from .methods.subject_msda.personal.run import run_personalise
 
+    limit_threads()
     with _first_process() as progress:
         run_personalise(options.recording, options.bundle, options.out, options.config, progress)
 

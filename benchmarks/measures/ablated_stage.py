@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import torch
 
+from train.bundle.declared import AFFECT
 from train.data.clips import ClipIndex
 from train.loop.fit import fit
 from train.methods.relational.clip_stage import ClipSet, ClipTask, predict_clips
@@ -23,7 +24,7 @@ from train.methods.relational.evaluate import (
     encode_videos,
     predict_held_out,
 )
-from train.methods.relational.model import AFFECT, EMOTIONS, AffectModel
+from train.methods.relational.model import EMOTIONS, AffectModel
 from train.methods.relational.recipe import LossConfig
 from train.methods.relational.run import Run
 

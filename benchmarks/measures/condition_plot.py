@@ -1,6 +1,6 @@
 """Draw the errors by head pose, face size, blur and light from results/accuracy.json.
 
-python benchmarks/condition_plot.py    writes docs/accuracy_by_condition.png
+python benchmarks/measures/condition_plot.py    writes docs/accuracy_by_condition.png
 """
 
 import sys

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from streamaffect.affect.calibration import Affect, Kind, is_finite, read_heads
+from streamaffect.affect.calibration import Affect, Medium, is_finite, read_heads
 from streamaffect.affect.clips import TIME_EPSILON_S
 from streamaffect.affect.estimate import Prediction, TrackKey
 from streamaffect.runtime.bundle import Bundle
@@ -12,7 +12,10 @@ from streamaffect.types import Estimate, Face, Sighting, Sightings, Status
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The face that an estimate speaks of, and when it was seen; fields as in `Estimate`."""
+    """The face that an estimate speaks of, and when it was seen; fields as in `Estimate`.
+
+    live: False for a file read offline, and for a still
+    """
 
     stream: str
     track: int
@@ -20,6 +23,7 @@ class Seen:
     quality: float | None
     t_capture_ns: int
     pts_s: float | None
+    live: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +43,19 @@ def make_estimate(
     seq: int,
     status: Status,
     refines: int | None = None,
-    kind: Kind = "stream",
+    of: Medium = "stream",
 ) -> Estimate:
-    """What the model says of a face, calibrated; no values where the status is `abstain`."""
-    affect = Affect() if status == "abstain" else read_heads(manifest, prediction.heads, of=kind)
+    """What the model says of a face, calibrated; no values where the status is `abstain`.
+
+    Live, `t_publish_ns` stays 0 until a sink publishes the estimate: see `streamaffect.sinks.publishing`.
+    """
+    affect = Affect() if status == "abstain" else read_heads(manifest, prediction.heads, of=of)
     return Estimate(
         stream=seen.stream,
         track=seen.track,
         seq=seq,
         t_capture_ns=seen.t_capture_ns,
-        t_publish_ns=seen.t_capture_ns,
+        t_publish_ns=0 if seen.live else seen.t_capture_ns,
         pts_s=seen.pts_s,
         valence=affect.valence,
         arousal=affect.arousal,
@@ -85,7 +92,15 @@ class Assembler:
     def estimate(self, prediction: Prediction, sightings: Sightings, sighting: Sighting) -> Estimate:
         """The estimate of a track at the frame in which it was just seen."""
         frame = sightings.frame
-        seen = Seen(self._stream, sighting.track, sighting.face, sighting.quality, frame.t_capture_ns, frame.pts_s)
+        seen = Seen(
+            stream=self._stream,
+            track=sighting.track,
+            face=sighting.face,
+            quality=sighting.quality,
+            t_capture_ns=frame.t_capture_ns,
+            pts_s=frame.pts_s,
+            live=frame.grabbed_ns is not None,
+        )
         seq, status = self._take_seq(), self._status(prediction, sighting)
         if self._has_future and status != "abstain":
             self._keep(prediction, Provisional(seq, seen, status))

@@ -15,7 +15,7 @@ from streamaffect.runtime.manifest import Calibration, HeadSpec, Manifest
 from streamaffect.types import FloatArray
 
 Interval = tuple[float, float]
-Kind = Literal["stream", "still"]
+Medium = Literal["stream", "still"]
 
 VALENCE, AROUSAL = "valence", "arousal"
 AFFECT_OUTPUTS = (VALENCE, AROUSAL)
@@ -42,7 +42,7 @@ def is_finite(rows: Mapping[str, FloatArray]) -> bool:
     return all(np.isfinite(row).all() for row in rows.values())
 
 
-def read_heads(manifest: Manifest, rows: Mapping[str, FloatArray], *, of: Kind = "stream") -> Affect:
+def read_heads(manifest: Manifest, rows: Mapping[str, FloatArray], *, of: Medium = "stream") -> Affect:
     """One row (L,) per head → values by name.
 
     Regression values are clipped to their declared range: a head trained on CCC is not bounded by itself.
@@ -78,7 +78,7 @@ def _clipped(head: HeadSpec, row: FloatArray) -> dict[str, float]:
     return {output.name: _clip(float(value), output.range) for output, value in zip(head.outputs, row, strict=True)}
 
 
-def _quantiles(calibration: Calibration, of: Kind) -> Mapping[str, float]:
+def _quantiles(calibration: Calibration, of: Medium) -> Mapping[str, float]:
     if of == "still" and calibration.still_quantiles is not None:
         return calibration.still_quantiles
     return calibration.quantiles

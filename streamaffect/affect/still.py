@@ -64,8 +64,8 @@ class StillAnalyser:
         manifest = self._bundle.manifest
         is_poor = manifest.abstain is not None and quality < manifest.abstain.quality
         status: Status = "abstain" if is_poor or not is_finite(prediction.heads) else "ok"
-        seen = Seen(STILL_STREAM, number, face, quality, t_capture_ns=0, pts_s=None)
-        return make_estimate(manifest, seen, prediction, seq=number, status=status, kind="still")
+        seen = Seen(STILL_STREAM, number, face, quality, t_capture_ns=0, pts_s=None, live=False)
+        return make_estimate(manifest, seen, prediction, seq=number, status=status, of="still")
 
 
 def _mean(predictions: Sequence[Prediction]) -> Prediction:

@@ -28,7 +28,7 @@ from streamaffect.feed.state import FeedState
 from streamaffect.feed.wire import decode, read_envelope, topic_prefix
 from streamaffect.types import Estimate, Health, Message, Meta
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 Connection = Literal["waiting", "connected", "refused", "closed"]
 SUBSCRIBED = ("meta", "event", "health", "affect")  # meta first: it tells of a new run
@@ -238,7 +238,7 @@ class Subscriber:
         except WireError as error:
             self._unreadable += 1
             if self._unreadable == 1:
-                logger.warning("%s: %s (logged once)", self.address, error)
+                log.warning("%s: %s (logged once)", self.address, error)
             return
         if message is None:
             return

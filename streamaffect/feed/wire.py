@@ -31,7 +31,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 _KIND: dict[type, str] = {Estimate: "affect", Health: "health", Event: "event", Meta: "meta"}
 KINDS = tuple(_KIND.values())
 
-_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
@@ -84,7 +84,7 @@ def decode(payload: bytes) -> Message | None:
         return None
     try:
         return _decoder.decode(payload)
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise WireError(f"{envelope.kind} message: {error}; the sender does not keep to schema v{SCHEMA}") from error
 
 
@@ -92,7 +92,7 @@ def read_envelope(payload: bytes) -> Envelope:
     """Schema, kind and repeat flag of a payload. Raises WireError for anything that is not a message of schema v1."""
     try:
         envelope = _envelope_decoder.decode(payload)
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise WireError(f"payload {payload[:40]!r}: {error}; expected JSON of the streamaffect feed") from error
     if envelope.v != SCHEMA:
         raise WireError(

@@ -15,14 +15,15 @@ from streamaffect.affect.estimate import Estimator
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import SourceError
 from streamaffect.pipeline.channel import Closed, Mailbox
+from streamaffect.pipeline.meta import make_meta
 from streamaffect.pipeline.stages import AffectStage
-from streamaffect.pipeline.stats import StreamStats
+from streamaffect.pipeline.stats import NO_SINKS, Deliveries, StreamStats
 from streamaffect.pipeline.worker import OFFLINE_FRAMES, Stream, Worker
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import StreamEngine
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.supervise import Backoff, SourceChange
-from streamaffect.types import Estimate, Event, Message, Sightings
+from streamaffect.types import Estimate, Event, Message, Meta, Sightings
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,8 @@ class Pipeline:
     streams:     opened sources; they are closed with the pipeline
     settings:    how a live source that is lost is tried again
     max_seconds: end after so long: of a file's own time offline, of real time live
-    dropped:     counts of what each sink had to drop, asked for each health message
+    deliveries:  what the sinks say of the messages; without sinks they say nothing
+    metas:       what a subscriber must know of each stream
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class Pipeline:
         *,
         settings: SourceSettings,
         max_seconds: float | None = None,
-        dropped: Callable[[], dict[str, int]] = dict,
+        deliveries: Deliveries = NO_SINKS,
     ) -> None:
         self.is_live = any(stream.info.live for stream in streams)
         self.stats: Mapping[str, StreamStats] = {
@@ -56,9 +58,13 @@ class Pipeline:
             for stream in streams
         }
         self._clock = Clock.now()
+        started_ns = self._clock.utc_ns
+        self.metas: Sequence[Meta] = [
+            make_meta(stream, bundle, engine.info, t_ns=started_ns if stream.info.live else 0) for stream in streams
+        ]
         self._stop = threading.Event()
         self._max_live_s = max_seconds if self.is_live else None
-        self._dropped = dropped
+        self._deliveries = deliveries
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._mailbox: Mailbox[Sightings] = Mailbox(list(self.stats), capacity=1 if self.is_live else OFFLINE_FRAMES)
         self._affect = AffectStage(
@@ -76,6 +82,15 @@ class Pipeline:
                 max_file_s=None if self.is_live else max_seconds,
             )
             for stream in streams
+        ]
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """Which streams have shown no face."""
+        return [
+            f"{stats.stream}: no face was found in {stats.finished} frames"
+            for stats in self.stats.values()
+            if stats.finished and not stats.frames_with_face
         ]
 
     def stop(self) -> None:
@@ -132,16 +147,17 @@ class Pipeline:
     def _estimate(self, batch: list[tuple[str, Sightings]]) -> Iterator[Message]:
         for message in self._affect.process(batch):
             if isinstance(message, Estimate):
-                self.stats[message.stream].take_estimate(message)
+                self.stats[message.stream].take_estimate()
             yield message
         for stream, sightings in batch:
             self._last_capture_ns[stream] = sightings.frame.t_capture_ns
             self.stats[stream].take_frame(sightings)
 
     def _health(self, now_ns: int) -> Iterator[Message]:
-        dropped = self._dropped()
+        dropped = self._deliveries.dropped()
         for stats in self.stats.values():
-            yield stats.health(self._clock.utc(now_ns), dropped)
+            latency_ms = self._deliveries.latency(stats.stream)
+            yield stats.health(self._clock.utc(now_ns), dropped=dropped, latency_ms=latency_ms)
 
     def _ends(self, has_ended: Callable[[str], bool]) -> Iterator[Event]:
         """Announce each stream that has ended, once."""

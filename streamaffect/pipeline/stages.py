@@ -84,21 +84,22 @@ class AffectStage:
 
 
 def _with_latency(estimate: Estimate, sightings: Sightings, step: Step) -> Estimate:
-    """Stage by stage from the grab on; a frame without a grab time (read offline) has no latency."""
+    """Stage by stage, and in all so far; a frame without a grab time (read offline) has no latency.
+
+    The frame is the one that made the estimate possible: for a refined one, the last frame of its future.
+    """
     frame = sightings.frame
     if frame.grabbed_ns is None:
         return estimate
-    now_ns = monotonic_ns()
-    total_ms = (now_ns - frame.grabbed_ns) / 1e6
+    since_capture_ns = frame.t_capture_ns - estimate.t_capture_ns + monotonic_ns() - frame.grabbed_ns
     latency_ms = {
         "capture": (sightings.started_ns - frame.grabbed_ns) / 1e6,
         "faces": (sightings.ended_ns - sightings.started_ns) / 1e6,
         "encode": step.encode_ms,
         "clip": step.clip_ms,
-        "total": total_ms,
+        "total": since_capture_ns / 1e6,
     }
-    t_publish_ns = frame.t_capture_ns + (now_ns - frame.grabbed_ns)
-    return msgspec.structs.replace(estimate, latency_ms=latency_ms, t_publish_ns=t_publish_ns)
+    return msgspec.structs.replace(estimate, latency_ms=latency_ms)
 
 
 def _track_events(stream: str, sightings: Sightings, event: EventName, tracks: Sequence[int]) -> Iterator[Event]:

@@ -1,18 +1,32 @@
-"""What a stream reports about itself each second: rates, counts and latencies over the last seconds."""
+"""What a stream reports about itself each second: counts, and rates over the last seconds."""
 
-import math
 import resource
 import sys
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from streamaffect.clock import monotonic_ns
-from streamaffect.types import Estimate, Health, LatencySummary, Sightings, SourceState
+from streamaffect.clock import RECENT_S, monotonic_ns
+from streamaffect.types import Health, LatencySummary, Sightings, SourceState
 
-WINDOW_S = 5.0
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """What the sinks say of the messages that they were given; asked for each health message.
+
+    dropped: how many each of them had to drop, by its name
+    latency: of a stream, from capture to publishing; only who publishes can know it
+    """
+
+    dropped: Callable[[], dict[str, int]]
+    latency: Callable[[str], LatencySummary | None]
+
+
+NO_SINKS = Deliveries(dropped=dict, latency=lambda _: None)
 
 
 class Rate:
-    """Events per second over the last `WINDOW_S` seconds."""
+    """Events per second over the last `RECENT_S` seconds."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[int, int]] = deque()
@@ -33,7 +47,7 @@ class Rate:
 
     def _expire(self, now_ns: int) -> None:
         """Keep the notes of the window and the last one before it, from which the window's events are counted."""
-        while len(self._samples) > 1 and now_ns - self._samples[1][0] >= WINDOW_S * 1e9:
+        while len(self._samples) > 1 and now_ns - self._samples[1][0] >= RECENT_S * 1e9:
             self._samples.popleft()
 
 
@@ -50,7 +64,6 @@ class StreamStats:
         self._first_s: float | None = None
         self._last_s = 0.0
         self._rate_in, self._rate_out = Rate(), Rate()
-        self._latencies: deque[tuple[int, float]] = deque(maxlen=2000)
         self._reconnects = 0
         self._downtime_s = 0.0
         self._lost_ns: int | None = None
@@ -79,11 +92,9 @@ class StreamStats:
         self._rate_in.add(now_ns, self._grabbed)
         self._rate_out.add(now_ns, self._finished)
 
-    def take_estimate(self, estimate: Estimate) -> None:
-        """Count an estimate and its latency."""
+    def take_estimate(self) -> None:
+        """Count an estimate."""
         self._estimates += 1
-        if "total" in estimate.latency_ms:
-            self._latencies.append((monotonic_ns(), estimate.latency_ms["total"]))
 
     def source_lost(self) -> None:
         """The source is away from now on."""
@@ -99,8 +110,8 @@ class StreamStats:
         """No further frames will come."""
         self.state = "ended"
 
-    def health(self, t_ns: int, dropped: dict[str, int]) -> Health:
-        """The state now."""
+    def health(self, t_ns: int, *, dropped: dict[str, int], latency_ms: LatencySummary | None) -> Health:
+        """The state now, with what the sinks say of the messages so far."""
         now_ns = monotonic_ns()
         away_s = (now_ns - self._lost_ns) / 1e9 if self._lost_ns is not None else 0.0
         return Health(
@@ -115,20 +126,12 @@ class StreamStats:
             faces=self._faces,
             estimates=self._estimates,
             dropped=dropped,
-            latency_ms=self._latency(now_ns),
+            latency_ms=latency_ms,
             reconnects=self._reconnects,
             downtime_s=self._downtime_s + away_s,
             memory_mb=peak_memory_mb(),
             progress=self._progress(),
         )
-
-    def _latency(self, now_ns: int) -> LatencySummary | None:
-        recent = sorted(ms for at_ns, ms in self._latencies if now_ns - at_ns < WINDOW_S * 1e9)
-        if not recent:
-            return None
-        # Nearest rank: the smallest latency that so many percent do not exceed.
-        p50, p95, p99 = (recent[math.ceil(percent * len(recent) / 100) - 1] for percent in (50, 95, 99))
-        return LatencySummary(p50, p95, p99)
 
     def _progress(self) -> float | None:
         if not self._duration_s:

@@ -78,7 +78,7 @@ class PinnedArray:
             self.address = 0
 
 
-class Stream:
+class CudaStream:
     """Work that the GPU does in order."""
 
     def __init__(self) -> None:
@@ -137,7 +137,7 @@ class RecordedWork:
         finally:
             runtime.cudaGraphDestroy(graph)
 
-    def launch(self, stream: Stream) -> None:
+    def launch(self, stream: CudaStream) -> None:
         """Queue all of it."""
         check(cudart().cudaGraphLaunch(self._executable, stream.handle))
 

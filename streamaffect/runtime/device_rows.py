@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from streamaffect.errors import EngineError
-from streamaffect.runtime.cuda import DeviceBuffer, Stream
+from streamaffect.runtime.cuda import CudaStream, DeviceBuffer
 from streamaffect.types import RowArray
 
 FIRST_ROWS = 256
@@ -18,7 +18,7 @@ class DeviceRows:
     rows: how many there is room for at first; the room doubles whenever more are claimed
     """
 
-    def __init__(self, width: int, stream: Stream, *, rows: int) -> None:
+    def __init__(self, width: int, stream: CudaStream, *, rows: int) -> None:
         self._row_bytes = 4 * width
         self._stream = stream
         self._buffer = DeviceBuffer(rows * self._row_bytes)

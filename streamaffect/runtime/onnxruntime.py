@@ -41,8 +41,7 @@ class OnnxRuntimeEngine:
         compiled = graphs or {}
         self._frame_encoder = open_session(bundle, FRAME_ENCODER, compiled, provider, threads)
         self._clip_encoder = open_session(bundle, CLIP_ENCODER, compiled, provider, threads)
-        self._head = open_session(bundle, CONTEXT_HEAD, compiled, provider, threads)
-        self._head_names = [head.name for head in bundle.manifest.heads if head.input == "context"]
+        self._heads = ContextHeads(bundle, compiled, provider, threads)
         warm_up(self, bundle)
 
     @property
@@ -62,11 +61,23 @@ class OnnxRuntimeEngine:
 
     def run_heads(self, clip: FloatArray, context: FloatArray, valid: BoolArray) -> dict[str, FloatArray]:
         """clip (N, C), context (N, K, C), valid (N, K) → one (N, L) float32 array per head."""
-        outputs: list[Any] = self._head.run(self._head_names, {"clip": clip, "context": context, "valid": valid})
-        return dict(zip(self._head_names, outputs, strict=True))
+        return self._heads.run(clip, context, valid)
 
     def close(self) -> None:
         """Sessions are freed with the object; nothing is held outside the process."""
+
+
+class ContextHeads:
+    """The graph of the context heads; OpenVINO's engine runs it here too."""
+
+    def __init__(self, bundle: Bundle, compiled: Mapping[str, bytes], provider: Provider, threads: int) -> None:
+        self._session = open_session(bundle, CONTEXT_HEAD, compiled, provider, threads)
+        self._names = [head.name for head in bundle.manifest.heads if head.input == "context"]
+
+    def run(self, clip: FloatArray, context: FloatArray, valid: BoolArray) -> dict[str, FloatArray]:
+        """clip (N, C), context (N, K, C), valid (N, K) → one (N, L) float32 array per head."""
+        outputs: list[Any] = self._session.run(self._names, {"clip": clip, "context": context, "valid": valid})
+        return dict(zip(self._names, outputs, strict=True))
 
 
 def has_cuda_provider() -> bool:

@@ -13,8 +13,8 @@ from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import EngineInfo
 from streamaffect.runtime.engine_record import Precision
-from streamaffect.runtime.manifest import CLIP_ENCODER, CONTEXT_HEAD, FRAME_ENCODER
-from streamaffect.runtime.onnxruntime import open_session
+from streamaffect.runtime.manifest import CLIP_ENCODER, FRAME_ENCODER
+from streamaffect.runtime.onnxruntime import ContextHeads
 from streamaffect.runtime.warm_up import first_line, warm_up
 from streamaffect.types import BoolArray, FloatArray, ImageArray
 
@@ -66,8 +66,7 @@ class OpenVinoEngine:
 
         self._frame_encoder = load(FRAME_ENCODER, "features")
         self._clip_encoder = load(CLIP_ENCODER, "clip")
-        self._head = open_session(bundle, CONTEXT_HEAD, compiled, "CPU", threads)
-        self._head_names = [head.name for head in bundle.manifest.heads if head.input == "context"]
+        self._heads = ContextHeads(bundle, compiled, "CPU", threads)
         warm_up(self, bundle)
 
     @property
@@ -85,8 +84,7 @@ class OpenVinoEngine:
 
     def run_heads(self, clip: FloatArray, context: FloatArray, valid: BoolArray) -> dict[str, FloatArray]:
         """clip (N, C), context (N, K, C), valid (N, K) → one (N, L) float32 array per head."""
-        outputs: list[Any] = self._head.run(self._head_names, {"clip": clip, "context": context, "valid": valid})
-        return dict(zip(self._head_names, outputs, strict=True))
+        return self._heads.run(clip, context, valid)
 
     def layers(self) -> dict[str, list[tuple[str, str]]]:
         """Of each encoder as it was compiled, by role: OpenVINO's name of every layer, and of the type it runs in."""

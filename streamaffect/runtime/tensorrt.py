@@ -16,7 +16,7 @@ import numpy as np
 
 from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle
-from streamaffect.runtime.cuda import INSTALL, DeviceBuffer, PinnedArray, RecordedWork, Stream, device_name
+from streamaffect.runtime.cuda import INSTALL, CudaStream, DeviceBuffer, PinnedArray, RecordedWork, device_name
 from streamaffect.runtime.engine import EngineInfo
 from streamaffect.runtime.engine_record import Precision
 from streamaffect.runtime.machine import backend_version
@@ -44,7 +44,7 @@ class TensorRtEngine:
         self._info = EngineInfo("tensorrt", "CUDA", precision, reason)
         self.max_batch = max_batch
         self._head_names = [head.name for head in bundle.manifest.heads if head.input == "context"]
-        self.stream = Stream()
+        self.stream = CudaStream()
         self.graphs: dict[str, PlanRunner] = {}
         logger = trt.Logger(trt.Logger.ERROR)
         runtime = trt.Runtime(logger)
@@ -122,7 +122,7 @@ class PlanRunner:
     """One plan with its buffers: rows in pinned memory → GPU → rows in pinned memory."""
 
     def __init__(
-        self, engine: Any, trt: Any, tensors: tuple[list[Tensor], list[Tensor]], max_batch: int, stream: Stream
+        self, engine: Any, trt: Any, tensors: tuple[list[Tensor], list[Tensor]], max_batch: int, stream: CudaStream
     ) -> None:
         self.inputs, self.outputs = tensors
         self._engine = engine

@@ -6,12 +6,12 @@ it where the topic is not new.
 """
 
 import errno
+import logging
 import socket as unix
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-import msgspec
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
@@ -21,7 +21,10 @@ from streamaffect.feed.address import Address, check_protection
 from streamaffect.feed.keys import check_curve, load_allowed, load_pair
 from streamaffect.feed.wire import as_repeat, encode, topic_of, topic_prefix
 from streamaffect.settings import DEFAULT_ADDRESS, FeedSettings
-from streamaffect.types import Estimate, Event, Message
+from streamaffect.sinks.publishing import Latencies, published
+from streamaffect.types import Event, LatencySummary, Message
+
+log = logging.getLogger(__name__)
 
 LINGER_MS = 200
 _SUBSCRIBE = 1
@@ -40,17 +43,16 @@ _REASONS: Final = MappingProxyType(
 class ZmqPublisher:
     """A sink that publishes `[topic, payload]`. Construction binds the address, so that errors come before the run.
 
-    keep_times: leave the times of estimates as they are, for the replay of a recording
     Raises WireError where the address is malformed, in use or unprotected, or where a key is missing.
     """
 
     name: Final = "zmq"
     idle_s: Final = 0.05
 
-    def __init__(self, settings: FeedSettings, *, keep_times: bool = False) -> None:
+    def __init__(self, settings: FeedSettings) -> None:
         address = check_protection(settings)
         self._clock = Clock.now()
-        self._keep_times = keep_times
+        self._latencies = Latencies()
         self._last: dict[bytes, bytes] = {}
         self._overflows = 0
         self._context = zmq.Context()
@@ -64,19 +66,18 @@ class ZmqPublisher:
             raise
         self.address = str(self._socket.getsockopt_string(zmq.LAST_ENDPOINT))
 
-    @property
-    def overflows(self) -> int:
-        """How often the queue of a slow subscriber became full; ZeroMQ does not tell how many messages it lost."""
-        return self._overflows
+    def latency(self, stream: str) -> LatencySummary | None:
+        """From the capture to the sending of the stream's estimates, lately; callable from any thread."""
+        return self._latencies.summary(stream)
 
     def send(self, message: Message) -> None:
         """Publish a message; a live estimate gets its time of publishing now. Never waits for a subscriber."""
         self.idle()
-        if isinstance(message, Estimate) and not self._keep_times:
-            message = stamped(message, self._clock.utc(monotonic_ns()))
+        message = published(message, self._clock.utc(monotonic_ns()))
         topic, payload = topic_of(message), encode(message)
         self._remember(message, topic, payload)
         self._publish(topic, payload)
+        self._latencies.note(message)
 
     def idle(self) -> None:
         """Give new subscribers the last message of every topic they have subscribed to."""
@@ -89,6 +90,8 @@ class ZmqPublisher:
 
     def close(self) -> None:
         """Send what is on its way, for at most 0.2 s, and free the address."""
+        if self._overflows:
+            log.info("%s: the queue of a slow subscriber was full at %d messages", self.name, self._overflows)
         self._socket.close(linger=LINGER_MS)
         if self._authenticator is not None:
             self._authenticator.stop()
@@ -143,20 +146,6 @@ class ZmqPublisher:
             self._socket.setsockopt(zmq.XPUB_NODROP, 0)
             self._socket.send_multipart((topic, payload), zmq.NOBLOCK)
             self._socket.setsockopt(zmq.XPUB_NODROP, 1)
-
-
-def stamped(estimate: Estimate, now_ns: int) -> Estimate:
-    """A live estimate with the time of its publishing; one that was read from a file offline is left as it is.
-
-    Adds `latency_ms["publish"]`, from its completion to now, and sets `latency_ms["total"]`, from its capture to now.
-    """
-    if not estimate.latency_ms:
-        return estimate
-    latency_ms = estimate.latency_ms | {
-        "publish": max(0, now_ns - estimate.t_publish_ns) / 1e6,
-        "total": max(0, now_ns - estimate.t_capture_ns) / 1e6,
-    }
-    return msgspec.structs.replace(estimate, t_publish_ns=now_ns, latency_ms=latency_ms)
 
 
 def _rank(topic: bytes) -> int:

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from streamaffect.types import Frame
+
+# `replay` gives messages and no frames: it is `recordings.replay`, and no `Source`.
+SourceKind = Literal["webcam", "file", "rtsp", "http", "demo", "synthetic", "replay"]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
     """What is known of a source once it is open.
 
-    kind:       webcam, file, rtsp, http, demo, synthetic or replay
     address:    what the user named, without credentials
     live:       True where a frame that is not taken in time is lost
     width, height: pixels of the first frame, after any rotation that the file asks for
@@ -19,7 +21,7 @@ class SourceInfo:
     frames, duration_s: the length of a file as its container states it; None where it has no end or does not say
     """
 
-    kind: str
+    kind: SourceKind
     address: str
     live: bool
     width: int

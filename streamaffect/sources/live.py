@@ -8,7 +8,7 @@ import cv2
 from streamaffect.clock import Clock
 from streamaffect.errors import SourceEndedError, SourceOpenError, SourceStalledError
 from streamaffect.settings import SourceSettings
-from streamaffect.sources.base import SourceInfo
+from streamaffect.sources.base import SourceInfo, SourceKind
 from streamaffect.sources.capture import positive
 from streamaffect.sources.grabber import Grabber
 from streamaffect.types import Frame
@@ -17,7 +17,7 @@ from streamaffect.types import Frame
 class LiveCapture:
     """Frames of one live address over any number of connections; `Frame.index` counts on across them."""
 
-    def __init__(self, *, kind: str, label: str, settings: SourceSettings) -> None:
+    def __init__(self, *, kind: SourceKind, label: str, settings: SourceSettings) -> None:
         self._kind = kind
         self._label = label
         self._settings = settings

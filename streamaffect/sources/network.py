@@ -1,12 +1,10 @@
 """Network cameras: RTSP over TCP, and live video over HTTP."""
 
-from urllib.parse import urlsplit
-
 import cv2
 
 from streamaffect.errors import SourceOpenError
 from streamaffect.settings import SourceSettings
-from streamaffect.sources.base import Source, SourceInfo
+from streamaffect.sources.base import Source, SourceInfo, SourceKind
 from streamaffect.sources.capture import open_capture, positive
 from streamaffect.sources.live import LiveCapture
 from streamaffect.sources.probe import probe, wrong_credentials
@@ -17,11 +15,10 @@ from streamaffect.types import Frame
 class NetworkSource(Source):
     """A live stream at an `rtsp`, `rtsps`, `http` or `https` URL; the newest frame wins."""
 
-    def __init__(self, url: str, *, settings: SourceSettings) -> None:
+    def __init__(self, url: str, *, kind: SourceKind, settings: SourceSettings) -> None:
         self._url = url
         self._label = redact(url)
         self._settings = settings
-        kind = "rtsp" if urlsplit(url).scheme.lower().startswith("rtsp") else "http"
         self._live = LiveCapture(kind=kind, label=self._label, settings=settings)
 
     def open(self) -> SourceInfo:

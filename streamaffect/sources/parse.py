@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from streamaffect.errors import ConfigError
 from streamaffect.settings import SourceSettings
-from streamaffect.sources.base import Source
+from streamaffect.sources.base import Source, SourceKind
 from streamaffect.sources.redaction import redact
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
@@ -49,37 +49,71 @@ def default_name(spec: str) -> str:
     return _NOT_TOPIC_SAFE.sub("-", raw).strip("-.") or "stream"
 
 
+def kind_of(spec: str) -> SourceKind:
+    """What sort of source `spec` names; whatever is none of the others is a file.
+
+    Raises:
+        ConfigError: it is a URL whose scheme is not on the list.
+    """
+    if scheme := _SCHEME.match(spec):
+        return _kind_of_url(spec, scheme.group(1).lower())
+    match spec.partition(":")[0]:
+        case "webcam" | "synthetic" | "replay" as kind:
+            return kind
+        case "demo" if spec == "demo":
+            return "demo"
+    return "file"
+
+
 def make_source(spec: str, *, realtime: bool = False, settings: SourceSettings) -> Source:
     """The source of frames that `spec` names, not yet opened. `realtime` paces a file as if it were live.
 
     Raises:
         ConfigError: `spec` names no kind of source, or has a bad argument.
     """
-    scheme = _SCHEME.match(spec)
-    if scheme:
-        return _network(spec, scheme.group(1).lower(), settings)
-    kind, _, argument = spec.partition(":")
-    if kind == "webcam":
-        return _webcam(argument, settings)
-    if spec == "demo":
-        from streamaffect.sources.demo import DemoSource
+    argument = spec.partition(":")[2]
+    match kind_of(spec):
+        case "rtsp" | "http" as kind:
+            return _network(spec, kind, settings)
+        case "webcam":
+            return _webcam(argument, settings)
+        case "demo":
+            from streamaffect.sources.demo import DemoSource
 
-        return DemoSource()
-    if kind == "synthetic":
-        from streamaffect.sources.synthetic import SyntheticSource, parse_scene
+            return DemoSource()
+        case "synthetic":
+            from streamaffect.sources.synthetic import SyntheticSource, parse_scene
 
-        return SyntheticSource(parse_scene(argument))
-    if kind == "replay":
-        raise ConfigError(f"{spec}: a recording holds estimates, not frames; `replay` publishes it again")
-    from streamaffect.sources.file import FileSource
+            return SyntheticSource(parse_scene(argument))
+        case "replay":
+            raise ConfigError(f"{spec}: a recording holds estimates, not frames; `replay` publishes it again")
+        case "file":
+            from streamaffect.sources.file import FileSource
 
-    return FileSource(Path(spec).expanduser(), realtime=realtime)
+            return FileSource(Path(spec).expanduser(), realtime=realtime)
 
 
-def _network(url: str, scheme: str, settings: SourceSettings) -> Source:
+def recording_of(spec: str) -> str:
+    """The path of the recording that `replay:PATH` names.
+
+    Raises:
+        ConfigError: it names none.
+    """
+    path = spec.partition(":")[2]
+    if not path.strip():
+        raise ConfigError(f"{spec}: names no recording; expected replay:RECORDING")
+    return path
+
+
+def _kind_of_url(url: str, scheme: str) -> SourceKind:
     if scheme not in SCHEMES:
         allowed = ", ".join(f"{name}://" for name in SCHEMES)
         raise ConfigError(f"{redact(url)}: {scheme}:// is not allowed as a source; expected {allowed} or a file's path")
+    return "rtsp" if scheme.startswith("rtsp") else "http"
+
+
+def _network(url: str, kind: SourceKind, settings: SourceSettings) -> Source:
+    scheme = url.partition("://")[0].lower()
     if re.search(r"\s", url):
         # Not shown: redaction takes the space for the end of the address, and it may stand in the password.
         raise ConfigError(f"the {scheme}:// address has a space in it; write it as %20")
@@ -88,7 +122,7 @@ def _network(url: str, scheme: str, settings: SourceSettings) -> Source:
         raise ConfigError(f"{redact(url)}: is not a usable address; {expected}")
     from streamaffect.sources.network import NetworkSource
 
-    return NetworkSource(url, settings=settings)
+    return NetworkSource(url, kind=kind, settings=settings)
 
 
 def _is_usable(url: str) -> bool:

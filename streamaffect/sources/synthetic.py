@@ -172,26 +172,31 @@ def _number(name: str, text: str, low: float, high: float) -> float:
     return value
 
 
-def _faces(name: str, text: str) -> int:
+def _parse_faces(name: str, text: str) -> int:
     value = _number(name, text, 0, MOST_FACES)
     if not value.is_integer():
         raise ConfigError(f"synthetic: {name}={text}: expected a whole number")
     return int(value)
 
 
-def _fps(name: str, text: str) -> float:
+def _parse_fps(name: str, text: str) -> float:
     return _number(name, text, 1, 1000)
 
 
-def _seconds(name: str, text: str) -> float:
+def _parse_seconds(name: str, text: str) -> float:
     return _number(name, text, 0.001, 1e6)
 
 
-def _size(name: str, text: str) -> tuple[int, int]:
+def _parse_size(name: str, text: str) -> tuple[int, int]:
     width, _, height = text.partition("x")
     if not (width.isdecimal() and height.isdecimal()):
         raise ConfigError(f"synthetic: {name}={text}: expected width x height in pixels, as in size=1280x720")
     return int(_number(name, width, 64, LARGEST_PX)), int(_number(name, height, 64, LARGEST_PX))
 
 
-_PARTS: dict[str, Callable[[str, str], SceneValue]] = {"faces": _faces, "fps": _fps, "size": _size, "seconds": _seconds}
+_PARTS: dict[str, Callable[[str, str], SceneValue]] = {
+    "faces": _parse_faces,
+    "fps": _parse_fps,
+    "size": _parse_size,
+    "seconds": _parse_seconds,
+}

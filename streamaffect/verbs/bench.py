@@ -1,4 +1,4 @@
-"""`streamaffect bench`: how fast the pipeline is on this machine, and how many live streams it carries."""
+"""The verb `bench`: how fast the pipeline is on this machine, and how many live streams it carries."""
 
 import itertools
 import time
@@ -82,7 +82,7 @@ def offline_cost(video: Path, bundle: Bundle, engine: Engine, *, repeats: int = 
     frames = len(images)
 
     def fastest_ms(work: Callable[[], object]) -> float:
-        return min(_seconds(work) for _ in range(repeats)) / frames * 1e3
+        return min(_elapsed_s(work) for _ in range(repeats)) / frames * 1e3
 
     return OfflineCost(
         frames=frames,
@@ -176,7 +176,7 @@ class _WatchedEngine:
         return result
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def _elapsed_s(work: Callable[[], object]) -> float:
     started_s = time.perf_counter()
     work()
     return time.perf_counter() - started_s

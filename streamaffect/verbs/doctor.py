@@ -1,4 +1,4 @@
-"""`streamaffect doctor`: try everything that a run needs on this machine, and say what to do about what fails."""
+"""The verb `doctor`: try everything that a run needs on this machine, and say what to do about what fails."""
 
 import importlib.metadata
 import os
@@ -145,7 +145,7 @@ def _cameras() -> Finding:
 def _terminal() -> Finding:
     from rich.console import Console
 
-    from streamaffect.sinks.display.sink import can_redraw
+    from streamaffect.sinks.display.choice import can_redraw
 
     console = Console()
     if not can_redraw(console):

@@ -12,10 +12,11 @@ from rich.console import Console
 from streamaffect.feed.client import Subscriber
 from streamaffect.feed.wire import encode
 from streamaffect.sinks.base import IdlingSink, Sink
-from streamaffect.sinks.display.sink import RunInfo, can_redraw, make_display
+from streamaffect.sinks.display.choice import can_redraw, make_display
+from streamaffect.sinks.display.state import RunInfo
 from streamaffect.types import Message
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 TICK_S = 0.1
 PATIENCE_S = 1.0
@@ -80,7 +81,7 @@ def _ticks(feed: Subscriber, max_seconds: float | None) -> Iterator[Message | No
             notice_s, noticed = time.monotonic() + PATIENCE_S, "connected"
         elif feed.connection != noticed and time.monotonic() > notice_s:
             noticed = feed.connection
-            logger.warning(_notice(feed))
+            log.warning(_notice(feed))
 
 
 def _notice(feed: Subscriber) -> str:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from streamaffect.feed.client import Subscriber
 from streamaffect.settings import FeedSettings
-from streamaffect.sinks.base import SinkThread
+from streamaffect.sinks.thread import SinkThread
 from streamaffect.sinks.zmq import ZmqPublisher
 from streamaffect.types import Estimate, Message
 

@@ -1,6 +1,6 @@
 """Numeric fixtures that were computed with the authors' published code, as torch tensors.
 
-Each `.npz` under tests/parity/golden holds inputs, weights (`param.<published name>`) and outputs. The weights are
+Each `.npz` under tests/golden holds inputs, weights (`param.<published name>`) and outputs. The weights are
 stored as float32 but were used as float64, so every floating value is read as float64.
 """
 

@@ -1,13 +1,14 @@
 """Messages and recordings to test with, as values and as hypothesis strategies."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
 
-from streamaffect.recordings.reading import RecordingHeader
+from streamaffect.recordings.header import RecordingHeader
 from streamaffect.sinks.recorder import Recorder
 from streamaffect.types import NOTICE, Box, Estimate, Event, HeadMeta, Health, Message, Meta
 
@@ -108,7 +109,7 @@ def live_header(*streams: str) -> RecordingHeader:
 
 def record(path: Path, messages: Iterable[Message], header: RecordingHeader | None = None) -> Path:
     """Write a recording as a run does."""
-    with Recorder(path, header or file_header()) as recorder:
+    with closing(Recorder(path, header or file_header())) as recorder:
         for message in messages:
             recorder.send(message)
     return path
@@ -143,7 +144,7 @@ estimates: st.SearchStrategy[Estimate] = st.builds(
     track=st.integers(0, 99),
     seq=st.integers(0, 2**53),
     t_capture_ns=_TIMES_NS,
-    t_publish_ns=_TIMES_NS,
+    t_publish_ns=st.integers(1, 2**62),  # at 0, a live one is not published yet
     pts_s=st.none() | numbers(0, 1e5),
     valence=_AFFECT,
     arousal=_AFFECT,

@@ -55,7 +55,7 @@ class ScriptedSource(Source):
 
     def open(self) -> SourceInfo:
         duration_s = None if self._live else float(self._times_s[-1])
-        return SourceInfo("scripted", "scripted", self._live, WIDTH, HEIGHT, None, len(self._times_s), duration_s)
+        return SourceInfo("synthetic", "scripted", self._live, WIDTH, HEIGHT, None, len(self._times_s), duration_s)
 
     def read(self) -> Frame:
         index = self._index

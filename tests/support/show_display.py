@@ -7,8 +7,9 @@ import argparse
 import logging
 import time
 
-from streamaffect.sinks.base import SinkThread
-from streamaffect.sinks.display.sink import RunInfo, make_display
+from streamaffect.sinks.display.choice import make_display
+from streamaffect.sinks.display.state import RunInfo
+from streamaffect.sinks.thread import SinkThread
 from tests.support.feeder import Feeder
 
 

@@ -1,5 +1,6 @@
 """Small video files for tests: frame number i is a plain picture whose brightness says i."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -24,10 +25,16 @@ def number_of(image: ImageArray) -> int:
 
 def write_video(path: Path, *, frames: int, fps: float = 25.0, codec: str = "mp4v", width: int = 64) -> Path:
     """Write a video of `frames` frames; at most 32 can be told apart."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), fps, (width, 48))
+    return write_frames(path, [picture(number, width=width) for number in range(frames)], fps=fps, codec=codec)
+
+
+def write_frames(path: Path, frames: Sequence[ImageArray], *, fps: float = 25.0, codec: str = "mp4v") -> Path:
+    """Write a video of pictures of one size, (H, W, 3) uint8 BGR."""
+    height, width = frames[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), fps, (width, height))
     assert writer.isOpened()
-    for number in range(frames):
-        writer.write(picture(number, width=width))
+    for frame in frames:
+        writer.write(frame)
     writer.release()
     return path
 

@@ -233,7 +233,7 @@ def test_tests_stand_where_their_modules_do() -> None:
     """A folder of unit tests has the name of a folder of code; a folder of method tests that of a method."""
     unit = ROOT / "tests" / "unit"
     rooms = [folder.relative_to(unit) for folder in unit.rglob("*") if folder.is_dir() and any(folder.glob("*.py"))]
-    homes = [ROOT, ROOT / "benchmarks"]
+    homes = [ROOT]
     assert [str(room) for room in rooms if not any((home / room).is_dir() for home in homes)] == []
     own = {path.name for path in (ROOT / "tests" / "methods").iterdir() if path.is_dir() and path.name[0] != "_"}
     assert own == set(METHODS)

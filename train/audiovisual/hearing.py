@@ -5,20 +5,18 @@ Waligora et al., CVPR Workshops 2024: under a head of two layers with dropout, w
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ..config import Count, OptimiserConfig, Share
-from ..loop.fit import fit
-from ..loop.progress import Progress
+from ..loop.context import Context
 from ..loop.tensor_task import Batch, TensorTask
 from .spectrogram_encoder import SpectrogramEncoder
 
 ROWS = 512  # encoded at a time
+STAGE = "training/hearing"
 
 Loss = Callable[[Tensor, Tensor], dict[str, Tensor]]
 
@@ -55,19 +53,16 @@ def train_hearing(
     train: tuple[Tensor, Tensor],
     valid: tuple[Tensor, Tensor],
     loss: Loss,
+    context: Context,
     *,
     outputs: int,
-    seed: int,
-    folder: Path,
-    fabric: Fabric,
-    progress: Progress,
 ) -> SpectrogramEncoder:
-    """The averaged backbone without its head, in evaluation mode.
+    """The averaged backbone without its head, in evaluation mode; a stage of the run.
 
     train, valid: spectrograms (M, rows, t), and labels (M, …) as `loss` takes them beside predictions (B, L)
     outputs:      L
     """
-    torch.manual_seed(seed)
+    torch.manual_seed(context.seed)
     encoder = SpectrogramEncoder(train[0].shape[1], config.dim, widths=config.widths, depths=config.depths)
 
     def losses(module: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -80,8 +75,8 @@ def train_hearing(
         return {name: float(value) for name, value in loss(pred, labels).items()}
 
     model = HeadedEncoder(encoder, outputs, config.dropout)
-    task = TensorTask(model, train, losses, validate, batch=config.optimiser.batch, seed=seed)
-    trained = fit(task, config.optimiser, folder, fabric=fabric, progress=progress)
+    task = TensorTask(model, train, losses, validate, batch=config.optimiser.batch, seed=context.seed)
+    trained = context.fit(task, config.optimiser, STAGE)
     assert isinstance(trained, HeadedEncoder)
     return trained.encoder.eval()
 

@@ -1,5 +1,6 @@
 """Where audio-visual steps come from: one's own clips with their sound, Aff-Wild2's folders, or a generator."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from ..data.sets.aff_wild2_windows import SPAN, SUB_CLIPS, SubClip, load_windows
 from ..errors import DataError
 from .log_mel import LogMelConfig, log_mel
 from .sound import Sound, read_sound
-from .steps import Steps, hear, in_windows, join_steps, recorded_steps
+from .steps import StepWindows, hear, in_windows, join_steps, recorded_steps
 
 AFF_WILD2_FPS = 30.0
 
@@ -29,7 +30,7 @@ def clip_steps(
     *,
     steps: int,
     note: Callable[[str, str], None],
-) -> tuple[Steps, Steps]:
+) -> tuple[StepWindows, StepWindows]:
     """The clips of `clips.csv` below `root`: the splits train and valid. A window ends once a step.
 
     shards: where the faces of its videos are kept. note: gets the name and fate of each video
@@ -49,20 +50,29 @@ def clip_steps(
     return found[0], found[1]
 
 
-def aff_wild2_steps(root: Path, part: str, backbone: VisualBackbone, mel: LogMelConfig, *, every: int) -> Steps:
+def aff_wild2_steps(
+    root: Path, part: str, backbone: VisualBackbone, mel: LogMelConfig, *, every: int
+) -> tuple[StepWindows, list[Tensor]]:
     """The windows of one part of Aff-Wild2 ("Train_Set", "Val_Set"), see `load_windows`. Windows share no step.
 
-    The clip of a step is its sub-clip of 32 frames, thinned to the T faces that the backbone takes.
+    The clip of a step is its sub-clip of 32 frames, thinned to the T faces that the backbone takes. Beside the steps,
+    the rows of each video's steps in the order of their last frames, which are neighbours where `every` is 1.
 
     Raises:
         DataError: the part is missing or a file of it cannot be read.
     """
-    windows = [_window(steps, backbone, mel) for _, steps in load_windows(root, part, keep=backbone.clip.frames,
-                                                                          every=every)]  # fmt: skip
+    windows: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+    frames: dict[str, list[int]] = defaultdict(list)  # by video, the last one of each of its steps
+    rows: dict[str, list[int]] = defaultdict(list)
+    for video, steps in load_windows(root, part, keep=backbone.clip.frames, every=every):
+        rows[video] += range(SUB_CLIPS * len(windows), SUB_CLIPS * (len(windows) + 1))
+        frames[video] += [step.frame for step in steps]
+        windows.append(_window(steps, backbone, mel))
     if not windows:
         raise DataError(f"{root / 'VA_annotations' / part}: no window of {SPAN * SUB_CLIPS} frames shows a face "
                         "in each of its sub-clips")  # fmt: skip
-    return in_windows(*(torch.stack(tensors) for tensors in zip(*windows, strict=True)))
+    series = [torch.tensor(rows[video])[torch.tensor(frames[video]).argsort()] for video in rows]
+    return in_windows(*(torch.stack(tensors) for tensors in zip(*windows, strict=True))), series
 
 
 def aff_wild2_period_s(frames: int) -> float:
@@ -70,7 +80,7 @@ def aff_wild2_period_s(frames: int) -> float:
     return SPAN / AFF_WILD2_FPS / frames
 
 
-def drawn_steps(dim: int, mel: LogMelConfig, *, windows: int, steps: int, shared: int, seed: int) -> Steps:
+def drawn_steps(dim: int, mel: LogMelConfig, *, windows: int, steps: int, shared: int, seed: int) -> StepWindows:
     """Slow waves of affect under noise: valence shows in the face, arousal is the pitch of a voice.
 
     dim: V. shared: seed of what a data set has in common; seed: of these windows
@@ -89,7 +99,7 @@ def drawn_steps(dim: int, mel: LogMelConfig, *, windows: int, steps: int, shared
     return in_windows(visual, log_mel(sound, mel), heard, affect.permute(1, 2, 0))
 
 
-def _clip(record: ClipRecord, faces: ClipFaces, backbone: VisualBackbone, mel: LogMelConfig, steps: int) -> Steps:
+def _clip(record: ClipRecord, faces: ClipFaces, backbone: VisualBackbone, mel: LogMelConfig, steps: int) -> StepWindows:
     count = faces.count(record)
     affect = np.array([[record.labels[name] for name in AFFECT_LABELS]], np.float32)
     sound = _sound_of(record.source, mel.rate_hz) if isinstance(record.source, Path) else None

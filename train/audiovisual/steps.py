@@ -20,9 +20,10 @@ from .log_mel import LogMelConfig, log_mel
 from .sound import Sound, is_audible
 
 TIME_SLACK_S = 1e-6
+INVALID_LABEL = -5.0  # how Aff-Wild2 marks a frame without a label
 
 
-class Steps(NamedTuple):
+class StepWindows(NamedTuple):
     """M steps and N windows of S of them.
 
     visual:  (M, V) float32
@@ -50,19 +51,19 @@ class Steps(NamedTuple):
         return int(self.valid.sum()) > len(self.visual)
 
 
-def in_windows(visual: Tensor, audio: Tensor, heard: Tensor, labels: Tensor) -> Steps:
+def in_windows(visual: Tensor, audio: Tensor, heard: Tensor, labels: Tensor) -> StepWindows:
     """Windows that share no step, from tensors (N, S, …)."""
     count, steps = heard.shape
     rows = torch.arange(count * steps, device=heard.device).reshape(count, steps)
     seen, sounds, marks, values = (part.flatten(0, 1) for part in (visual, audio, heard, labels))
-    return Steps(seen, sounds, marks, values, rows, torch.ones_like(heard))
+    return StepWindows(seen, sounds, marks, values, rows, torch.ones_like(heard))
 
 
-def join_steps(parts: Sequence[Steps]) -> Steps:
+def join_steps(parts: Sequence[StepWindows]) -> StepWindows:
     """Several recordings as one; their windows stay apart."""
     starts = np.cumsum([0, *(len(part.visual) for part in parts)]).tolist()
     moved = [part._replace(windows=part.windows + start) for part, start in zip(parts, starts, strict=False)]
-    return Steps(*(torch.cat(tensors) for tensors in zip(*moved, strict=True)))
+    return StepWindows(*(torch.cat(tensors) for tensors in zip(*moved, strict=True)))
 
 
 def recorded_steps(
@@ -75,7 +76,7 @@ def recorded_steps(
     mel: LogMelConfig,
     steps: int,
     stride_s: float = 0.0,
-) -> Steps:
+) -> StepWindows:
     """One face over time as the stream sees it: the same crops, clips and context.
 
     crops:  (F, S, S, 3) uint8 RGB. time_s: (F,) seconds, increasing. labels: (F, 2) valence and arousal
@@ -87,7 +88,7 @@ def recorded_steps(
     used, windows = np.unique(index.context[ends], return_inverse=True)
     visual = backbone.clips(backbone.frames(crops), index.samples[used])
     spectrograms, heard = hear(sound, time_s[used].tolist(), mel)
-    return Steps(
+    return StepWindows(
         torch.from_numpy(visual),
         spectrograms,
         heard,
@@ -113,6 +114,3 @@ def _apart(time_s: np.ndarray, stride_s: float) -> list[int]:
         if not rows or now_s - time_s[rows[-1]] >= stride_s - TIME_SLACK_S:
             rows.append(row)
     return rows
-
-
-INVALID_LABEL = -5.0  # how Aff-Wild2 marks a frame without a label

@@ -25,6 +25,8 @@ from streamaffect.runtime.manifest import (
 
 from ..loop.run_record import current_commit
 
+AFFECT = "affect"  # the head of valence and arousal
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
@@ -93,7 +95,7 @@ def trained_by(recipe: str, data: Sequence[str], seed: int) -> TrainingSpec:
     return TrainingSpec(recipe, list(data), current_commit(Path(__file__).parent), seed)
 
 
-def affect_head(name: str) -> HeadSpec:
+def affect_head(name: str = AFFECT) -> HeadSpec:
     """Valence and arousal, each in [-1, 1], without intervals."""
     return HeadSpec(name, "regression", [OutputSpec(output, (-1.0, 1.0)) for output in ("valence", "arousal")])
 

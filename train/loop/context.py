@@ -97,8 +97,8 @@ class Context:
         if manifest is not None:
             self.progress.note(manifest.label, f"written to {self.target}")
 
-    def report(self, report: Report) -> None:
-        """Write `report.json`."""
+    def report(self, report: Report, name: str = REPORT) -> None:
+        """Write `report.json`, or a file of another name into the run's folder."""
         if self.is_first:
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+            (self.folder / name).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

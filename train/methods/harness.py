@@ -7,7 +7,7 @@ import msgspec
 
 from streamaffect.errors import ConfigError
 
-from ..loop.context import Context, Report, Verb
+from ..loop.context import REPORT, Context, Report, Verb
 from ..loop.processes import join_processes
 from ..loop.progress import Progress
 from .registry import LoadedRecipe, load_recipe
@@ -24,6 +24,8 @@ def run_recipe(
 ) -> Report:
     """Train, score or export what a recipe says, and write `report.json`.
 
+    A run that is scored in another way than its own keeps its report: the scores go to `report-<recipe>.json`.
+
     folder: of the run, by default `runs/<name of the recipe>`; target: of the bundle, by default `bundle/` below it
 
     Raises ConfigError, DataError or TrainingError.
@@ -34,7 +36,8 @@ def run_recipe(
     work = loaded.method.work(verb)
     assert work is not None
     report = work(loaded.recipe, context)
-    context.report(report)
+    scored_otherwise = verb == "evaluate" and bool(loaded.method.evaluate)
+    context.report(report, f"report-{file.stem}.json" if scored_otherwise else REPORT)
     context.leave()
     return report
 

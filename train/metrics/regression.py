@@ -1,6 +1,6 @@
 """The scores of a regression, per output, and their uncertainty over groups of dependent rows.
 
-The definitions are those of the relational-regression evaluation (population moments, see `losses.correlation`):
+The definitions are those of the relational-regression evaluation (population moments, see `metrics.correlation`):
 constant predictions give a correlation and concordance of 0, never NaN.
 """
 

@@ -12,7 +12,7 @@ from streamaffect.errors import ConfigError
 from streamaffect.recordings.export.csv import write_csv
 from streamaffect.recordings.export.emotionml import write_emotionml
 from streamaffect.recordings.export.parquet import require_pyarrow, write_parquet
-from streamaffect.recordings.export.table import Table, columns, samples, survey
+from streamaffect.recordings.export.table import Table, columns, rows, survey
 from streamaffect.recordings.output_file import check_output, whole_file
 from streamaffect.recordings.reading import Recording, read_recording
 from streamaffect.types import Message
@@ -81,15 +81,15 @@ def export(
     with _progress(recording, console) as progress:
         found = survey(_watched(recording, progress, "reading"), stream)
         with whole_file(out, overwrite=overwrite) as file:
-            rows = _WRITERS[chosen](
+            written = _WRITERS[chosen](
                 file,
                 Table(
                     header=recording.header,
                     columns=columns(found.outputs),
-                    samples=samples(_watched(recording, progress, "writing"), stream, start_ns=found.start_ns),
+                    rows=rows(_watched(recording, progress, "writing"), stream, start_ns=found.start_ns),
                 ),
             )
-    return Exported(path=out, rows=rows, torn=recording.torn)
+    return Exported(path=out, rows=written, torn=recording.torn)
 
 
 def _format_of(out: Path) -> Format:

@@ -12,9 +12,9 @@ def write_csv(file: BinaryIO, table: Table) -> int:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(column.name for column in table.columns)
-    rows = 0
-    for sample in table.samples:
-        writer.writerow(column.value(sample) for column in table.columns)
-        rows += 1
+    written = 0
+    for row in table.rows:
+        writer.writerow(column.value(row) for column in table.columns)
+        written += 1
     text.detach()
-    return rows
+    return written

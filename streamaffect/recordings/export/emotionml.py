@@ -11,8 +11,8 @@ from typing import BinaryIO
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
-from streamaffect.recordings.export.table import Sample, Table
-from streamaffect.recordings.reading import RecordedStream, RecordingHeader
+from streamaffect.recordings.export.table import Row, Table
+from streamaffect.recordings.header import RecordedStream, RecordingHeader
 from streamaffect.types import Estimate, HeadMeta
 
 NAMESPACE = "http://www.w3.org/2009/10/emotionml"
@@ -32,11 +32,11 @@ def write_emotionml(file: BinaryIO, table: Table) -> int:
     if head is not None:
         file.write(_line(_vocabulary(head)))
     written = 0
-    for sample in table.samples:
-        descriptions = [*_dimensions(sample.estimate), *_categories(sample.estimate, head)]
+    for row in table.rows:
+        descriptions = [*_dimensions(row.estimate), *_categories(row.estimate, head)]
         if descriptions:
-            emotion = ET.Element("emotion", _place(sample, written, sources.get(sample.estimate.stream)))
-            emotion.append(_estimate_info(sample.estimate))
+            emotion = ET.Element("emotion", _place(row, written, sources.get(row.estimate.stream)))
+            emotion.append(_estimate_info(row.estimate))
             emotion.extend(descriptions)
             file.write(_line(emotion))
             written += 1
@@ -71,14 +71,14 @@ def _vocabulary(head: HeadMeta) -> ET.Element:
     return vocabulary
 
 
-def _place(sample: Sample, number: int, source: RecordedStream | None) -> dict[str, str]:
+def _place(row: Row, number: int, source: RecordedStream | None) -> dict[str, str]:
     """Where in time the emotion stands: UTC for a live stream, else milliseconds from the start of the file."""
     place = {"id": f"estimate-{number}", "expressed-through": "face"}
     if source is None or source.live:
-        return place | {"start": str(sample.estimate.t_capture_ns // 1_000_000)}
+        return place | {"start": str(row.estimate.t_capture_ns // 1_000_000)}
     return place | {
         "time-ref-uri": quote(source.source, safe="/:"),
-        "offset-to-start": str(round(sample.timestamp_s * 1e3)),
+        "offset-to-start": str(round(row.timestamp_s * 1e3)),
     }
 
 

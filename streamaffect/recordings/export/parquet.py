@@ -6,8 +6,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from streamaffect.errors import ConfigError
-from streamaffect.recordings.export.table import Column, Sample, Table
-from streamaffect.recordings.reading import encode_header
+from streamaffect.recordings.export.table import Column, Row, Table
+from streamaffect.recordings.header import encode_header
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,17 +39,17 @@ def write_parquet(file: BinaryIO, table: Table) -> int:
         [(column.name, types[column.type]) for column in table.columns],
         metadata={HEADER_KEY: encode_header(table.header)},
     )
-    rows = 0
+    written = 0
     with ParquetWriter(file, schema, compression="zstd") as writer:
-        samples = iter(table.samples)
-        while group := list(islice(samples, ROWS_PER_GROUP)):
+        rows = iter(table.rows)
+        while group := list(islice(rows, ROWS_PER_GROUP)):
             writer.write_batch(pa.record_batch(list(_arrays(group, table.columns, schema)), schema=schema))
-            rows += len(group)
-    return rows
+            written += len(group)
+    return written
 
 
-def _arrays(group: list[Sample], columns: tuple[Column, ...], schema: "pa.Schema") -> Iterator[Any]:
+def _arrays(group: list[Row], columns: tuple[Column, ...], schema: "pa.Schema") -> Iterator[Any]:
     import pyarrow
 
     for column, field in zip(columns, schema, strict=True):
-        yield pyarrow.array([column.value(sample) for sample in group], type=field.type)
+        yield pyarrow.array([column.value(row) for row in group], type=field.type)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from streamaffect.recordings.reading import RecordingHeader
+from streamaffect.recordings.header import RecordingHeader
 from streamaffect.types import Estimate, Message
 
 Value = int | float | str | None
@@ -16,7 +16,7 @@ PICTURES_REMEMBERED = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class Row:
     """One estimate and its place in the recording.
 
     frame:       counts the pictures of the stream that have an estimate, from 1; a refined estimate has its picture's
@@ -30,20 +30,20 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name, its type and its value for a sample, None where there is none."""
+    """One column: its name, its type and its value for a row, None where there is none."""
 
     name: str
     type: ColumnType
-    value: Callable[[Sample], Value]
+    value: Callable[[Row], Value]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a writer gets. `samples` can be iterated over once."""
+    """What a writer gets. `rows` can be iterated over once."""
 
     header: RecordingHeader
     columns: tuple[Column, ...]
-    samples: Iterable[Sample]
+    rows: Iterable[Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,12 @@ def columns(outputs: Iterable[OutputName]) -> tuple[Column, ...]:
     return _PICTURE + _AFFECT + _STATE + _BOX + tuple(map(_output, outputs)) + _MESSAGE
 
 
-def samples(messages: Iterable[Message], stream: str | None, *, start_ns: int) -> Iterator[Sample]:
+def rows(messages: Iterable[Message], stream: str | None, *, start_ns: int) -> Iterator[Row]:
     """The estimates of one stream, or of all (None), as rows."""
     counters: dict[str, _FrameCounter] = {}
     for estimate in _estimates(messages, stream):
         since_start_s = (estimate.t_capture_ns - start_ns) / 1e9
-        yield Sample(
+        yield Row(
             frame=counters.setdefault(estimate.stream, _FrameCounter()).number(estimate.t_capture_ns),
             timestamp_s=since_start_s if estimate.pts_s is None else estimate.pts_s,
             estimate=estimate,
@@ -111,7 +111,7 @@ def _estimates(messages: Iterable[Message], stream: str | None) -> Iterator[Esti
 
 def _output(output: OutputName) -> Column:
     head, name = output
-    return Column(f"{head}_{name}", "float", lambda sample: sample.estimate.outputs.get(head, {}).get(name))
+    return Column(f"{head}_{name}", "float", lambda row: row.estimate.outputs.get(head, {}).get(name))
 
 
 def _end(interval: tuple[float, float] | None, end: int) -> float | None:
@@ -119,36 +119,36 @@ def _end(interval: tuple[float, float] | None, end: int) -> float | None:
 
 
 _PICTURE = (
-    Column("frame", "int", lambda sample: sample.frame),
-    Column("face_id", "int", lambda sample: sample.estimate.track),
-    Column("timestamp", "float", lambda sample: sample.timestamp_s),
-    Column("confidence", "float", lambda sample: sample.estimate.face_score),
-    Column("success", "int", lambda sample: int(sample.estimate.status in ("ok", "warming"))),
+    Column("frame", "int", lambda row: row.frame),
+    Column("face_id", "int", lambda row: row.estimate.track),
+    Column("timestamp", "float", lambda row: row.timestamp_s),
+    Column("confidence", "float", lambda row: row.estimate.face_score),
+    Column("success", "int", lambda row: int(row.estimate.status in ("ok", "warming"))),
 )
 _AFFECT = (
-    Column("valence", "float", lambda sample: sample.estimate.valence),
-    Column("arousal", "float", lambda sample: sample.estimate.arousal),
-    Column("valence_low", "float", lambda sample: _end(sample.estimate.valence_interval, 0)),
-    Column("valence_high", "float", lambda sample: _end(sample.estimate.valence_interval, 1)),
-    Column("arousal_low", "float", lambda sample: _end(sample.estimate.arousal_interval, 0)),
-    Column("arousal_high", "float", lambda sample: _end(sample.estimate.arousal_interval, 1)),
+    Column("valence", "float", lambda row: row.estimate.valence),
+    Column("arousal", "float", lambda row: row.estimate.arousal),
+    Column("valence_low", "float", lambda row: _end(row.estimate.valence_interval, 0)),
+    Column("valence_high", "float", lambda row: _end(row.estimate.valence_interval, 1)),
+    Column("arousal_low", "float", lambda row: _end(row.estimate.arousal_interval, 0)),
+    Column("arousal_high", "float", lambda row: _end(row.estimate.arousal_interval, 1)),
 )
 _STATE = (
-    Column("status", "text", lambda sample: sample.estimate.status),
-    Column("coverage", "float", lambda sample: sample.estimate.coverage),
-    Column("context_fill", "float", lambda sample: sample.estimate.context_fill),
-    Column("lookahead_s", "float", lambda sample: sample.estimate.lookahead_s),
-    Column("refines", "int", lambda sample: sample.estimate.refines),
+    Column("status", "text", lambda row: row.estimate.status),
+    Column("coverage", "float", lambda row: row.estimate.coverage),
+    Column("context_fill", "float", lambda row: row.estimate.context_fill),
+    Column("lookahead_s", "float", lambda row: row.estimate.lookahead_s),
+    Column("refines", "int", lambda row: row.estimate.refines),
 )
 _BOX = (
-    Column("box_x", "float", lambda sample: sample.estimate.box.x),
-    Column("box_y", "float", lambda sample: sample.estimate.box.y),
-    Column("box_w", "float", lambda sample: sample.estimate.box.w),
-    Column("box_h", "float", lambda sample: sample.estimate.box.h),
-    Column("quality", "float", lambda sample: sample.estimate.quality),
+    Column("box_x", "float", lambda row: row.estimate.box.x),
+    Column("box_y", "float", lambda row: row.estimate.box.y),
+    Column("box_w", "float", lambda row: row.estimate.box.w),
+    Column("box_h", "float", lambda row: row.estimate.box.h),
+    Column("quality", "float", lambda row: row.estimate.quality),
 )
 _MESSAGE = (
-    Column("stream", "text", lambda sample: sample.estimate.stream),
-    Column("seq", "int", lambda sample: sample.estimate.seq),
-    Column("t_capture_ns", "int", lambda sample: sample.estimate.t_capture_ns),
+    Column("stream", "text", lambda row: row.estimate.stream),
+    Column("seq", "int", lambda row: row.estimate.seq),
+    Column("t_capture_ns", "int", lambda row: row.estimate.t_capture_ns),
 )

@@ -1,4 +1,4 @@
-"""The live display: which kind fits the terminal, and the sink that redraws the dashboard.
+"""The dashboard as a sink: when it is redrawn, and what becomes of the terminal meanwhile.
 
 The dashboard lives in the thread of its sink alone: a message updates the state, and a redraw follows when one is due.
 Between messages the sink's idle calls keep the clocks on the screen going.
@@ -17,51 +17,17 @@ from typing import Literal
 from rich.console import Console
 
 from streamaffect.clock import monotonic_ns
-from streamaffect.sinks.base import Sink
 from streamaffect.sinks.display.dashboard import render
 from streamaffect.sinks.display.lines import Line
-from streamaffect.sinks.display.progress import FileProgress, PlainProgress, summary
+from streamaffect.sinks.display.progress import summary
 from streamaffect.sinks.display.state import DisplayState, RunInfo
 from streamaffect.sinks.display.terminal_log import LineWriter, LogDiversion
 from streamaffect.types import Message
-
-__all__ = ["Dashboard", "DisplayMode", "RunInfo", "can_redraw", "choose_display", "make_display"]
-
-DisplayMode = Literal["dashboard", "progress", "plain"]
 
 REDRAW_PERIOD_NS = 100_000_000
 REPAINT_PERIOD_NS = 1_000_000_000
 SHARE_OF_A_CORE = 0.04
 LOG_LINES_KEPT = 200
-
-
-def choose_display(*, requested: bool | None, stdout_is_terminal: bool, live: bool) -> DisplayMode | None:
-    """Which display to use; `requested` is None where the user said neither --display nor --no-display.
-
-    A terminal gets the dashboard; if the user wants no display, a file gets a bar and a live source plain lines.
-    Where the output is no terminal there are plain lines, and nothing at all if the user wants no display.
-    """
-    if not stdout_is_terminal:
-        return None if requested is False else "plain"
-    if requested is False:
-        return "plain" if live else "progress"
-    return "dashboard"
-
-
-def can_redraw(console: Console) -> bool:
-    """Whether the console is a terminal on which the cursor can move; pass it as `stdout_is_terminal`."""
-    return console.is_terminal and not console.is_dumb_terminal
-
-
-def make_display(mode: DisplayMode, *, run: RunInfo, console: Console | None = None) -> Sink:
-    """The display of this mode. The dashboard writes to standard output, progress to standard error, unless told."""
-    match mode:
-        case "dashboard":
-            return Dashboard(console if console is not None else Console(), run=run)
-        case "progress":
-            return FileProgress(console if console is not None else Console(stderr=True), run=run)
-        case "plain":
-            return PlainProgress(console if console is not None else Console(stderr=True), run=run)
 
 
 class Dashboard:

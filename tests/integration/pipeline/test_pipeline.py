@@ -16,13 +16,14 @@ from streamaffect.errors import SourceOpenError, SourceStalledError
 from streamaffect.feed.wire import encode
 from streamaffect.pipeline.opening import open_streams
 from streamaffect.pipeline.pipeline import Pipeline
+from streamaffect.pipeline.stats import Deliveries
 from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.engine import Engine
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.demo import DEMO_CLIP
-from streamaffect.types import Estimate, Event, Face, FloatArray, Health, ImageArray, Message
+from streamaffect.types import Estimate, Event, Face, FloatArray, Health, ImageArray, LatencySummary, Message
 from tests.support.bundles import write_bundle
 from tests.support.engines import CountingEngine
 from tests.support.scripted import FACE, ScriptedDetector, ScriptedSource, make_stream
@@ -119,6 +120,27 @@ def test_offline_streams_take_turns_until_the_shorter_one_ends(bundle: Bundle) -
         if isinstance(message, Estimate) and message.refines is None
     ]
     assert order == ["a", "b"] * 5 + ["b"] * 4
+
+
+def test_a_health_message_carries_what_the_sinks_say(bundle: Bundle) -> None:
+    said = {"a": LatencySummary(1.0, 2.0, 3.0), "b": None}
+    streams = [make_stream(name, ScriptedSource(REGULAR[:3]), bundle) for name in said]
+    deliveries = Deliveries(dropped=lambda: {"zmq": 5}, latency=said.__getitem__)
+    engine = OnnxRuntimeEngine(bundle)
+    messages = list(Pipeline(streams, bundle, engine, settings=AT_ONCE, deliveries=deliveries).messages())
+    assert {stream: last_health(messages, stream).latency_ms for stream in said} == said
+    assert last_health(messages, "a").dropped == {"zmq": 5}
+
+
+def test_a_stream_that_showed_no_face_is_remarked_on(bundle: Bundle) -> None:
+    blind = ScriptedDetector(lambda _: [])
+    streams = [
+        make_stream("empty", ScriptedSource(REGULAR[:3]), bundle, blind),
+        make_stream("full", ScriptedSource(REGULAR[:3]), bundle),
+    ]
+    pipeline = make_pipeline(streams, bundle)
+    list(pipeline.messages())
+    assert list(pipeline.remarks) == ["empty: no face was found in 3 frames"]
 
 
 def test_every_source_and_detector_is_closed_at_the_end(bundle: Bundle) -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 from streamaffect.errors import ConfigError, RecordingError
 from streamaffect.recordings import export as export_package
 from streamaffect.recordings.export import Format, export
-from streamaffect.recordings.reading import encode_header
+from streamaffect.recordings.header import encode_header
 from streamaffect.types import Event, Message
 from tests.support.recordings import (
     START_NS,

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.manifest import ContextSpec
+from train.bundle.declared import AFFECT
 from train.bundle.export import Trained, export_bundle
 from train.bundle.streaming_check import OfflineModel, check_streaming
 from train.data.stills import EMOTIONS
 from train.errors import TrainingError
 from train.methods.relational.calibrate import Quantiles
-from train.methods.relational.model import AFFECT, AFFECT_SPREAD, AffectModel, ExportedHeads
+from train.methods.relational.model import AFFECT_SPREAD, AffectModel, ExportedHeads
 from train.methods.relational.model import EMOTIONS as EMOTIONS_HEAD
 from train.methods.relational.recipe import Recipe, load_recipe
 from train.models.frame_encoder import FrameEncoder

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 
 import streamaffect
+from streamaffect import Subscriber
 from streamaffect.recordings.reading import read_recording
-from streamaffect.types import Estimate, Event
+from streamaffect.types import Estimate, Event, Health
 from tests.support.bundles import write_bundle
 
 ROOT = Path(__file__).parents[3]
@@ -26,7 +28,7 @@ def bundle(tmp_path: Path) -> Path:
 
 def start(*arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "run_stream.py"), *arguments, "--bind", "tcp://127.0.0.1:0"],
+        [sys.executable, str(ROOT / "run_stream.py"), "--bind", "tcp://127.0.0.1:0", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -124,6 +126,31 @@ def test_a_recording_can_be_replayed_with_its_sequence_and_tracks(bundle: Path, 
     assert done.returncode == 0, done.stderr
     original = [message for message in read_recording(first) if isinstance(message, Estimate)]
     assert [message for message in read_recording(second) if isinstance(message, Estimate)] == original
+
+
+def test_the_latency_of_a_health_message_is_that_of_the_estimates_as_they_were_sent(
+    bundle: Path, tmp_path: Path
+) -> None:
+    address = f"ipc://{tmp_path}/feed"
+    totals_ms: list[float] = []
+    with Subscriber(address, timeout_s=60) as feed:
+        process = start("--source", "demo", "--bundle", str(bundle), "--bind", address)
+        try:
+            report = next(_reports(feed, totals_ms))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=5)
+    assert report.latency_ms is not None
+    assert {report.latency_ms.p50, report.latency_ms.p95, report.latency_ms.p99} <= set(totals_ms)
+
+
+def _reports(feed: Subscriber, totals_ms: list[float]) -> Iterator[Health]:
+    """Health messages of a stream whose estimates come; their latencies are noted meanwhile."""
+    for message in feed.messages():
+        if isinstance(message, Estimate):
+            totals_ms.append(message.latency_ms["total"])
+        elif isinstance(message, Health) and message.latency_ms is not None:
+            yield message
 
 
 def _wait_for_estimates(recording: Path) -> None:

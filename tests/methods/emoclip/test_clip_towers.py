@@ -5,23 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.tiny_clip import save_tiny_clip
 from train.errors import TrainingError
 from train.methods.emoclip.clip_towers import ClipTowers, open_clip
-
-pytest.importorskip("transformers")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("clip")
-    save_tiny_clip(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def towers(folder: Path) -> ClipTowers:
-    return open_clip(folder)
 
 
 def test_crops_of_any_size_and_sentences_meet_in_one_space(towers: ClipTowers) -> None:

@@ -9,13 +9,15 @@ import torch
 from safetensors.torch import save_file
 
 from streamaffect.errors import ConfigError
-from train.methods.command import load_method_recipe, main
+from train.cli import main
 from train.methods.emoclip.data.videos import balanced, drawn_descriptions
-from train.methods.emoclip.model import TemporalTransformer
+from train.methods.emoclip.model import ScaledTransformer, TemporalTransformer
 from train.methods.emoclip.recipe import EmoClipRecipe, class_sentences, read_prompts
-from train.methods.emoclip.run import ScaledTransformer, baseline, random_windows, score
+from train.methods.emoclip.scores import baseline, score
+from train.methods.emoclip.windows import random_windows
+from train.methods.registry import load_recipe
 
-CONFIGS = Path(__file__).parents[3] / "configs" / "train"
+CONFIGS = Path(__file__).parents[3] / "configs" / "train" / "emoclip"
 MAFW = (
     "anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise", "contempt", "anxiety", "helplessness",
     "disappointment",
@@ -23,13 +25,13 @@ MAFW = (
 
 
 def smoke() -> EmoClipRecipe:
-    recipe = load_method_recipe(CONFIGS / "emoclip/smoke.toml")
+    recipe = load_recipe(CONFIGS / "smoke.toml").recipe
     assert isinstance(recipe, EmoClipRecipe)
     return recipe
 
 
 def test_every_class_of_mafw_has_a_sentence_of_its_own_in_the_data_sets_order() -> None:
-    sentences = tomllib.loads((CONFIGS / "emoclip/prompts.toml").read_text(encoding="utf-8"))
+    sentences = tomllib.loads((CONFIGS / "prompts.toml").read_text(encoding="utf-8"))
     assert tuple(sentences) == MAFW
     assert len(set(sentences.values())) == len(MAFW)
     assert all(len(sentence.split()) > 8 and sentence.endswith(".") for sentence in sentences.values())
@@ -104,15 +106,15 @@ def test_feature_files_are_trained_on_and_scored(tmp_path: Path) -> None:
     for part in ("train", "val"):
         save_file({name: value.contiguous() for name, value in drawn.items()}, tmp_path / f"{part}.safetensors")
     text = (
-        (CONFIGS / "emoclip/smoke.toml")
+        (CONFIGS / "smoke.toml")
         .read_text()
         .replace('data = "drawn"', 'data = "features"')
         .replace("epochs = 8", "epochs = 1")
         .replace('clip = "drawn"', "")
-        .replace("emoclip_prompts.toml", str(CONFIGS / "emoclip/prompts.toml"))
+        .replace("prompts.toml", str(CONFIGS / "prompts.toml"))
     )
     recipe = tmp_path / "mine.toml"
     recipe.write_text(text)
-    assert main(["--config", str(recipe), "--data", str(tmp_path), "--run", str(tmp_path / "run")]) == 0
+    assert main(["fit", "--config", str(recipe), "--data", str(tmp_path), "--run", str(tmp_path / "run")]) == 0
     assert (tmp_path / "run" / "report.json").is_file()
     assert not (tmp_path / "run" / "bundle").exists()

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from train.bundle.declared import AFFECT
 from train.config import OptimiserConfig
-from train.methods.relational.model import AFFECT, AFFECT_SPREAD, EMOTIONS, AffectModel, ExportedHeads
+from train.methods.relational.model import AFFECT_SPREAD, EMOTIONS, AffectModel, ExportedHeads
 from train.methods.relational.recipe import ClipConfig, LossConfig
 
 PLACES = ((0.0, 0.0), (0.8, 0.5), (-0.6, 0.4))

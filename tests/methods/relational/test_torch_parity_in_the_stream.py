@@ -23,10 +23,11 @@ from streamaffect.sources.demo import DEMO_CLIP
 from streamaffect.types import Estimate, ImageArray
 from tests.support.bundles import write_bundle
 from tests.support.clip_oracle import Geometry, OraclePrediction, predictions
+from train.bundle.declared import AFFECT
 from train.bundle.export import Trained, export_bundle
 from train.data.stills import EMOTIONS as EMOTION_NAMES
 from train.methods.relational.calibrate import Quantiles
-from train.methods.relational.model import AFFECT, EMOTIONS, AffectModel
+from train.methods.relational.model import EMOTIONS, AffectModel
 from train.methods.relational.recipe import load_recipe
 from train.models.frame_encoder import FrameEncoder
 

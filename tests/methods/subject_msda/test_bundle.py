@@ -13,12 +13,13 @@ from streamaffect import Bundle, analyze, analyze_image, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.sources.demo import DEMO_CLIP
 from streamaffect.types import ImageArray
+from train.cli import main
 from train.data.sets.subject_list import load_subject_list
-from train.methods.command import main
+from train.methods.registry import load_recipe
 from train.methods.relational.data.generated import generated_stills
-from train.methods.subject_msda.bundle import HEAD
+from train.methods.subject_msda.bundle import HEAD, clip_classes, export_head
 from train.methods.subject_msda.data import picture_features
-from train.methods.subject_msda.model import AdaptedHead, ExportedHead
+from train.methods.subject_msda.model import AdaptedHead
 
 SMOKE = Path(__file__).parents[3] / "configs" / "train" / "subject_msda" / "smoke.toml"
 PICTURES = 'data = "pictures"\nclass_names = ["low", "high"]'
@@ -26,11 +27,9 @@ PEOPLE = ("anna", "bert", "cleo")
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def drawn(finished: Path) -> Bundle:
     """The smoke recipe's bundle."""
-    folder = tmp_path_factory.mktemp("smoke")
-    assert main(["--config", str(SMOKE), "--run", str(folder)]) == 0
-    return load_bundle(folder / "bundle")
+    return load_bundle(finished / "bundle")
 
 
 def write_tree(root: Path) -> Path:
@@ -83,7 +82,7 @@ def test_the_engine_tool_reads_it(drawn: Bundle, capsys: pytest.CaptureFixture[s
 
 def test_pictures_in_the_published_lists_train_and_become_a_bundle(tmp_path: Path) -> None:
     data = write_tree(tmp_path / "data")
-    words = ["--config", str(recipe_for_pictures(tmp_path)), "--run", str(tmp_path / "run"), "--data", str(data)]
+    words = ["fit", "--config", str(recipe_for_pictures(tmp_path)), "--run", str(tmp_path / "run"), "--data", str(data)]
     assert main(words) == 0
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert report["target_accuracy"] > 0.7
@@ -102,11 +101,25 @@ def test_a_target_that_the_archive_does_not_have_is_named(tmp_path: Path, capsys
         file = tmp_path / part / "042-ll042" / "a" / name
         file.parent.mkdir(parents=True)
         file.write_text("0")
-    recipe = SMOKE.with_name("subject_msda_unbc.toml")
+    recipe = SMOKE.with_name("unbc.toml")
     other = tmp_path / "mine.toml"
     other.write_text(recipe.read_text().replace("042-ll042", "nobody"))
-    assert main(["--config", str(other), "--data", str(tmp_path), "--run", str(tmp_path / "run")]) == 2
+    assert main(["fit", "--config", str(other), "--data", str(tmp_path), "--run", str(tmp_path / "run")]) == 2
     assert "has no subject 'nobody'" in capsys.readouterr().err
+
+
+def test_the_head_in_the_bundle_reads_the_clip_alone(tmp_path: Path) -> None:
+    recipe, base = load_recipe(recipe_for_pictures(tmp_path)).recipe, load_bundle()
+    torch.manual_seed(0)
+    model, clips = AdaptedHead(base.clip_dim, 8, 2), torch.randn(4, base.clip_dim)
+    head = clip_classes(model, recipe, base)
+    assert head is not None
+    export_head(head, recipe, base, {}, tmp_path / "bundle")
+    engine, valid = OnnxRuntimeEngine(load_bundle(tmp_path / "bundle")), np.ones((4, 1), bool)
+    found = engine.run_heads(clips.numpy(), clips.unsqueeze(1).numpy(), valid)[HEAD]
+    with torch.no_grad():
+        expected = model(clips)[1].softmax(dim=1)
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
 
 
 def test_features_are_what_the_stream_makes_of_the_picture(tmp_path: Path) -> None:
@@ -128,13 +141,6 @@ def test_features_are_what_the_stream_makes_of_the_picture(tmp_path: Path) -> No
             assert alike > 0.98
 
 
-def test_the_exported_head_reads_the_clip_alone() -> None:
-    torch.manual_seed(0)
-    head, clip = AdaptedHead(12, 8, 3), torch.randn(4, 12)
-    found = ExportedHead(head, None)(clip, clip.unsqueeze(1), torch.ones(4, 1, dtype=torch.bool))
-    torch.testing.assert_close(found, head(clip)[1].softmax(dim=1))
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -154,6 +160,6 @@ def test_a_mistake_ends_with_one_line(
         listing.write_text("\n".join(line for line in listing.read_text().splitlines() if "/anna/" in line))
     if "labels" in message:
         listing.write_text(listing.read_text().replace(" 1\n", " 5\n"))
-    words = ["--config", str(recipe), "--run", str(tmp_path / "run"), "--data", str(data)]
+    words = ["fit", "--config", str(recipe), "--run", str(tmp_path / "run"), "--data", str(data)]
     assert main(words) == 2
     assert message in capsys.readouterr().err

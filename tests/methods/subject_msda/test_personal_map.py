@@ -14,9 +14,10 @@ from torch import Tensor
 from streamaffect.runtime.bundle import load_bundle
 from tests.support import bundles
 from train.bundle.source_statistics import SourceStatistics
-from train.methods.subject_msda.personal.adaptation import Adaptation, PersonaliseSettings, PersonMap
+from train.methods.subject_msda.personal.adaptation import Adaptation, PersonMap
 from train.methods.subject_msda.personal.bundle import append_map, widened_quantiles
-from train.methods.subject_msda.personal.recording import PersonClips
+from train.methods.subject_msda.personal.footage import PersonClips
+from train.methods.subject_msda.personal.recipe import PersonaliseSettings
 
 DIM, CLASSES = 6, 3
 CENTRES = 5 * torch.eye(CLASSES, DIM)

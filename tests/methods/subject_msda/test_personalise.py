@@ -15,9 +15,10 @@ from streamaffect.runtime.bundle import default_bundle_path
 from streamaffect.runtime.manifest import CONTEXT_HEAD
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.sources.demo import DEMO_CLIP
+from streamaffect.types import NOTICE
 from tests.support.bundles import edit_manifest
 from tests.support.faces import demo_frames
-from tests.support.videos import write_video
+from tests.support.videos import write_frames, write_video
 from train.cli import main
 from train.methods.subject_msda.personal.differentiable_graph import DifferentiableGraph
 
@@ -27,11 +28,7 @@ CAREFUL = "threshold = 0.3\nsteps = 5\nrounds = 1\n"  # the demo's face is not j
 def write_recording(folder: Path, frames: list[np.ndarray]) -> Path:
     """A folder with one video of these frames, 25 a second."""
     folder.mkdir()
-    height, width = frames[0].shape[:2]
-    writer = cv2.VideoWriter(str(folder / "me.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 25.0, (width, height))
-    for frame in frames:
-        writer.write(frame)
-    writer.release()
+    write_frames(folder / "me.mp4", frames)
     return folder
 
 
@@ -147,6 +144,9 @@ def test_a_personal_bundle_is_replaced_and_nothing_else(
     assert "is a personal bundle already" in refused(capsys, *words, tmp_path / "x", "--bundle", personal.path)
     again = shutil.copytree(personal.path, tmp_path / "again")
     assert main(["personalise", *map(str, words), str(again)]) == 0
+    told = capsys.readouterr().out
+    assert f"{personal.manifest.label}: written to {again}, see {again / 'report' / 'report.md'}\n" in told
+    assert f"notice: {NOTICE}\n" in told
     assert load_bundle(again).manifest.created >= personal.manifest.created
 
 

@@ -11,9 +11,10 @@ from benchmarks.measures.ablated_stage import FULL, VARIANTS, Predictions, Varia
 from benchmarks.measures.ablation_scores import Metric, metrics
 from benchmarks.measures.agreement import ccc
 from streamaffect.runtime.manifest import ClipSpec, ContextSpec
+from train.bundle.declared import AFFECT
 from train.data.clips import index_sequence
 from train.methods.relational.clip_stage import predict_clips
-from train.methods.relational.model import AFFECT, AffectModel
+from train.methods.relational.model import AffectModel
 
 CLIP, CONTEXT = ClipSpec(frames=4, period_s=0.1), ContextSpec(past=2, future=0)
 FRAMES, DIM = 30, 8

@@ -9,9 +9,11 @@ from pathlib import Path
 from ...errors import DataError
 from .subject_list import SubjectPicture
 
+PAIN_FROM = 1.0  # of the intensity
 
-def load_unbc(root: Path, *, pain_from: float = 1.0, every: int = 1) -> list[SubjectPicture]:
-    """The frames of all subjects in order: label 1 from an intensity of `pain_from` on, else 0.
+
+def load_unbc(root: Path, *, every: int = 1) -> list[SubjectPicture]:
+    """The frames of all subjects in order: label 1 from an intensity of `PAIN_FROM` on, else 0.
 
     every: of the frames of a sequence without pain, which are nine in ten, one of so many is kept
 
@@ -26,8 +28,8 @@ def load_unbc(root: Path, *, pain_from: float = 1.0, every: int = 1) -> list[Sub
         for number, frame in enumerate(sorted(sequence.glob("*.png"))):
             subject = sequence.parent.name
             intensity = _intensity(labels / subject / sequence.name / f"{frame.stem}_facs.txt")
-            if intensity >= pain_from or number % every == 0:
-                pictures.append(SubjectPicture(frame, int(intensity >= pain_from), subject))
+            if intensity >= PAIN_FROM or number % every == 0:
+                pictures.append(SubjectPicture(frame, int(intensity >= PAIN_FROM), subject))
     if not pictures:
         raise DataError(f"{images}: holds no frame; expected <subject>/<sequence>/<frame>.png")
     return pictures

@@ -1,7 +1,7 @@
 """Where an expression shows in a face: heat maps of action units, drawn from 68 landmarks.
 
 Belharbi et al., "Guided Interpretable Facial Expression Recognition via Spatial Action Unit Cues", FG 2024. A codebook
-gives the action units of an expression and a region of the face for each; `train.losses.au_alignment_loss` draws the
+gives the action units of an expression and a region of the face for each; `au_alignment_loss` draws the
 attention of a network to these regions. No annotation beyond the expression's label is needed.
 
 Landmarks are the 68 points of iBUG 300-W, counted from 0, in pixels of the picture that the network sees.

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .clip_towers import LONGEST_TEXT, ClipTowers
+from .clip_towers import LONGEST_TEXT, ClipTowers, open_clip
 
 DRAWN = "drawn"
+SIDE = 48
 BEGIN, END, FIRST_WORD, WORDS = 1, 2, 3, 1000
 
 
@@ -28,6 +29,14 @@ class HashedWords:
     def _numbers(self, text: str) -> list[int]:
         words = text.lower().replace(".", " ").replace(",", " ").split()
         return [FIRST_WORD + zlib.crc32(word.encode()) % WORDS for word in words]
+
+
+def open_named(source: str, dim: int) -> ClipTowers:
+    """The CLIP of a folder or a downloaded name, or a tiny random one with D = `dim` axes by the name "drawn".
+
+    Raises TrainingError as `open_clip`.
+    """
+    return drawn_clip(dim, SIDE, seed=0) if source == DRAWN else open_clip(source)
 
 
 def drawn_clip(dim: int, side: int, *, seed: int) -> ClipTowers:

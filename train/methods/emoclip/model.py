@@ -2,7 +2,7 @@
 
 Foteinopoulou & Patras, "EmoCLIP: A Vision-Language Method for Zero-Shot Video Facial Expression Recognition", FG 2024.
 A learned class token is put before the frames and looks at all of them; what it has become is the video's embedding.
-It is trained against descriptions with `train.losses.clip_contrastive_loss`; any sentence is then a class.
+It is trained against descriptions with `loss.clip_contrastive_loss`; any sentence is then a class.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...models.published import load_renamed
 from .loss import contrastive_logits
+from .recipe import EmoClipRecipe
 
 _RENAMED = (
     ("cls_token", "class_token"),
@@ -128,20 +129,41 @@ class TemporalBlock(nn.Module):
 class DownstreamModel(nn.Module):
     """A temporal transformer with a head for a task of its own: (B, T, D) → (B, K) logits or values.
 
-    temporal: the transformer, trained along. outputs: K. hidden: width of the head, D / 2 by default.
+    temporal: the transformer, trained along. outputs: K
     """
 
-    def __init__(self, temporal: TemporalTransformer, outputs: int = 7, *, hidden: int | None = None) -> None:
+    def __init__(self, temporal: TemporalTransformer, outputs: int = 7) -> None:
         super().__init__()
         dim = temporal.positions.shape[2]
-        hidden = hidden or dim // 2
         self.temporal = temporal
-        self.head = nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+        self.head = nn.Sequential(nn.Linear(dim, dim // 2), nn.ReLU(), nn.Linear(dim // 2, outputs))
 
     def forward(self, frames: Tensor, valid: Tensor | None = None) -> Tensor:
         """Read the video's embedding; `valid` as in `TemporalTransformer.tokens`."""
         out: Tensor = self.head(self.temporal(frames, valid))
         return out
+
+
+class ScaledTransformer(nn.Module):
+    """The temporal transformer and the logarithm of the temperature that is learned with it."""
+
+    def __init__(self, temporal: TemporalTransformer, log_scale: float) -> None:
+        super().__init__()
+        self.temporal = temporal
+        self.logit_scale = nn.Parameter(torch.tensor(log_scale))
+
+    def forward(self, frames: Tensor, genuine: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(B, T, D), (B, T) bool → embeddings (B, D) and the logarithm of the temperature ()."""
+        return self.temporal(frames, genuine), self.logit_scale
+
+
+def new_transformer(recipe: EmoClipRecipe) -> ScaledTransformer:
+    """The transformer of a recipe with random weights."""
+    temporal = TemporalTransformer(
+        recipe.dim, depth=recipe.depth, heads=recipe.heads, head_dim=recipe.head_dim, mlp_dim=recipe.mlp_dim,
+        reference=recipe.reference,
+    )  # fmt: skip
+    return ScaledTransformer(temporal, recipe.log_scale)
 
 
 def load_reference(module: TemporalTransformer | DownstreamModel, state: Mapping[str, object]) -> None:

@@ -8,6 +8,7 @@ import msgspec
 from streamaffect.errors import ConfigError
 
 from ...config import Count, OptimiserConfig, Positive
+from ...data.sets.described_videos import DataSet
 
 RELEASED_LOG_SCALE = 4.6052  # ln 100, of the released CLIP weights
 
@@ -65,6 +66,13 @@ class EmoClipRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
     drawn: Count = 300
     drawn_frames: Count = 12
     drawn_classes: Count = 5
+
+    @property
+    def data_set(self) -> DataSet | None:
+        """The data set whose videos are read; None where embeddings are drawn or given in files."""
+        if self.data == "drawn":
+            return None
+        return None if self.data == "features" else self.data
 
 
 def read_prompts(file: Path) -> dict[str, str]:

@@ -7,42 +7,39 @@ steps with both modalities, each step marked as heard or not.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from streamaffect.runtime.manifest import (
     AUDIO_ENCODER,
+    CLIP_ENCODER,
     CONTEXT_HEAD,
+    FRAME_ENCODER,
     FUSION_HEAD,
     ContextSpec,
-    HeadSpec,
     LogMelSpec,
     Manifest,
-    OutputSpec,
     SoundSpec,
 )
 
 from ...audiovisual.log_mel import LogMelConfig
 from ...audiovisual.spectrogram_encoder import SoundEncoder, SpectrogramEncoder
-from ...bundle.export import TracedGraph
-from ...bundle.on_backbone import Declared, write_on_backbone
+from ...bundle.declared import AFFECT, affect_head, declared_on
+from ...bundle.graphs import Graph, TracedGraph, head_examples
+from ...bundle.writer import taken_over, write_bundle
 from ...data.backbone import VisualBackbone
-from ..relational.model import AFFECT
 from .model import JointMultimodalTransformer
-
-if TYPE_CHECKING:
-    from .recipe import JmtRecipe
+from .recipe import JmtRecipe
 
 
 def export_jmt(
     model: JointMultimodalTransformer,
     audio: SpectrogramEncoder | None,
+    recipe: JmtRecipe,
     backbone: VisualBackbone,
     target: Path,
     *,
-    recipe: "JmtRecipe",
     metrics: Mapping[str, float],
     audio_dim: int,
     steps: int,
@@ -55,28 +52,34 @@ def export_jmt(
     Raises:
         TrainingError: a graph computes something else than the model it was made from, or the result does not load.
     """
-    graphs = {
-        CONTEXT_HEAD: TracedGraph(PicturesAlone(model, audio_dim), _clip_examples(backbone.dim, steps), [AFFECT]),
-        FUSION_HEAD: TracedGraph(
-            BoundedFusion(model), _window_examples(backbone.dim, audio_dim, steps), [AFFECT], lengths={1: "T"}
-        ),
+    model, context = model.cpu(), ContextSpec(past=steps - 1, future=0)
+    window = _window_examples(backbone.dim, audio_dim, steps)
+    graphs: dict[str, Graph] = {
+        **taken_over(backbone.bundle, FRAME_ENCODER, CLIP_ENCODER),
+        CONTEXT_HEAD: TracedGraph(PicturesAlone(model, audio_dim), head_examples(backbone.dim, context), [AFFECT]),
+        FUSION_HEAD: TracedGraph(BoundedFusion(model), window, [AFFECT], lengths={1: "T"}),
     }
     if audio is not None:
-        generator = torch.Generator().manual_seed(0)
-        samples = 0.1 * torch.randn(2, recipe.sound.least_samples, generator=generator)
-        graphs[AUDIO_ENCODER] = TracedGraph(SoundEncoder(recipe.sound, audio), {"samples": samples}, ["audio"])
-    declared = Declared(
-        recipe=recipe.name,
+        graphs[AUDIO_ENCODER] = _hearing(recipe.sound, audio.cpu())
+    declared = declared_on(
+        backbone.bundle.manifest,
+        name=recipe.name,
         version=recipe.version,
         licence=recipe.licence,
         seed=recipe.seed,
         data=[recipe.data],
-        context=ContextSpec(past=steps - 1, future=0),
-        heads=[HeadSpec(AFFECT, "regression", [OutputSpec(name, (-1.0, 1.0)) for name in ("valence", "arousal")])],
+        clip=backbone.clip,
+        context=context,
+        heads=[affect_head()],
         metrics=metrics,
         sound=None if audio is None else sound_spec(recipe.sound),
     )
-    return write_on_backbone(backbone, graphs, declared, target)
+    return write_bundle(graphs, declared.manifest, target)
+
+
+def _hearing(sound: LogMelConfig, audio: SpectrogramEncoder) -> TracedGraph:
+    samples = 0.1 * torch.randn(2, sound.least_samples, generator=torch.Generator().manual_seed(0))
+    return TracedGraph(SoundEncoder(sound, audio), {"samples": samples}, ["audio"])
 
 
 def sound_spec(config: LogMelConfig) -> SoundSpec:
@@ -119,25 +122,16 @@ class PicturesAlone(nn.Module):
         return out[:, -1]
 
 
-def _clip_examples(dim: int, steps: int) -> dict[str, Tensor]:
-    context = torch.randn(2, steps, dim, generator=torch.Generator().manual_seed(0))
-    return {"clip": context[:, -1].contiguous(), "context": context, "valid": _some_valid(steps)}
-
-
 def _window_examples(dim: int, audio_dim: int, steps: int) -> dict[str, Tensor]:
+    """Two windows, of the second of which the first half is missing."""
     generator = torch.Generator().manual_seed(1)
     steps = max(3, steps)  # a length of 1 would be taken for a constant
     heard = torch.rand(2, steps, generator=generator) > 0.5
+    valid = torch.ones(2, steps, dtype=torch.bool)
+    valid[1, : steps // 2] = False
     return {
         "visual": torch.randn(2, steps, dim, generator=generator),
         "audio": torch.randn(2, steps, audio_dim, generator=generator),
         "heard": heard,
-        "valid": _some_valid(steps),
+        "valid": valid,
     }
-
-
-def _some_valid(steps: int) -> Tensor:
-    """(2, S): a whole window, and one whose first half is missing."""
-    valid = torch.ones(2, steps, dtype=torch.bool)
-    valid[1, : steps // 2] = False
-    return valid

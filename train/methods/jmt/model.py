@@ -16,10 +16,8 @@ from torch import Tensor, nn
 
 from ...models.fusion import CrossAttention, EncoderAxis, StreamEncoder, TokenFusion
 from ...models.published import load_renamed
+from .recipe import Joint
 
-__all__ = ["IntraModalTransformer", "JointMultimodalTransformer", "load_reference"]
-
-Joint = Literal["self_attention", "fc", "concat", "none"]
 FcLayout = Literal["batch_first", "sequence_first"]
 
 # The published "none" fusion builds a gate that it never uses.

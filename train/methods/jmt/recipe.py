@@ -8,6 +8,8 @@ from ...audiovisual.hearing import HearingConfig
 from ...audiovisual.log_mel import PUBLISHED, LogMelConfig
 from ...config import Count, OptimiserConfig, Positive, Share
 
+Joint = Literal["self_attention", "fc", "concat", "none"]
+
 
 class JmtRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="jmt"):
     """Everything that defines the run, but for the data's folder.
@@ -38,7 +40,7 @@ class JmtRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     period_s: Positive | None = None
     steps: Count = 16
     every: Count = 1
-    joint: Literal["self_attention", "fc", "concat", "none"] = "self_attention"
+    joint: Joint = "self_attention"
     heads: Count = 1
     layers: Count = 1
     dropout: Share = 0.0

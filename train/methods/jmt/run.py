@@ -1,62 +1,59 @@
-"""The recipe of the joint multimodal transformer: valence and arousal of each step from face and voice.
+"""A run of the joint multimodal transformer: valence and arousal of each step from face and voice.
 
 The backbones come first: the face's is a bundle's and stays as it is, the voice's is trained under a head of its own.
 Then both are frozen and the fusion is trained on their features.
 """
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ...audiovisual.hearing import listen, train_hearing
 from ...audiovisual.spectrogram_encoder import SpectrogramEncoder
-from ...audiovisual.steps import Steps
+from ...audiovisual.steps import StepWindows
+from ...data.labelled_clips import AFFECT_LABELS
 from ...errors import DataError
-from ...loop.fit import fit
-from ...loop.progress import Progress
+from ...loop.context import Context, Report
 from ...loop.tensor_task import Batch, TensorTask
 from .bundle import export_jmt
-from .data import load_steps, open_visual_backbone
+from .data import JmtData, load_steps, open_visual_backbone
 from .loss import jmt_ccc_loss
 from .model import JointMultimodalTransformer
 from .recipe import JmtRecipe
-from .series import series_ccc
+from .series import series_ccc, smoothed_scores
 
-OUTPUTS = ("valence", "arousal")
+FUSION = "training/fusion"
 WINDOWS = 256  # scored at a time
 
 
-def run(recipe: JmtRecipe, root: Path | None, folder: Path, fabric: Fabric, progress: Progress) -> dict[str, float]:
+def run(recipe: JmtRecipe, context: Context) -> Report:
     """Train, or go on from the newest checkpoints; returns the scores of the validation part.
 
-    With a visual backbone, the bundle is written beside `folder`.
+    Where there is a visual backbone, a bundle is written.
 
     Raises DataError if the data are missing or not as described, TrainingError if the bundle cannot be written.
     """
     backbone = open_visual_backbone(recipe)
-    train, valid = (
-        Steps(*fabric.to_device(part))
-        for part in load_steps(recipe, root, backbone, folder.with_name("prepared"), progress)
-    )
+    data = _on_device(load_steps(recipe, backbone, context), context)
     encoder = None
     if recipe.data != "features":
-        encoder = train_audio_backbone(recipe, train, valid, folder / "hearing", fabric=fabric, progress=progress)
-        train, valid = (part._replace(audio=listen(encoder, part.audio)) for part in (train, valid))
-    model = train_fusion(recipe, train, valid, folder / "fusion", fabric=fabric, progress=progress)
-    scores = score(model, valid)
+        encoder = train_audio_backbone(recipe, data.train, data.valid, context)
+        data = with_features(encoder, data)
+    model = train_fusion(recipe, data, context)
+    scores = score(model, data.valid, data.series, every=recipe.every)
     if backbone is not None:
-        audio = None if encoder is None else encoder.cpu()
-        export_jmt(
-            model.cpu(), audio, backbone, folder.with_name("bundle"), recipe=recipe, metrics=scores,
-            audio_dim=train.audio.shape[1], steps=train.windows.shape[1],
+        audio_dim, steps = data.train.audio.shape[1], data.train.windows.shape[1]
+        context.export(
+            lambda target: export_jmt(
+                model, encoder, recipe, backbone, target, metrics=scores, audio_dim=audio_dim, steps=steps
+            )
         )  # fmt: skip
-    return scores
+    return {**scores}
 
 
 def train_audio_backbone(
-    recipe: JmtRecipe, train: Steps, valid: Steps, folder: Path, *, fabric: Fabric, progress: Progress
+    recipe: JmtRecipe, train: StepWindows, valid: StepWindows, context: Context
 ) -> SpectrogramEncoder:
     """The audio backbone, trained on the labels of all steps in which something is heard."""
     assert recipe.hearing is not None
@@ -64,19 +61,25 @@ def train_audio_backbone(
     if min(len(labels) for _, labels in audible) < 2:
         raise DataError(f"{recipe.name}: nothing is heard in the data; the fusion needs sound to learn from")
     return train_hearing(
-        recipe.hearing, audible[0], audible[1], _concordance_losses, outputs=len(OUTPUTS), seed=recipe.seed,
-        folder=folder, fabric=fabric, progress=progress,
-    )  # fmt: skip
+        recipe.hearing, audible[0], audible[1], _concordance_losses, context, outputs=len(AFFECT_LABELS)
+    )
+
+
+def with_features(encoder: SpectrogramEncoder, data: JmtData) -> JmtData:
+    """The same steps with features in `audio` where spectrograms were."""
+    train, valid = (part._replace(audio=listen(encoder, part.audio)) for part in (data.train, data.valid))
+    return data._replace(train=train, valid=valid)
 
 
 def train_fusion(
-    recipe: JmtRecipe, train: Steps, valid: Steps, folder: Path, *, fabric: Fabric, progress: Progress
-) -> JointMultimodalTransformer:
+    recipe: JmtRecipe, data: JmtData, context: Context, *, stage: str = FUSION
+) -> JointMultimodalTransformer:  # fmt: skip
     """The averaged fusion. Steps of both parts carry features in `audio`."""
+    train = data.train
     torch.manual_seed(recipe.seed)
     model = JointMultimodalTransformer(
         recipe.dim,
-        len(OUTPUTS),
+        len(AFFECT_LABELS),
         visual_dim=train.visual.shape[1],
         audio_dim=train.audio.shape[1],
         heads=recipe.heads,
@@ -91,34 +94,45 @@ def train_fusion(
         pred = module(train.visual[rows], train.audio[rows], train.heard[rows] & ~muted, present)
         return _concordance_losses(pred, train.targets(rows, present))
 
+    def validate(module: nn.Module) -> dict[str, float]:
+        return score(module, data.valid, data.series, every=recipe.every)
+
     optimiser = recipe.optimiser
     task = TensorTask(
-        model, (train.windows, train.valid), losses, lambda m: score(m, valid), batch=optimiser.batch, seed=recipe.seed
-    )
-    average = fit(task, optimiser, folder, fabric=fabric, progress=progress)
+        model, (train.windows, train.valid), losses, validate, batch=optimiser.batch, seed=recipe.seed
+    )  # fmt: skip
+    average = context.fit(task, optimiser, stage)
     assert isinstance(average, JointMultimodalTransformer)
     return average.eval()
 
 
 @torch.no_grad()
-def score(model: nn.Module, steps: Steps) -> dict[str, float]:
+def score(
+    model: nn.Module, steps: StepWindows, series: Sequence[Tensor] = (), *, every: int = 1
+) -> dict[str, float]:  # fmt: skip
     """Concordance of all labelled steps, with sound and without; where windows overlap, of the last step of each.
+
+    series: see `JmtData`; where there is any, the concordance of the smoothed series too, as published
+    every:  see `smoothed_scores`
 
     `ccc_mean`, of valence and arousal with sound, is what published models are chosen by.
     """
     target = steps.targets(steps.windows, steps.valid)
+    hearing, deaf = (predict(model, steps, is_heard=is_heard) for is_heard in (True, False))
     scores = {}
-    for is_heard, suffix in ((True, ""), (False, "_without_sound")):
-        pred = predict(model, steps, is_heard=is_heard)
-        for i, name in enumerate(OUTPUTS):
+    for pred, suffix in ((hearing, ""), (deaf, "_without_sound")):
+        for i, name in enumerate(AFFECT_LABELS):
             columns = [part[:, -1:, i] if steps.overlap else part[..., i] for part in (pred, target)]
             scores[f"ccc_{name}{suffix}"] = float(series_ccc(columns[0].flatten(), columns[1].flatten()))
-    scores["ccc_mean"] = sum(scores[f"ccc_{name}"] for name in OUTPUTS) / len(OUTPUTS)
+    scores["ccc_mean"] = sum(scores[f"ccc_{name}"] for name in AFFECT_LABELS) / len(AFFECT_LABELS)
+    if series:
+        by_step = torch.empty_like(steps.labels).index_put((steps.windows,), hearing)
+        scores |= smoothed_scores(by_step, steps.labels, series, every=every)
     return scores
 
 
 @torch.no_grad()
-def predict(model: nn.Module, steps: Steps, *, is_heard: bool) -> Tensor:
+def predict(model: nn.Module, steps: StepWindows, *, is_heard: bool) -> Tensor:
     """Every step of every window: (N, S, 2), with the sound that there is or as if there were none."""
     model.eval()
     parts = []
@@ -129,4 +143,9 @@ def predict(model: nn.Module, steps: Steps, *, is_heard: bool) -> Tensor:
 
 
 def _concordance_losses(pred: Tensor, target: Tensor) -> dict[str, Tensor]:
-    return {name: jmt_ccc_loss(pred[..., i], target[..., i]) for i, name in enumerate(OUTPUTS)}
+    return {name: jmt_ccc_loss(pred[..., i], target[..., i]) for i, name in enumerate(AFFECT_LABELS)}
+
+
+def _on_device(data: JmtData, context: Context) -> JmtData:
+    train, valid = (StepWindows(*context.fabric.to_device(part)) for part in (data.train, data.valid))
+    return data._replace(train=train, valid=valid)

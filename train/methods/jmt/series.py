@@ -1,17 +1,34 @@
-"""What the joint multimodal transformer does around its network: frames of a sub-clip, series of a video, its score.
+"""Series of a video's predictions, smoothed and scored as the joint multimodal transformer's are.
 
-Waligora et al., CVPR Workshops 2024, for Aff-Wild2: a step is a sub-clip of 32 frames, thinned to 8; the prediction of
-a step belongs to its last frame; the series of a video is smoothed before it is scored.
+Waligora et al., CVPR Workshops 2024, for Aff-Wild2: a step is a sub-clip of 32 frames, whose prediction belongs to its
+last frame; the series of a video is smoothed before all videos are scored together.
 """
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ...audiovisual.steps import INVALID_LABEL
+from ...data.labelled_clips import AFFECT_LABELS
 
-VALENCE_WINDOW = 20  # frames
-AROUSAL_WINDOW = 50
+SMOOTHED_FRAMES = {"valence": 20, "arousal": 50}
+
+
+def smoothed_scores(pred: Tensor, labels: Tensor, series: Sequence[Tensor], *, every: int) -> dict[str, float]:
+    """The concordance of valence and of arousal after smoothing: pred and labels (M, 2) of all steps.
+
+    series: of each video the rows of its steps, in order of time
+    every:  frames from one step to the next, so that the published windows cover the same time
+    """
+    scores = {}
+    truth = torch.cat([labels[rows] for rows in series])
+    for i, name in enumerate(AFFECT_LABELS):
+        window = max(1, SMOOTHED_FRAMES[name] // every)
+        smoothed = torch.cat([smooth(pred[rows, i], window) for rows in series])
+        scores[f"ccc_{name}_smoothed"] = float(series_ccc(smoothed, truth[:, i]))
+    return scores
 
 
 def smooth(series: Tensor, window: int) -> Tensor:
@@ -22,18 +39,10 @@ def smooth(series: Tensor, window: int) -> Tensor:
 
     Raises ValueError if `window` is below 1.
     """
-    _check_window(window)
+    if window < 1:
+        raise ValueError(f"a moving average needs a window of at least 1 frame, found {window}")
     before = window // 2
-    return _mean_over(F.pad(series.clamp(-1, 1), (before, window - 1 - before)), window)
-
-
-def smooth_causal(series: Tensor, window: int) -> Tensor:
-    """As `smooth`, over the present and earlier frames alone, at the start over those there are: (…, N) → (…, N)."""
-    _check_window(window)
-    clipped = series.clamp(-1, 1)
-    sums = _mean_over(F.pad(clipped, (window - 1, 0)), window) * window
-    counts = torch.arange(1, series.shape[-1] + 1, device=series.device).clamp_max(window)
-    return sums / counts
+    return F.pad(series.clamp(-1, 1), (before, window - 1 - before)).unfold(-1, window, 1).mean(dim=-1)
 
 
 def series_ccc(pred: Tensor, target: Tensor, *, predicted: Tensor | None = None, reference: bool = False) -> Tensor:
@@ -58,12 +67,3 @@ def series_ccc(pred: Tensor, target: Tensor, *, predicted: Tensor | None = None,
         raise ValueError("no frame has both a prediction and a label")
     covariance = ((a - a.mean()) * (b - b.mean())).mean()
     return 2 * covariance / (a.var(correction=0) + b.var(correction=0) + (a.mean() - b.mean()).square())
-
-
-def _mean_over(padded: Tensor, window: int) -> Tensor:
-    return padded.unfold(-1, window, 1).mean(dim=-1)
-
-
-def _check_window(window: int) -> None:
-    if window < 1:
-        raise ValueError(f"a moving average needs a window of at least 1 frame, found {window}")

@@ -2,26 +2,22 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
-from streamaffect.runtime.manifest import CONTEXT_HEAD, ContextSpec, HeadSpec, Manifest, OutputSpec
+from streamaffect.runtime.manifest import CLIP_ENCODER, CONTEXT_HEAD, FRAME_ENCODER, Manifest
 
-from ...bundle.export import TracedGraph
-from ...bundle.on_backbone import Declared, write_on_backbone
+from ...bundle.declared import affect_head, classes_head, declared_on
+from ...bundle.on_clips import ALONE, head_on_clips
+from ...bundle.writer import taken_over, write_bundle
 from ...data.backbone import VisualBackbone
-from ..relational.model import AFFECT
+from .recipe import PkdotRecipe, Task
 
-if TYPE_CHECKING:
-    from .recipe import PkdotRecipe
-
-CLASSES = "classes"
+CLASSES_HEAD = "classes"
 
 
 def export_student(
-    student: nn.Module, backbone: VisualBackbone, recipe: "PkdotRecipe", metrics: Mapping[str, float], target: Path
+    student: nn.Module, recipe: PkdotRecipe, backbone: VisualBackbone, metrics: Mapping[str, float], target: Path
 ) -> Manifest:
     """Write the bundle to `target`, in place of the one that is there.
 
@@ -30,35 +26,33 @@ def export_student(
     Raises:
         TrainingError: the graph computes something else than the student, or the result does not load.
     """
-    clip = torch.randn(2, backbone.dim, generator=torch.Generator().manual_seed(0))
-    examples = {"clip": clip, "context": clip.unsqueeze(1), "valid": torch.ones(2, 1, dtype=torch.bool)}
-    if recipe.task == "affect":
-        head = HeadSpec(AFFECT, "regression", [OutputSpec(name, (-1.0, 1.0)) for name in ("valence", "arousal")])
-    else:
-        shares = [OutputSpec(name, (0.0, 1.0), "probability") for name in recipe.names]
-        head = HeadSpec(CLASSES, "classification", shares)
-    graph = TracedGraph(_FromClip(student, is_affect=recipe.task == "affect"), examples, [head.name])
-    declared = Declared(
-        recipe=recipe.name,
+    head = affect_head() if recipe.task == "affect" else classes_head(CLASSES_HEAD, recipe.names)
+    graphs = {
+        **taken_over(backbone.bundle, FRAME_ENCODER, CLIP_ENCODER),
+        CONTEXT_HEAD: head_on_clips(_Answers(student.cpu(), recipe.task), backbone.dim, head.name),
+    }
+    declared = declared_on(
+        backbone.bundle.manifest,
+        name=recipe.name,
         version=recipe.version,
         licence=recipe.licence,
         seed=recipe.seed,
         data=[recipe.data],
-        context=ContextSpec(past=0, future=0),
+        context=ALONE,
         heads=[head],
         metrics=metrics,
     )
-    return write_on_backbone(backbone, {CONTEXT_HEAD: graph}, declared, target)
+    return write_bundle(graphs, declared.manifest, target)
 
 
-class _FromClip(nn.Module):
-    """The context is the clip itself; it is read where it is valid, so that the graph keeps a bundle's three inputs."""
+class _Answers(nn.Module):
+    """clips (N, V) → the student's outputs as they are published: probabilities, or values clipped to [-1, 1]."""
 
-    def __init__(self, student: nn.Module, *, is_affect: bool) -> None:
+    def __init__(self, student: nn.Module, task: Task) -> None:
         super().__init__()
         self.student = student
-        self.is_affect = is_affect
+        self.task = task
 
-    def forward(self, clip: Tensor, context: Tensor, valid: Tensor) -> Tensor:
-        outputs: Tensor = self.student(torch.where(valid, context[:, 0], clip))[0]
-        return outputs.clamp(-1, 1) if self.is_affect else outputs.softmax(dim=1)
+    def forward(self, clip: Tensor) -> Tensor:
+        outputs: Tensor = self.student(clip)[0]
+        return outputs.clamp(-1, 1) if self.task == "affect" else outputs.softmax(dim=1)

@@ -6,7 +6,7 @@ which a backbone of its own turns into a vector.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,15 +14,14 @@ from torch import Tensor
 
 from ...audiovisual.log_mel import LogMelConfig
 from ...audiovisual.sources import clip_steps
-from ...audiovisual.steps import Steps
+from ...audiovisual.steps import StepWindows
 from ...data.backbone import VisualBackbone
 from ...data.clip_faces import read_face
 from ...data.feature_files import load_features
 from ...data.sets.biovid import BioVidClip, load_fold, muscle_current, spectrogram
 from ...errors import DataError
-
-if TYPE_CHECKING:
-    from .recipe import PkdotRecipe
+from ...loop.context import Context
+from .recipe import PkdotRecipe
 
 Note = Callable[[str, str], None]
 
@@ -43,35 +42,37 @@ class PairedFeatures(NamedTuple):
 Parts = tuple[PairedFeatures, PairedFeatures]
 
 
-def load_pairs(
-    recipe: "PkdotRecipe", root: Path | None, backbone: VisualBackbone | None, shards: Path, note: Note
-) -> Parts:
-    """Training and validation part of what `recipe.data` asks for. shards: where faces of one's own clips are kept.
+def load_pairs(recipe: PkdotRecipe, backbone: VisualBackbone | None, context: Context) -> Parts:
+    """Training and validation part of what `recipe.data` asks for.
 
     Raises DataError if the data are missing or not as described.
     """
     if recipe.data == "drawn":
-        dim = recipe.drawn_dim if backbone is None else backbone.dim
-        counts = (recipe.drawn, max(50, recipe.drawn // 2))
-        train, valid = (
-            drawn_pairs(
-                dim, recipe.drawn_dim, count=count, outputs=recipe.outputs, is_affect=recipe.task == "affect",
-                shared=recipe.seed, seed=recipe.seed + part,
-            )
-            for part, count in enumerate(counts)
-        )  # fmt: skip
-        return train, valid
+        return _drawn(recipe, recipe.drawn_dim if backbone is None else backbone.dim)
     if recipe.data == "features":
+        root = context.data_folder("train.safetensors and val.safetensors")
         return _features(recipe, root, "train", backbone), _features(recipe, root, "val", backbone)
-    if root is None or backbone is None:
-        raise DataError(f"{recipe.name} needs --data: the folder of its data set")
+    assert backbone is not None  # the recipe sees to it
     if recipe.data == "biovid":
-        return biovid_pairs(root, recipe.fold, backbone)
-    return voiced_pairs(root, shards, backbone, recipe.sound, note)
+        return biovid_pairs(context.data_folder("BioVid's folds, frames and physio"), recipe.fold, backbone)
+    root = context.data_folder("clips.csv and the videos that it names")
+    return voiced_pairs(root, context.folder / "prepared", backbone, recipe.sound, context.progress.note)
+
+
+def _drawn(recipe: PkdotRecipe, dim: int) -> Parts:
+    counts = (recipe.drawn, max(50, recipe.drawn // 2))
+    train, valid = (
+        drawn_pairs(
+            dim, recipe.drawn_dim, count=count, outputs=recipe.outputs, is_affect=recipe.task == "affect",
+            shared=recipe.seed, seed=recipe.seed + part,
+        )
+        for part, count in enumerate(counts)
+    )  # fmt: skip
+    return train, valid
 
 
 def _features(
-    recipe: "PkdotRecipe", root: Path | None, part: str, backbone: VisualBackbone | None
+    recipe: PkdotRecipe, root: Path, part: str, backbone: VisualBackbone | None
 ) -> PairedFeatures:  # fmt: skip
     labels = "NL" if recipe.task == "affect" else "N int"
     features = PairedFeatures(**load_features(root, part, {"visual": "NV", "privileged": "NP", "labels": labels}))
@@ -100,13 +101,15 @@ def voiced_pairs(
 ) -> Parts:  # fmt: skip
     """The clips of `clips.csv` in which something is heard: see `clip_steps`, each step by itself.
 
+    shards: where the faces are kept
+
     Raises DataError as `clip_steps`, or if nothing is heard.
     """
     train, valid = clip_steps(root, shards, backbone, mel, steps=1, note=note)
     return heard_pairs(train), heard_pairs(valid)
 
 
-def heard_pairs(steps: Steps) -> PairedFeatures:
+def heard_pairs(steps: StepWindows) -> PairedFeatures:
     """The steps in which something is heard, by themselves. Raises DataError if there are fewer than two."""
     rows = steps.heard
     if int(rows.sum()) < 2:

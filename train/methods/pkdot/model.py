@@ -14,8 +14,6 @@ from torch import Tensor, nn
 from ...models.fusion import CrossAttention, EncoderAxis, StreamEncoder
 from ...models.published import load_renamed
 
-__all__ = ["FusedModalities", "HallucinationNetwork", "PrivilegedFusion", "load_reference"]
-
 _RENAMED = (
     ("visual_encoder.", "visual_encoder.layers.0."),
     ("physiological_encoder.", "privileged_encoder.layers.0."),

@@ -7,8 +7,9 @@ import msgspec
 from ...audiovisual.hearing import HearingConfig
 from ...audiovisual.log_mel import PUBLISHED, LogMelConfig
 from ...config import Count, OptimiserConfig
+from ...data.labelled_clips import AFFECT_LABELS
 
-AFFECT = ("valence", "arousal")
+Task = Literal["classes", "affect"]
 
 
 class PkdotRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="pkdot"):
@@ -33,7 +34,7 @@ class PkdotRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
     seed: int
     data: Literal["drawn", "features", "clips", "biovid"]
     optimiser: OptimiserConfig
-    task: Literal["classes", "affect"] = "classes"
+    task: Task = "classes"
     classes: Count = 2
     class_names: list[str] = []
     bundle: str = ""
@@ -62,7 +63,7 @@ class PkdotRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
     @property
     def outputs(self) -> int:
         """Numbers that are predicted."""
-        return len(AFFECT) if self.task == "affect" else self.classes
+        return len(AFFECT_LABELS) if self.task == "affect" else self.classes
 
     @property
     def names(self) -> list[str]:

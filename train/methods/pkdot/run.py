@@ -1,4 +1,4 @@
-"""The recipe of PKDOT: a teacher has both modalities, a student sees alone, with and without the structure loss.
+"""A run of PKDOT: a teacher has both modalities, a student sees alone, with and without the structure loss.
 
 Three things are trained one after the other: the teacher, the network that hallucinates the privileged feature, and the
 student; then a second student without the structure loss, as the baseline. Where the privileged modality comes as
@@ -7,17 +7,15 @@ spectrograms, its backbone is trained before them all.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ...audiovisual.hearing import listen, train_hearing
 from ...data.backbone import open_backbone
-from ...loop.fit import fit
-from ...loop.progress import Progress
+from ...data.labelled_clips import AFFECT_LABELS
+from ...loop.context import Context, Report
 from ...loop.tensor_task import Batch, TensorTask
 from ...losses import ccc_loss
 from ...metrics.classification import uar, war
@@ -26,46 +24,37 @@ from .bundle import export_student
 from .data import PairedFeatures, Parts, load_pairs
 from .loss import pkdot_loss
 from .model import HallucinationNetwork, PrivilegedFusion, Student
-from .recipe import AFFECT, PkdotRecipe
+from .recipe import PkdotRecipe
 
 Losses = dict[str, Tensor]
 Scores = dict[str, float]
 
 
-def run(recipe: PkdotRecipe, root: Path | None, folder: Path, fabric: Fabric, progress: Progress) -> dict[str, float]:
+def run(recipe: PkdotRecipe, context: Context) -> Report:
     """Train all parts, or go on from the newest checkpoints; returns the scores of the validation part.
 
-    With a visual backbone, the student's bundle is written beside `folder`.
+    Where there is a visual backbone, the student's bundle is written.
 
     Raises DataError if the data are missing or not as described, TrainingError if the bundle cannot be written.
     """
     backbone = open_backbone(recipe.bundle) if recipe.bundle else None
-    train, valid = load_pairs(recipe, root, backbone, folder.with_name("prepared"), progress.note)
+    train, valid = load_pairs(recipe, backbone, context)
     if train.privileged.ndim == 3:
-        train, valid = encode_privileged(recipe, train, valid, folder / "hearing", fabric=fabric, progress=progress)
-    trained = train_parts(recipe, train, valid, folder, fabric=fabric, progress=progress)
+        train, valid = encode_privileged(recipe, train, valid, context)
+    trained = train_parts(recipe, train, valid, context)
     scores = {f"{part}_{score}": value for part, (_, scores) in trained.items() for score, value in scores.items()}
     if backbone is not None:
-        export_student(trained["student"][0].cpu(), backbone, recipe, scores, folder.with_name("bundle"))
-    return scores
+        context.export(lambda target: export_student(trained["student"][0], recipe, backbone, scores, target))
+    return {**scores}
 
 
-def encode_privileged(
-    recipe: PkdotRecipe,
-    train: PairedFeatures,
-    valid: PairedFeatures,
-    folder: Path,
-    *,
-    fabric: Fabric,
-    progress: Progress,
-) -> Parts:
+def encode_privileged(recipe: PkdotRecipe, train: PairedFeatures, valid: PairedFeatures, context: Context) -> Parts:
     """Spectrograms to features, by a backbone that is trained on the labels first."""
     assert recipe.hearing is not None
-    train, valid = (PairedFeatures(*fabric.to_device(part)) for part in (train, valid))
+    train, valid = (PairedFeatures(*context.fabric.to_device(part)) for part in (train, valid))
     encoder = train_hearing(
         recipe.hearing, (train.privileged, train.labels), (valid.privileged, valid.labels),
-        lambda outputs, labels: _task_loss(recipe, outputs, labels), outputs=recipe.outputs, seed=recipe.seed,
-        folder=folder, fabric=fabric, progress=progress,
+        lambda outputs, labels: _task_loss(recipe, outputs, labels), context, outputs=recipe.outputs,
     )  # fmt: skip
     return (
         train._replace(privileged=listen(encoder, train.privileged)),
@@ -74,17 +63,11 @@ def encode_privileged(
 
 
 def train_parts(
-    recipe: PkdotRecipe,
-    train: PairedFeatures,
-    valid: PairedFeatures,
-    folder: Path,
-    *,
-    fabric: Fabric,
-    progress: Progress,
+    recipe: PkdotRecipe, train: PairedFeatures, valid: PairedFeatures, context: Context
 ) -> dict[str, tuple[nn.Module, Scores]]:
     """The averaged models `teacher`, `student` and `student_without_structure`, with their scores on `valid`."""
-    train, valid = (PairedFeatures(*fabric.to_device(part)) for part in (train, valid))
-    parts = _Parts(recipe, train, valid, folder, fabric, progress)
+    train, valid = (PairedFeatures(*context.fabric.to_device(part)) for part in (train, valid))
+    parts = _Parts(recipe, train, valid, context)
     teacher = parts.teacher()
     hallucination = parts.hallucination()
     return {
@@ -101,9 +84,7 @@ class _Parts:
     recipe: PkdotRecipe
     train: PairedFeatures
     valid: PairedFeatures
-    folder: Path
-    fabric: Fabric
-    progress: Progress
+    context: Context
 
     def teacher(self) -> tuple[nn.Module, Scores]:
         """Both modalities, by the labels."""
@@ -172,10 +153,10 @@ class _Parts:
         losses: Callable[[nn.Module, Batch], Losses],
         validate: Callable[[nn.Module], Scores],
     ) -> tuple[nn.Module, Scores]:
-        """The averaged model and its scores."""
+        """The averaged model of this part and its scores."""
         optimiser = self.recipe.optimiser
         task = TensorTask(model, tensors, losses, validate, batch=optimiser.batch, seed=self.recipe.seed)
-        trained = fit(task, optimiser, self.folder / name, fabric=self.fabric, progress=self.progress).eval()
+        trained = self.context.fit(task, optimiser, f"training/{name}").eval()
         return trained, task.validate(trained)
 
 
@@ -187,6 +168,6 @@ def _task_loss(recipe: PkdotRecipe, outputs: Tensor, labels: Tensor) -> Losses:
 
 def _scores(recipe: PkdotRecipe, outputs: Tensor, labels: Tensor) -> Scores:
     if recipe.task == "affect":
-        return {f"ccc_{name}": float(value) for name, value in zip(AFFECT, ccc(outputs, labels), strict=True)}
+        return {f"ccc_{name}": float(value) for name, value in zip(AFFECT_LABELS, ccc(outputs, labels), strict=True)}
     guess = outputs.argmax(dim=1)
     return {"accuracy": float(war(guess, labels)), "mean_recall": float(uar(guess, labels))}

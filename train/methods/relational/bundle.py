@@ -15,13 +15,13 @@ from streamaffect.runtime.manifest import (
     OutputSpec,
 )
 
-from ...bundle.declared import Declared, affect_head, classes_head
+from ...bundle.declared import AFFECT, Declared, affect_head, classes_head
 from ...bundle.graphs import Graph, TracedGraph, crop_examples, feature_examples, head_examples
 from ...bundle.writer import write_bundle
 from ...data.stills import EMOTIONS as EMOTION_NAMES
 from .calibrate import LEVEL, Quantiles
 from .encoders import Encoder
-from .model import AFFECT, AFFECT_SPREAD, EMOTIONS, AffectModel, ExportedHeads
+from .model import AFFECT_SPREAD, EMOTIONS, AffectModel, ExportedHeads
 from .recipe import Recipe
 
 
@@ -67,7 +67,7 @@ def _declared(trained: Trained, recipe_name: str) -> Declared:
     calibration = Calibration(
         "normalised-conformal", LEVEL, AFFECT_SPREAD, trained.quantiles.stream, trained.quantiles.still
     )
-    affect = affect_head(AFFECT)
+    affect = affect_head()
     spread = [OutputSpec(output.name, (0.0, 2.0)) for output in affect.outputs]
     return Declared(
         name=recipe.name,

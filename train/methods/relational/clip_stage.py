@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...bundle.declared import AFFECT
 from ...data.clips import ClipIndex
 from ...loop.fit import Part
 from ...losses import ccc_loss, relational_loss
 from .frame_stage import device_of
-from .model import AFFECT, AFFECT_SPREAD, EMOTIONS, AffectModel
+from .model import AFFECT_SPREAD, EMOTIONS, AffectModel
 from .recipe import LossConfig
 
 CLIPS_AT_ONCE = 4096  # all clips of a corpus together would take gigabytes

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...bundle.declared import AFFECT
 from ...data.clips import ClipIndex, index_sequence, index_stills, join
 from ...data.videos import LabelledVideo
 from ...metrics.regression import bootstrap_interval, ccc, pcc
@@ -16,7 +17,7 @@ from .data.corpus import Corpus, HeldOut
 from .data.sources import video_stills
 from .encoders import Encoder
 from .features import plain_features, still_features
-from .model import AFFECT, AFFECT_SPREAD, EMOTIONS, AffectModel
+from .model import AFFECT_SPREAD, EMOTIONS, AffectModel
 from .recipe import Recipe
 from .scores import score_stills
 

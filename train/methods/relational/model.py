@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...bundle.declared import AFFECT
 from ...models.relational import ClipEncoder, ContextHead
 
 SMALLEST_SPREAD = 0.01
-AFFECT, AFFECT_SPREAD, EMOTIONS = "affect", "affect_spread", "emotions"
+AFFECT_SPREAD, EMOTIONS = "affect_spread", "emotions"
 
 
 class AffectModel(nn.Module):

@@ -22,6 +22,7 @@ from streamaffect.runtime.bundle import MANIFEST
 from streamaffect.runtime.manifest import Manifest
 
 from ...bundle.card import model_card, notes_path
+from ...bundle.declared import AFFECT
 from ...bundle.source_statistics import SourceStatistics, source_statistics, write_statistics
 from ...data.clips import ClipIndex, index_sequence, index_stills, join
 from ...data.prepare import prepare_videos
@@ -44,8 +45,8 @@ from .evaluate import calibrated, encode_videos, final_report, held_out_scores, 
 from .features import augmented_features, cached, plain_features
 from .frame_stage import FrameModel, FrameTask, plain_crops
 from .from_bundle import load_exported_encoder
-from .model import AFFECT, AffectModel
 from .model import EMOTIONS as EMOTION_HEAD
+from .model import AffectModel
 from .recipe import Recipe
 
 FAST_LAYOUT = torch.channels_last  # convolutions in bfloat16 run on matrix units only in this layout

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,9 +18,11 @@ from ...data.feature_files import load_features
 from ...data.sets.subject_list import SubjectPicture, load_subject_list
 from ...data.sets.unbc import load_unbc
 from ...errors import DataError
+from ...loop.context import Context
+from .recipe import SubjectMsdaRecipe
 
-if TYPE_CHECKING:
-    from .recipe import SubjectMsdaRecipe
+BATCH = 64
+WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 
 
 class People(NamedTuple):
@@ -39,12 +41,13 @@ class Person(NamedTuple):
     labels: Tensor
 
 
-def load_people(recipe: "SubjectMsdaRecipe", root: Path | None, base: Bundle) -> tuple[People, Person]:
-    """Sources and target of a recipe. base: encodes pictures. Raises DataError."""
+def load_people(recipe: SubjectMsdaRecipe, context: Context, base: Bundle) -> tuple[People, Person]:
+    """Sources and target of a recipe. base: encodes pictures. Raises DataError if they are missing or do not fit."""
     if recipe.data == "drawn":
         return _drawn_people(recipe)
     if recipe.data in ("pictures", "unbc"):
-        return _picture_people(recipe, root, base)
+        return _picture_people(recipe, context.data_folder("the data set, see docs/methods/subject_msda.md"), base)
+    root = context.data_folder("sources.safetensors and target.safetensors")
     sources = People(**load_features(root, "sources", {"features": "NF", "labels": "N int", "subjects": "N int"}))
     target = Person(**load_features(root, "target", {"features": "MF", "flipped": "MF", "labels": "M int"}))
     if len(torch.unique(sources.subjects)) < 2:
@@ -55,9 +58,7 @@ def load_people(recipe: "SubjectMsdaRecipe", root: Path | None, base: Bundle) ->
     return sources, target
 
 
-def _picture_people(recipe: "SubjectMsdaRecipe", root: Path | None, base: Bundle) -> tuple[People, Person]:
-    if root is None:
-        raise DataError("this recipe needs --data: the folder of the data set")
+def _picture_people(recipe: SubjectMsdaRecipe, root: Path, base: Bundle) -> tuple[People, Person]:
     sources, target = _listed(recipe, root)
     for name, pictures in (("sources", sources), ("target", target)):
         largest = max((picture.label for picture in pictures), default=-1)
@@ -80,7 +81,7 @@ def _picture_people(recipe: "SubjectMsdaRecipe", root: Path | None, base: Bundle
     )
 
 
-def _listed(recipe: "SubjectMsdaRecipe", root: Path) -> tuple[list[SubjectPicture], list[SubjectPicture]]:
+def _listed(recipe: SubjectMsdaRecipe, root: Path) -> tuple[list[SubjectPicture], list[SubjectPicture]]:
     """The pictures of the sources and of the target."""
     if recipe.data == "pictures":
         return load_subject_list(root, "sources"), load_subject_list(root, "target")
@@ -92,7 +93,7 @@ def _listed(recipe: "SubjectMsdaRecipe", root: Path) -> tuple[list[SubjectPictur
     return [picture for picture in pictures if picture.subject != recipe.target], target
 
 
-def _drawn_people(recipe: "SubjectMsdaRecipe") -> tuple[People, Person]:
+def _drawn_people(recipe: SubjectMsdaRecipe) -> tuple[People, Person]:
     """Classes at the same places for everybody, and everybody shifted elsewhere; the last person is the target."""
     generator = torch.Generator().manual_seed(recipe.seed)
     rows, dim = recipe.drawn_rows, recipe.drawn_dim
@@ -107,12 +108,6 @@ def _drawn_people(recipe: "SubjectMsdaRecipe") -> tuple[People, Person]:
         People(features[:-1].flatten(0, 1), labels[:-1].flatten(), subjects),
         Person(features[-1], flipped, labels[-1]),
     )
-
-
-BATCH = 64
-
-
-WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 
 
 def picture_features(pictures: Sequence[SubjectPicture], base: Bundle, *, mirrored: bool = False) -> Tensor:

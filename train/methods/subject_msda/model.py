@@ -1,4 +1,4 @@
-"""The head that many labelled people teach, and as it is exported."""
+"""The head that many labelled people teach, and as it reads a bundle's clips."""
 
 from torch import Tensor, nn
 
@@ -18,22 +18,19 @@ class AdaptedHead(nn.Module):
         return hidden, self.classifier(hidden.relu())
 
 
-class ExportedHead(nn.Module):
-    """Class probabilities of a clip. The context is the clip itself, averaged in to keep a bundle's three inputs.
+class ClipClasses(nn.Module):
+    """Class probabilities of clips: (N, C) → (N, K).
 
-    head:  clip features (N, D) → hidden features, logits (N, K)
-    basis: (C, D) turns a bundle's clip vectors into the head's features; None where they are the same
+    head:  features (N, D) → hidden features, logits (N, K)
+    basis: (C, D) turns clip vectors into the head's features; None where they are the same
     """
 
-    def __init__(self, head: nn.Module, basis: Tensor | None) -> None:
+    def __init__(self, head: AdaptedHead, basis: Tensor | None) -> None:
         super().__init__()
         self.head = head
         self.basis = None if basis is None else nn.Parameter(basis, requires_grad=False)
 
-    def forward(self, clip: Tensor, context: Tensor, valid: Tensor) -> Tensor:
-        """clip (N, C), context (N, 1, C), valid (N, 1) → (N, K)."""
-        weight = valid.unsqueeze(2).to(clip.dtype)
-        mean = (clip + (weight * context).sum(dim=1)) / (1 + weight.sum(dim=1))
-        features = mean if self.basis is None else mean @ self.basis
-        probabilities: Tensor = self.head(features)[1].softmax(dim=1)
+    def forward(self, clip: Tensor) -> Tensor:
+        """One probability a class, rows sum to 1."""
+        probabilities: Tensor = self.head(clip if self.basis is None else clip @ self.basis)[1].softmax(dim=1)
         return probabilities

@@ -12,12 +12,12 @@ class SubjectMsdaRecipe(
 ):
     """Everything that defines the run, but for the data's folder.
 
-    data:        "pictures" reads the lists `sources.txt` and `target.txt` below `--data` (`data.subject_list`), whose
-                 pictures are encoded by the bundle `base`; "unbc" takes those of the official layout (`data.unbc`),
-                 with the subject `target` and one in `every` frames without pain; "features" reads `sources`
-                 (`features` (N, D), `labels` (N,), `subjects` (N,)) and `target` (`features` (M, D), those of the
-                 mirror images `flipped` (M, D), `labels` (M,)) there; "drawn" makes people whose features are shifted,
-                 each in a direction of their own
+    data:        "pictures" reads the lists `sources.txt` and `target.txt` below `--data`, see `data.sets.subject_list`,
+                 whose pictures are encoded by the bundle `base`; "unbc" takes those of the official layout, see
+                 `data.sets.unbc`, with the subject `target` and one in `every` frames without pain; "features" reads
+                 `sources` (`features` (N, D), `labels` (N,), `subjects` (N,)) and `target` (`features` (M, D), those of
+                 the mirror images `flipped` (M, D), `labels` (M,)) there; "drawn" makes people whose features are
+                 shifted, each in a direction of their own
     base:        folder of the bundle whose clip vectors the features are; "" is the shipped one
     class_names: of the exported head; numbers by default
     hidden:      width of the features that are drawn together

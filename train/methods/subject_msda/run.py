@@ -9,33 +9,28 @@ a bundle with that one's encoders.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from streamaffect.errors import ConfigError
-from streamaffect.runtime.bundle import Bundle, load_bundle
+from streamaffect.runtime.bundle import load_bundle
 
 from ...errors import TrainingError
-from ...loop.fit import fit
-from ...loop.progress import Progress
+from ...loop.context import Context, Report
 from ...metrics.classification import war
-from .bundle import export_head
+from .bundle import clip_classes, export_head
 from .data import People, Person, load_people
 from .loss import PseudoLabels, closest_subjects, select_pseudo_labels
-from .model import AdaptedHead, ExportedHead
+from .model import AdaptedHead
 from .recipe import SubjectMsdaRecipe
 from .task import SCORED, Pair, PairTask, Rows
 
 
-def run(
-    recipe: SubjectMsdaRecipe, root: Path | None, folder: Path, fabric: Fabric, progress: Progress
-) -> dict[str, float]:
+def run(recipe: SubjectMsdaRecipe, context: Context) -> Report:
     """Train both stages, with and without the discrepancy, or go on; returns the accuracies on the target.
 
-    The bundle is written beside `folder`, unless the features are not of its base's width.
+    A bundle is written unless the features are not of its base's width.
 
     Raises DataError if the data are missing or not as described, TrainingError if no pseudo-label is ever confident or
     the bundle cannot be written, BundleError if there is no such base.
@@ -43,16 +38,18 @@ def run(
     if recipe.class_names and len(recipe.class_names) != recipe.classes:
         raise ConfigError(f"class_names has {len(recipe.class_names)} names, classes is {recipe.classes}")
     base = load_bundle(recipe.base or None)
-    sources, target = load_people(recipe, root, base)
-    adaptation = _Adaptation(
-        recipe, People(*fabric.to_device(sources)), Person(*fabric.to_device(target)), fabric, progress
-    )
-    model, report = adaptation.run(folder / "adapted", recipe.weight)
-    _, without = adaptation.run(folder / "without_discrepancy", 0.0)
+    sources, target = load_people(recipe, context, base)
+    fabric = context.fabric
+    adaptation = _Adaptation(recipe, People(*fabric.to_device(sources)), Person(*fabric.to_device(target)), context)
+    model, report = adaptation.run("training/adapted", recipe.weight)
+    _, without = adaptation.run("training/without_discrepancy", 0.0)
     report |= {f"{name}_without_discrepancy": value for name, value in without.items()}
-    if problem := _export(recipe, model, base, report, folder.with_name("bundle")):
-        progress.note("bundle", problem)
-    return report
+    if (head := clip_classes(model, recipe, base)) is not None:
+        context.export(lambda folder: export_head(head, recipe, base, report, folder))
+    else:
+        context.progress.note("bundle", f"not written: the features have {model.dim} numbers, the clip vectors of "
+                                        f"{base.manifest.label} {base.clip_dim}")  # fmt: skip
+    return {**report}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +59,13 @@ class _Adaptation:
     recipe: SubjectMsdaRecipe
     sources: People
     target: Person
-    fabric: Fabric
-    progress: Progress
+    context: Context
 
-    def run(self, folder: Path, weight: float) -> tuple[AdaptedHead, dict[str, float]]:
-        """The adapted head and its figures."""
+    def run(self, folder: str, weight: float) -> tuple[AdaptedHead, dict[str, float]]:
+        """The adapted head and its figures. folder: of the checkpoints, within the run's; weight: of the discrepancy"""
         torch.manual_seed(self.recipe.seed)
         model: nn.Module = AdaptedHead(self.target.features.shape[1], self.recipe.hidden, self.recipe.classes)
-        model, scores = self._fit(model, self._two_people, folder / "sources", weight)
+        model, scores = self._fit(model, self._two_people, f"{folder}/sources", weight)
         report = {f"{SCORED}_sources_only": scores[SCORED]}
         kept: PseudoLabels | None = None
         chosen = self._closest_rows()
@@ -82,19 +78,18 @@ class _Adaptation:
                     f"no picture of the target is judged with confidence above {threshold:.2f}; "
                     "lower `threshold`, or train longer on the sources"
                 )
-            model, scores = self._fit(
-                model, partial(self._with_target, chosen, kept), folder / f"round_{number + 1}", weight
-            )
+            draw = partial(self._with_target, chosen, kept)
+            model, scores = self._fit(model, draw, f"{folder}/round_{number + 1}", weight)
             report["pseudo_labels"] = float(len(kept.indices))
             report["pseudo_label_accuracy"] = float(war(kept.labels, self.target.labels[kept.indices]))
         assert isinstance(model, AdaptedHead)
         return model, report | scores
 
     def _fit(
-        self, model: nn.Module, draw: Callable[[torch.Generator], Pair], folder: Path, weight: float
+        self, model: nn.Module, draw: Callable[[torch.Generator], Pair], stage: str, weight: float
     ) -> tuple[nn.Module, dict[str, float]]:
         task = PairTask(model.requires_grad_(), draw, self.recipe, self.target, weight)
-        trained = fit(task, self.recipe.optimiser, folder, fabric=self.fabric, progress=self.progress)
+        trained = self.context.fit(task, self.recipe.optimiser, stage)
         return trained, task.validate(trained)
 
     @torch.no_grad()
@@ -130,22 +125,3 @@ class _Adaptation:
     def _drawn(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Half a batch of these rows, with repetition."""
         return rows[torch.randint(len(rows), (max(2, self.recipe.optimiser.batch // 2),), generator=generator)]
-
-
-def _export(
-    recipe: SubjectMsdaRecipe, model: AdaptedHead, base: Bundle, report: dict[str, float], target: Path
-) -> str | None:
-    """Write the bundle, or return why not. Drawn features are as many coordinates of the base's clip vectors."""
-    width = model.dim
-    basis = None
-    if recipe.data == "drawn" and width <= base.clip_dim:
-        square = torch.randn(base.clip_dim, width, generator=torch.Generator().manual_seed(recipe.seed))
-        basis = torch.linalg.qr(square).Q
-    elif width != base.clip_dim:
-        return (
-            f"not written: the features have {width} numbers, the clip vectors of {base.manifest.label} {base.clip_dim}"
-        )
-    classes = recipe.class_names or tuple(f"class {number}" for number in range(recipe.classes))
-    head = ExportedHead(model.cpu(), basis)
-    export_head(head, base, target, name=recipe.name, classes=classes, seed=recipe.seed, metrics=report)
-    return None

@@ -7,7 +7,7 @@ import torch
 from tests.support.bundles import SIZE, write_bundle
 from train.audiovisual.log_mel import LogMelConfig, log_mel
 from train.audiovisual.sound import Sound
-from train.audiovisual.steps import Steps, in_windows, join_steps, recorded_steps
+from train.audiovisual.steps import StepWindows, in_windows, join_steps, recorded_steps
 from train.data.backbone import VisualBackbone, open_backbone
 from train.errors import DataError
 
@@ -22,7 +22,7 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> VisualBackbone:
     return open_backbone(str(folder))
 
 
-def recorded(backbone: VisualBackbone, sound: Sound | None, stride_s: float = 0.0) -> Steps:
+def recorded(backbone: VisualBackbone, sound: Sound | None, stride_s: float = 0.0) -> StepWindows:
     """Two seconds in which the red of the face grows by one grey level each frame."""
     time_s = np.arange(20) * PERIOD_S
     crops = np.zeros((20, SIZE, SIZE, 3), np.uint8)

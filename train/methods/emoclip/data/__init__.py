@@ -1,1 +1,1 @@
-"""Videos, descriptions and their CLIP embeddings."""
+"""Videos, descriptions and their CLIP embeddings: crops → features → videos, reader → load."""

@@ -1,7 +1,7 @@
 """Videos to CLIP embeddings of their frames, kept on disk in chunks: an interrupted run goes on with the next chunk."""
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +60,7 @@ def embed_sentences(towers: ClipTowers, sentences: Sequence[str]) -> Tensor:
     return torch.nn.functional.normalize(torch.cat(parts).float().cpu(), dim=1)
 
 
-def embed_classes(towers: ClipTowers, sentences: dict[str, list[str]]) -> Tensor:
+def embed_classes(towers: ClipTowers, sentences: Mapping[str, list[str]]) -> Tensor:
     """One embedding for each class: the mean of its sentences' unit embeddings, again of length 1: (K, D)."""
     means = [embed_sentences(towers, own).mean(dim=0) for own in sentences.values()]
     return torch.nn.functional.normalize(torch.stack(means), dim=1)

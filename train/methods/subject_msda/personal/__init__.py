@@ -1,1 +1,4 @@
-"""A bundle fitted to one person, from that person's own unlabelled videos."""
+"""A bundle fitted to one person, from that person's own unlabelled videos.
+
+recipe → footage (the person's clips) → adaptation with differentiable_graph (the map) → bundle, report → run
+"""

@@ -11,46 +11,19 @@ pseudo-labels: somebody who smiles throughout is compared with smiling people, a
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
 
-import msgspec
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ....bundle.source_statistics import SourceStatistics
-from ....config import Count, Positive, Share
 from ..loss import PseudoLabels, mmd, select_pseudo_labels
-from .recording import PersonClips
+from .footage import PersonClips
+from .recipe import PersonaliseSettings
 
 Heads = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
-Weight = Annotated[float, msgspec.Meta(ge=0)]
 ROWS_AT_ONCE = 1024
 SMALLEST_PROBABILITY = 1e-12
-
-
-class PersonaliseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a person's map is learned.
-
-    adapter:   "shift" moves all clip vectors by one vector; "affine" also stretches and turns them about their mean
-    weight:    of the discrepancy (MMD) to the sources; 0 leaves pseudo-labels alone
-    pseudo:    weight of the cross-entropy with the pseudo-labels
-    drift:     weight of the squared distance by which clip vectors are moved, in variances of the sources
-    threshold: of the pseudo-labels in the first round; it falls by `threshold_step` with each of `rounds`
-    steps:     of Adam in each round, each with `batch` rows of either side
-    """
-
-    adapter: Literal["shift", "affine"] = "shift"
-    weight: Weight = 1.0
-    pseudo: Weight = 0.5
-    drift: Weight = 1.0
-    threshold: Share = 0.6
-    threshold_step: Share = 0.02
-    rounds: Count = 2
-    steps: Count = 40
-    batch: Annotated[int, msgspec.Meta(ge=2)] = 128
-    lr: Positive = 0.02
-    seed: int = 0
 
 
 class PersonMap(nn.Module):

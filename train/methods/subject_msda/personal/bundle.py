@@ -4,12 +4,10 @@ The frame encoder and the heads are the base's, byte for byte. A clip is encoded
 the end of the clip encoder reaches query and context alike, and costs one addition.
 """
 
-import hashlib
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,16 +16,16 @@ import torch
 from torch import Tensor
 
 from streamaffect.errors import BundleError, ConfigError
-from streamaffect.runtime.bundle import MANIFEST, Bundle, load_bundle
-from streamaffect.runtime.manifest import CLIP_ENCODER, GraphSpec, HeadSpec, Manifest, TrainingSpec
-from streamaffect.runtime.onnx_file import read_signature
+from streamaffect.runtime.bundle import Bundle, load_bundle
+from streamaffect.runtime.manifest import CLIP_ENCODER, GraphSpec, HeadSpec, Manifest
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.types import FloatArray
 
 from ....bundle.card import model_card
-from ....bundle.export import LARGEST_DIFFERENCE, replace_folder
+from ....bundle.declared import changed, trained_by
+from ....bundle.graphs import LARGEST_DIFFERENCE
+from ....bundle.writer import CARD, taken_over, write_bundle
 from ....errors import TrainingError
-from ....loop.run_record import current_commit
 from .adaptation import PersonMap
 
 if TYPE_CHECKING:
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 
 PERSONALISATION = "personalisation"  # key of the manifest's metrics; a bundle that has it is personal
 HELD = 0.95  # share of the person's clips on which the widened interval holds the base's
-CARD = "MODEL_CARD.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,32 +65,24 @@ def check_base(base: Bundle, target: Path) -> None:
 
 
 def write_personal(
-    base: Bundle, person: PersonMap, personal: Personal, target: Path, more: Callable[[Path], None]
+    base: Bundle, person: PersonMap, personal: Personal, target: Path, files: Mapping[str, bytes]
 ) -> Manifest:
     """Write the bundle to `target`, in place of the personal one that is there.
 
-    more: writes further files into the folder
+    files: more files by their path within the bundle
 
     Raises:
         TrainingError: the written clip encoder computes something else than the map on the base's clip vectors.
     """
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        for graph in base.manifest.graphs.values():
-            shutil.copyfile(base.path / graph.file, partial / graph.file)
-        manifest = _manifest(base, personal, _write_clip_encoder(base, person, partial))
-        (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
-        (partial / CARD).write_text(_card(base, manifest, personal), encoding="utf-8")
-        more(partial)
-        _check_against_torch(base, load_bundle(partial), person, personal.features)
-        replace_folder(target, partial)
-    except BundleError as error:
-        raise TrainingError(f"{target}: the personal bundle does not load: {error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return manifest
+    with TemporaryDirectory() as folder:
+        return write_bundle(
+            taken_over(base) | {CLIP_ENCODER: _mapped_clip_encoder(base, person, Path(folder))},
+            lambda graphs: _manifest(base, personal, graphs),
+            target,
+            card=lambda manifest: _card(base, manifest, personal),
+            files=files,
+            check=lambda written: _check_against_torch(base, written, person, personal.features),
+        )
 
 
 def append_map(model: "onnx.ModelProto", person: PersonMap) -> None:
@@ -137,30 +126,27 @@ def widened_quantiles(
     return found
 
 
-def _write_clip_encoder(base: Bundle, person: PersonMap, folder: Path) -> GraphSpec:
+def _mapped_clip_encoder(base: Bundle, person: PersonMap, folder: Path) -> Path:
+    """The base's clip encoder with the map at its end, as a file."""
     import onnx
 
-    graph = base.manifest.graphs[CLIP_ENCODER]
     model = onnx.load(base.graph_path(CLIP_ENCODER))
     append_map(model, person)
-    file = folder / graph.file
     onnx.checker.check_model(model)
+    file = folder / f"{CLIP_ENCODER}.onnx"
     onnx.save(model, file)
-    signature = read_signature(file)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return GraphSpec(graph.file, digest, signature.inputs, signature.outputs, signature.opset)
+    return file
 
 
-def _manifest(base: Bundle, personal: Personal, clip_encoder: GraphSpec) -> Manifest:
+def _manifest(base: Bundle, personal: Personal, graphs: dict[str, GraphSpec]) -> Manifest:
     manifest = base.manifest
     data = [*manifest.training.data, f"{personal.crops} unlabelled crops of one person"]
-    return msgspec.structs.replace(
+    return changed(
         manifest,
         name=f"{manifest.name}-personal",
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
         heads=[_with_quantiles(head, personal.quantiles.get(head.name)) for head in manifest.heads],
-        graphs=manifest.graphs | {CLIP_ENCODER: clip_encoder},
-        training=TrainingSpec("personalise", data, current_commit(Path(__file__).parent), personal.seed),
+        graphs=graphs,
+        training=trained_by("personalise", data, personal.seed),
         metrics={PERSONALISATION: dict(personal.provenance)},  # the base's figures do not hold for this model
     )
 

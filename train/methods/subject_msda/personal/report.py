@@ -3,9 +3,9 @@
 Nobody has labelled these clips. The report therefore shows differences between two models and never which one is right.
 """
 
+import io
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ....metrics.correlation import concordance
 from .adaptation import Adaptation, Adapted
-from .recording import Recording
+from .footage import Footage
 
 FOLDER = "report"
 FEW_SECONDS = 60.0
@@ -31,7 +31,7 @@ Outputs = Mapping[str, Tensor]
 
 
 def change_report(
-    recording: Recording,
+    footage: Footage,
     adaptation: Adaptation,
     adapted: Adapted,
     outputs: tuple[Outputs, Outputs],
@@ -49,10 +49,10 @@ def change_report(
     name = adaptation.emotions
     found = {
         "recording": {
-            "crops": recording.crops,
-            "seconds": round(recording.seconds, 1),
-            "files": len(recording.files),
-            "without_a_face": recording.notes,
+            "crops": footage.crops,
+            "seconds": round(footage.seconds, 1),
+            "files": len(footage.files),
+            "without_a_face": footage.notes,
         },
         "pseudo_labels": _pseudo_labels(adapted, classes),
         "drift": _drift(adaptation, adapted),
@@ -71,16 +71,16 @@ def change_report(
     return found | {"warnings": _warnings(found, has_sources=adaptation.sources is not None)}
 
 
-def write_change_report(
-    folder: Path, title: str, report: Mapping[str, Any], outputs: tuple[Tensor, Tensor] | None, affect: Sequence[str]
-) -> None:
-    """Write `report.json`, `report.md` and `report.png`; outputs: (M, L) of the regression head, before and after."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(
-        f"# {title}\n\n{_page(report)}\n\n![before and after](report.png)\n", encoding="utf-8"
-    )
-    _plot(folder / "report.png", report["emotions"], outputs, affect)
+def change_files(
+    title: str, report: Mapping[str, Any], outputs: tuple[Tensor, Tensor] | None, affect: Sequence[str]
+) -> dict[str, bytes]:
+    """`report.json`, `report.md` and `report.png` in their folder; outputs: (M, L) of the regression head, both."""
+    page = f"# {title}\n\n{_page(report)}\n\n![before and after](report.png)\n"
+    return {
+        f"{FOLDER}/report.json": (json.dumps(report, indent=2) + "\n").encode(),
+        f"{FOLDER}/report.md": page.encode(),
+        f"{FOLDER}/report.png": _plot(report["emotions"], outputs, affect),
+    }
 
 
 def summary(report: Mapping[str, Any]) -> list[str]:
@@ -193,12 +193,9 @@ def _page(report: Mapping[str, Any]) -> str:
 
 
 def _plot(
-    file: Path,
-    emotions: Mapping[str, Mapping[str, float]],
-    outputs: tuple[Tensor, Tensor] | None,
-    affect: Sequence[str],
-) -> None:
-    """A histogram of each regression output and the mean probabilities, before and after."""
+    emotions: Mapping[str, Mapping[str, float]], outputs: tuple[Tensor, Tensor] | None, affect: Sequence[str]
+) -> bytes:
+    """A PNG picture: a histogram of each regression output and the mean probabilities, before and after."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4 * (len(affect) + 1), 3.6), layout="constrained")
@@ -215,4 +212,6 @@ def _plot(
     panels[-1].set_yticks(range(len(names)), names)
     panels[-1].set(title="emotions", xlabel="mean probability", xlim=(0, 1))
     panels[-1].legend()
-    figure.savefig(file, dpi=110)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    return picture.getvalue()

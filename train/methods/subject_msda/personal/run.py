@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from torch import Tensor
 
@@ -12,17 +11,19 @@ from streamaffect.errors import ConfigError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.manifest import CLIP_ENCODER, CONTEXT_HEAD, HeadSpec, Manifest
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
-from streamaffect.types import FloatArray
+from streamaffect.types import NOTICE, FloatArray
 
 from ....bundle.source_statistics import read_statistics
+from ....config import read_recipe
 from ....data.clips import index_sequence
 from ....errors import DataError
 from ....loop.progress import Progress
-from .adaptation import Adaptation, Adapted, PersonaliseSettings
+from .adaptation import Adaptation, Adapted
 from .bundle import Personal, check_base, widened_quantiles, write_personal
 from .differentiable_graph import DifferentiableGraph
-from .recording import Recording, person_clips, read_recording
-from .report import FOLDER, change_report, summary, write_change_report
+from .footage import Footage, person_clips, read_footage
+from .recipe import EXAMPLE, PersonaliseSettings
+from .report import FOLDER, change_files, change_report, summary
 
 LEAST_CROPS = 40  # about 3 s; less says nothing of a person
 LEAST_LABELS = 20
@@ -38,17 +39,16 @@ class Personalised:
     report: dict[str, Any]
 
 
-def load_settings(path: Path | None) -> PersonaliseSettings:
-    """The settings of a TOML file; without one, the defaults. Raises ConfigError."""
-    if path is None:
-        return PersonaliseSettings()
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=PersonaliseSettings)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); --config takes settings such as "
-                          "configs/train/subject_msda/personalise.toml") from error  # fmt: skip
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+def run_personalise(
+    recording: Path, bundle: Path | None, out: Path | None, config: Path | None, progress: Progress
+) -> None:
+    """`personalise` with the settings of a TOML file, by default the defaults; says what was made and its limits."""
+    settings = PersonaliseSettings() if config is None else read_recipe(config, PersonaliseSettings, example=EXAMPLE)
+    made = personalise(recording, bundle, out, settings, progress)
+    for line in summary(made.report):
+        progress.note("note", line)
+    progress.note(made.manifest.label, f"written to {made.folder}, see {made.folder / FOLDER / 'report.md'}")
+    progress.note("notice", NOTICE)
 
 
 def personalise(
@@ -67,7 +67,7 @@ def personalise(
     emotions = emotions_head(base)
     engine = OnnxRuntimeEngine(base)
     heads = DifferentiableGraph(base.graph_path(CONTEXT_HEAD))
-    seen = read_recording(recording, base, engine, progress)
+    seen = read_footage(recording, base, engine, progress)
     if seen.crops < LEAST_CROPS:
         raise DataError(f"{recording}: {seen.crops} faces ({seen.seconds:.1f} s of video) are too few to know a person "
                         f"by; at least {LEAST_CROPS} are needed, and a minute in varied moods is better")  # fmt: skip
@@ -91,7 +91,7 @@ def emotions_head(base: Bundle) -> HeadSpec:
                       "a bundle such as engines/default")  # fmt: skip
 
 
-def _write(base: Bundle, target: Path, adaptation: Adaptation, adapted: Adapted, seen: Recording) -> Personalised:
+def _write(base: Bundle, target: Path, adaptation: Adaptation, adapted: Adapted, seen: Footage) -> Personalised:
     before, after = adaptation.predict(None), adaptation.predict(adapted.person)
     quantiles = widened_quantiles(base.manifest, before, after)
     affect = next((head for head in base.manifest.published_heads if head.kind == "regression"), None)
@@ -114,10 +114,8 @@ def _write(base: Bundle, target: Path, adaptation: Adaptation, adapted: Adapted,
                          "- Figures of the base, below, do not hold for it. It is for this person alone.",
                          f"- What has changed on the person's clips: `{FOLDER}/report.md`."]),
     )  # fmt: skip
-    manifest = write_personal(
-        base, adapted.person, personal, target,
-        lambda folder: write_change_report(folder / FOLDER, title, report, pair, names),
-    )  # fmt: skip
+    files = change_files(title, report, pair, names)
+    manifest = write_personal(base, adapted.person, personal, target, files)
     return Personalised(target, manifest, report)
 
 
@@ -138,8 +136,8 @@ def _provenance(base: Bundle, report: dict[str, Any]) -> dict[str, object]:
     }
 
 
-def _some_features(base: Bundle, seen: Recording) -> FloatArray:
-    """(M, T, D) clips of the longest footage."""
-    part = max(seen.footage, key=lambda one: len(one.time_s))
+def _some_features(base: Bundle, seen: Footage) -> FloatArray:
+    """(M, T, D) clips of the longest shot."""
+    part = max(seen.shots, key=lambda one: len(one.time_s))
     index = index_sequence(part.time_s, base.manifest.clip, base.manifest.context)
     return np.ascontiguousarray(part.plain[index.samples[-CHECKED_CLIPS:]])

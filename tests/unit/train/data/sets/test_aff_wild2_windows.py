@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from train.data.sets.aff_wild2_windows import load_windows, window_starts
+from train.data.sets.aff_wild2_windows import load_windows, thin, window_starts
 from train.errors import DataError
 
 LENGTH = 512
@@ -77,3 +77,22 @@ def test_a_missing_part_or_column_is_named(tmp_path: Path) -> None:
     (root / "VA_annotations" / "Train_Set" / "a.csv").write_text("img,V\nx,0.1\n")
     with pytest.raises(DataError, match=r"a\.csv: expected the columns img, V, A, frame_id"):
         list(load_windows(root, "Train_Set"))
+
+
+@pytest.mark.parametrize(
+    ("faces", "chosen"),
+    [
+        (range(32), [0, 4, 8, 12, 16, 20, 24, 28]),
+        (range(25), [3, 6, 9, 12, 15, 18, 21, 24]),
+        (range(16), [0, 2, 4, 6, 8, 10, 12, 14]),
+        (range(9), [1, 2, 3, 4, 5, 6, 7, 8]),
+        ([5, 9], [5, 9, 9, 9, 9, 9, 9, 9]),
+    ],
+)
+def test_a_sub_clip_is_thinned_to_eight_frames_with_a_face(faces: range | list[int], chosen: list[int]) -> None:
+    assert thin(faces) == chosen
+
+
+def test_a_sub_clip_without_a_face_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs 1 to 32 faces, found 0"):
+        thin([])

@@ -1,4 +1,4 @@
-"""The layouts of BioVid that PKDOT and subject-based adaptation read, on trees that the tests write."""
+"""The layout of BioVid that PKDOT reads, on trees that the tests write."""
 
 import math
 from pathlib import Path
@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from train.data.sets.biovid import load_fold, muscle_current, spectrogram
-from train.data.sets.subject_list import load_subject_list
 from train.errors import DataError
 
 RATE_HZ = 512
@@ -71,19 +70,3 @@ def test_physiology_without_the_column_or_the_time_is_refused(tmp_path: Path) ->
     path.write_text("time\temg_corrugator\n100\t1\n")
     with pytest.raises(DataError, match="has 0 samples from 2 to 5 s"):
         muscle_current(path)
-
-
-def test_every_line_of_a_subject_list_is_a_picture(tmp_path: Path) -> None:
-    for name in ("sub/anna/0/1.jpg", "sub/bert/4/2.jpg"):
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).touch()
-    (tmp_path / "sources.txt").write_text("sub/anna/0/1.jpg 0\nsub/bert/4/2.jpg 1\n")
-    pictures = load_subject_list(tmp_path, "sources")
-    assert [(picture.subject, picture.label) for picture in pictures] == [("anna", 0), ("bert", 1)]
-
-
-@pytest.mark.parametrize("line", ["sub/anna/0/1.jpg", "sub/anna/0/gone.jpg 1", "1.jpg 0"])
-def test_a_list_with_a_wrong_line_or_a_missing_picture_is_refused(line: str, tmp_path: Path) -> None:
-    (tmp_path / "target.txt").write_text(line + "\n")
-    with pytest.raises(DataError, match=r"target\.txt:1: "):
-        load_subject_list(tmp_path, "target")

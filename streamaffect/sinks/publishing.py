@@ -1,0 +1,62 @@
+"""The moment at which a live estimate leaves the process: when that was, and how long after the capture.
+
+`t_publish_ns` is set here and nowhere else, by each sink that lets estimates out: by the feed as it sends one, by the
+recorder as it writes one. Until then it is 0. What was read from a file offline has the file's own time from the start,
+and a replayed estimate the time at which it was published first; both stay as they are.
+"""
+
+import math
+import threading
+from collections import deque
+
+import msgspec
+
+from streamaffect.clock import RECENT_S, monotonic_ns
+from streamaffect.types import Estimate, LatencySummary, Message
+
+ESTIMATES_KEPT = 2000
+
+
+def published(message: Message, now_ns: int) -> Message:
+    """The message as it leaves at `now_ns`, UTC.
+
+    A live estimate gets `t_publish_ns`, `latency_ms["publish"]`, the time since it was complete, and
+    `latency_ms["total"]`, the time since its capture.
+    """
+    if not isinstance(message, Estimate) or message.t_publish_ns or not message.latency_ms:
+        return message
+    total_ms = max(0, now_ns - message.t_capture_ns) / 1e6
+    publish_ms = max(0.0, total_ms - message.latency_ms["total"])
+    latency_ms = message.latency_ms | {"publish": publish_ms, "total": total_ms}
+    return msgspec.structs.replace(message, t_publish_ns=now_ns, latency_ms=latency_ms)
+
+
+class Latencies:
+    """Capture to publishing over the last `RECENT_S` seconds, by stream; one thread notes, any may ask.
+
+    Refined estimates don't count: they are late on purpose, by the future that they have waited for.
+    """
+
+    def __init__(self) -> None:
+        self._noted: dict[str, deque[tuple[int, float]]] = {}
+        self._lock = threading.Lock()
+
+    def note(self, message: Message) -> None:
+        """Take a message that has just left."""
+        if not isinstance(message, Estimate) or message.refines is not None or "total" not in message.latency_ms:
+            return
+        with self._lock:
+            noted = self._noted.setdefault(message.stream, deque(maxlen=ESTIMATES_KEPT))
+            noted.append((monotonic_ns(), message.latency_ms["total"]))
+
+    def summary(self, stream: str) -> LatencySummary | None:
+        """Percentiles up to now; None where nothing has left lately."""
+        now_ns = monotonic_ns()
+        with self._lock:
+            noted = list(self._noted.get(stream, ()))
+        recent = sorted(ms for at_ns, ms in noted if now_ns - at_ns < RECENT_S * 1e9)
+        if not recent:
+            return None
+        # Nearest rank: the smallest latency that so many percent do not exceed.
+        p50, p95, p99 = (recent[math.ceil(percent * len(recent) / 100) - 1] for percent in (50, 95, 99))
+        return LatencySummary(p50, p95, p99)

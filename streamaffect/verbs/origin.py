@@ -1,0 +1,71 @@
+"""What gives the messages of a run: the pipeline over sources, or a recording that is played back."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Protocol
+
+from streamaffect.config import Config
+from streamaffect.errors import ConfigError
+from streamaffect.pipeline.opening import open_stream_engine, open_streams
+from streamaffect.pipeline.pipeline import Pipeline
+from streamaffect.pipeline.stats import Deliveries
+from streamaffect.recordings.replay import Replay
+from streamaffect.runtime.bundle import load_bundle
+from streamaffect.sources.parse import kind_of, recording_of, split_name
+from streamaffect.types import Message, Meta
+
+log = logging.getLogger(__name__)
+
+
+class Origin(Protocol):
+    """Messages of any number of streams, once."""
+
+    @property
+    def is_live(self) -> bool:
+        """True where messages come at the pace of time, whoever takes them."""
+        ...
+
+    @property
+    def metas(self) -> Sequence[Meta]:
+        """What a subscriber must know of each stream; known before the first message."""
+        ...
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What a user who has watched no display should be told at the end, a line each."""
+        ...
+
+    def messages(self) -> Iterator[Message]:
+        """All messages in order, until the end or `stop`."""
+        ...
+
+    def stop(self) -> None:
+        """End soon; callable from any thread and from a signal handler."""
+        ...
+
+
+def open_origin(config: Config, stack: ExitStack, deliveries: Deliveries) -> Origin:
+    """Open what the settings name; what it holds is given back with the stack.
+
+    Raises StreamAffectError where something cannot start.
+    """
+    specs = [split_name(source)[1] for source in config.run.sources]
+    replays = [spec for spec in specs if kind_of(spec) == "replay"]
+    if not replays:
+        return _open_pipeline(config, stack, deliveries)
+    if len(specs) > 1:
+        raise ConfigError(f"{replays[0]}: a recording is replayed alone; start another process for the other sources")
+    return Replay(recording_of(replays[0]))
+
+
+def _open_pipeline(config: Config, stack: ExitStack, deliveries: Deliveries) -> Pipeline:
+    bundle = load_bundle(config.run.bundle or None)
+    streams = open_streams(config.run.sources, config, bundle)
+    for stream in streams:
+        stack.callback(stream.close)
+    engine = open_stream_engine(bundle, config.engine)
+    stack.callback(engine.close)
+    log.info("engine: %s (%s)", engine.info, engine.info.reason)
+    max_seconds = config.run.max_seconds or None
+    return Pipeline(streams, bundle, engine, settings=config.source, max_seconds=max_seconds, deliveries=deliveries)

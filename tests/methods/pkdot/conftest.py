@@ -1,0 +1,10 @@
+"""What the tests of PKDOT share: one finished run of its smoke recipe."""
+
+import pytest
+
+from tests.support.audio_visual import CONFIGS, Finished, finish
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    return finish(CONFIGS / "pkdot" / "smoke.toml", tmp_path_factory.mktemp("pkdot"))

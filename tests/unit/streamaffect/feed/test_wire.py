@@ -1,0 +1,195 @@
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamaffect.errors import WireError
+from streamaffect.feed.wire import (
+    MAX_STREAM_NAME,
+    as_repeat,
+    decode,
+    encode,
+    read_envelope,
+    safe_stream_name,
+    topic_of,
+    topic_prefix,
+)
+from streamaffect.types import Estimate, Message
+from tests.support.recordings import ESTIMATE, estimates, events, health_of, meta_of
+
+GOLDEN = sorted((Path(__file__).parents[3] / "golden_messages" / "v1").glob("*.json"))
+UNKNOWN_FIELDS = {"repeat", "head_pose", "dominance"}
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_every_golden_message_decodes_to_all_that_it_says(path: Path) -> None:
+    golden = json.loads(path.read_text(encoding="utf-8"))
+    message = decode(path.read_bytes())
+    assert message is not None
+    read = json.loads(msgspec.json.encode(message))
+    assert {key: read.get(key) for key in golden if key not in UNKNOWN_FIELDS} == {
+        key: value for key, value in golden.items() if key not in UNKNOWN_FIELDS
+    }
+
+
+def test_there_is_a_golden_message_of_every_kind() -> None:
+    assert {json.loads(path.read_text(encoding="utf-8"))["kind"] for path in GOLDEN} == {
+        "affect",
+        "health",
+        "event",
+        "meta",
+    }
+
+
+@given(estimates | events)
+def test_a_message_with_six_decimals_survives_the_wire_unchanged(message: Message) -> None:
+    assert decode(encode(message)) == message
+
+
+@given(st.floats(-1, 1))
+def test_a_value_changes_by_half_a_millionth_at_most(valence: float) -> None:
+    message = decode(encode(msgspec.structs.replace(ESTIMATE, valence=valence)))
+    assert isinstance(message, Estimate)
+    assert message.valence is not None
+    assert math.isclose(message.valence, valence, abs_tol=0.51e-6)
+
+
+def test_nanoseconds_keep_every_digit() -> None:
+    message = decode(encode(msgspec.structs.replace(ESTIMATE, t_capture_ns=1763660000123456789)))
+    assert isinstance(message, Estimate)
+    assert message.t_capture_ns == 1763660000123456789
+
+
+def test_there_is_no_negative_zero_on_the_wire() -> None:
+    assert b"-0.0" not in encode(msgspec.structs.replace(ESTIMATE, valence=-1e-9))
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"valence": math.nan}, "valence"),
+        ({"arousal_interval": (0.0, math.inf)}, "arousal_interval[1]"),
+        ({"outputs": {"emotions": {"happiness": -math.inf}}}, "outputs.emotions.happiness"),
+        ({"box": (0.0, 0.0, math.nan, 1.0)}, "box[2]"),
+    ],
+)
+def test_a_number_that_is_not_finite_is_refused_by_its_name(changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(WireError) as error:
+        encode(msgspec.structs.replace(ESTIMATE, **changes))
+    assert str(error.value).startswith(f"{field} is ")
+
+
+def _changed(**changes: Any) -> bytes:
+    return json.dumps(json.loads(encode(ESTIMATE)) | changes).encode()
+
+
+def _without(key: str) -> bytes:
+    fields = json.loads(encode(ESTIMATE))
+    del fields[key]
+    return json.dumps(fields).encode()
+
+
+@pytest.mark.parametrize(
+    ("payload", "says"),
+    [
+        (b"", "JSON"),
+        (b"not json", "JSON"),
+        (b"[1]", "JSON"),
+        (b'{"v":1,"kind":"affect","stream":"\xff"}', "utf-8"),
+        (b"[" * 100_000, "JSON"),
+        (_changed(valence="high"), r"\$.valence"),
+        (_changed(valence=1.5), r"\$.valence"),
+        (_changed(track=1.5), r"\$.track"),
+        (_changed(status="asleep"), r"\$.status"),
+        (_changed(box=[0, 0, 1]), r"\$.box"),
+        (_without("seq"), "`seq`"),
+        (_without("v"), "`v`"),
+        (_changed(v=2), "schema v2.*newer streamaffect"),
+        (_changed(v=2, valence="of another form"), "schema v2.*newer streamaffect"),
+        (_changed(v="1"), r"\$.v"),
+    ],
+)
+def test_what_is_no_message_of_schema_v1_is_refused_with_the_reason(payload: bytes, says: str) -> None:
+    with pytest.raises(WireError, match=says):
+        decode(payload)
+
+
+@given(st.binary(max_size=60) | st.recursive(st.none() | st.text() | st.integers(), st.lists).map(repr).map(str.encode))
+def test_arbitrary_bytes_are_a_wire_error_and_nothing_else(payload: bytes) -> None:
+    with pytest.raises(WireError):
+        decode(payload)
+
+
+def test_a_kind_that_a_later_release_has_added_is_ignored() -> None:
+    assert decode(b'{"v":1,"kind":"gaze","stream":"webcam","yaw":0.2}') is None
+
+
+def test_a_repeat_is_the_same_message_with_a_mark() -> None:
+    payload = as_repeat(encode(ESTIMATE))
+    assert decode(payload) == ESTIMATE
+    assert read_envelope(payload).repeat
+    assert not read_envelope(encode(ESTIMATE)).repeat
+
+
+@pytest.mark.parametrize(
+    ("message", "topic"),
+    [
+        (ESTIMATE, b"affect/clip/3/"),
+        (health_of("webcam"), b"health/webcam/"),
+        (meta_of("bühne", live=True), "meta/bühne/".encode()),
+    ],
+)
+def test_a_topic_names_kind_stream_and_track(message: Message, topic: bytes) -> None:
+    assert topic_of(message) == topic
+
+
+def test_a_prefix_of_one_track_does_not_match_another_that_begins_with_its_digits() -> None:
+    one, twelve = (topic_of(msgspec.structs.replace(ESTIMATE, track=track)) for track in (1, 12))
+    assert not twelve.startswith(one)
+    assert twelve.startswith(topic_prefix("affect", "clip"))
+    assert twelve.startswith(topic_prefix("affect"))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("webcam", "webcam"),
+        ("/dev/video0", "dev-video0"),
+        ("my holiday.mp4", "my-holiday.mp4"),
+        ("a\x00b\nc", "a-b-c"),
+        ("Bühne 1", "Bühne-1"),
+        ("x" * 100, "x" * MAX_STREAM_NAME),
+    ],
+)
+def test_any_text_becomes_a_name_that_can_stand_in_a_topic(text: str, name: str) -> None:
+    assert safe_stream_name(text) == name
+
+
+@given(st.text())
+def test_a_safe_name_is_safe(text: str) -> None:
+    try:
+        name = safe_stream_name(text)
+    except WireError:
+        return
+    assert safe_stream_name(name) == name
+    assert topic_prefix("affect", name).decode().count("/") == 2
+
+
+@pytest.mark.parametrize(
+    "use", [safe_stream_name, lambda name: topic_of(msgspec.structs.replace(ESTIMATE, stream=name))]
+)
+@pytest.mark.parametrize("name", ["", " ", "//", "\x00"])
+def test_an_empty_stream_name_is_refused(use: Callable[[str], object], name: str) -> None:
+    with pytest.raises(WireError, match="name=SOURCE"):
+        use(name)
+
+
+def test_a_topic_with_an_unsafe_stream_name_is_refused_and_a_safe_one_is_offered() -> None:
+    with pytest.raises(WireError, match="use 'a-b'"):
+        topic_of(msgspec.structs.replace(ESTIMATE, stream="a/b"))

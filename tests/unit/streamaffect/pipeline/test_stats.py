@@ -1,0 +1,159 @@
+"""What a stream reports about itself, on a clock that the test turns."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamaffect.clock import RECENT_S
+from streamaffect.pipeline import stats
+from streamaffect.pipeline.stats import Rate, StreamStats
+from streamaffect.types import Box, Face, Frame, Health, LatencySummary, Sighting, Sightings
+
+S = 1_000_000_000
+
+
+class Watch:
+    """A monotonic clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now_ns = 50 * S
+
+    def advance(self, seconds: float) -> None:
+        self.now_ns += round(seconds * S)
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    watch = Watch()
+    monkeypatch.setattr(stats, "monotonic_ns", lambda: watch.now_ns)
+    yield watch
+
+
+@pytest.fixture
+def stream(watch: Watch) -> StreamStats:
+    return StreamStats("cam", duration_s=None)
+
+
+def looked_at(index: int, time_s: float = 0.0, *, visible: int = 0, hidden: int = 0) -> Sightings:
+    face = Face(Box(0, 0, 1, 1), 1.0)
+    faces = [Sighting(i, face, i < visible, None, None) for i in range(visible + hidden)]
+    frame = Frame(np.zeros((1, 1, 3), np.uint8), index, time_s, 0, None)
+    return Sightings(frame, faces, (), (), 0, 0)
+
+
+def health(stream: StreamStats) -> Health:
+    return stream.health(0, dropped={}, latency_ms=None)
+
+
+def test_a_rate_needs_two_notes() -> None:
+    rate = Rate()
+    assert rate.per_second(S, 0) == 0.0
+    rate.add(S, 1)
+    assert rate.per_second(S, 1) == 0.0
+
+
+def test_a_rate_counts_the_events_since_the_first_note() -> None:
+    rate = Rate()
+    for i in range(11):
+        rate.add(i * S // 10, i)
+    assert rate.per_second(S, 10) == pytest.approx(10.0)
+
+
+def test_a_rate_forgets_what_is_older_than_its_window() -> None:
+    rate = Rate()
+    for i in range(1000):
+        rate.add(i * S // 100, i)  # 100 a second for ten seconds
+    for i in range(100):
+        rate.add(10 * S + i * S // 10, 1000 + i)  # then 10 a second
+    assert rate.per_second(20 * S, 1100) == pytest.approx(10, rel=0.05)
+    assert len(rate._samples) <= RECENT_S * 10 + 2
+
+
+def test_a_stream_that_falls_silent_comes_to_a_rate_of_zero() -> None:
+    rate = Rate()
+    for i in range(100):
+        rate.add(i * S // 25, i)
+    last_ns = 99 * S // 25
+    assert 0 < rate.per_second(last_ns + round(RECENT_S * S / 2), 99) < 25
+    assert rate.per_second(last_ns + round(RECENT_S * S), 99) == 0.0
+
+
+def test_a_new_stream_is_starting_with_nothing_counted(stream: StreamStats) -> None:
+    report = health(stream)
+    assert (report.state, report.frames, report.skipped, report.estimates, report.faces) == ("starting", 0, 0, 0, 0)
+    assert (report.fps_in, report.fps_out, report.latency_ms, report.progress) == (0.0, 0.0, None, None)
+
+
+def test_frames_that_nobody_looked_at_are_skipped_and_count_as_grabbed(stream: StreamStats, watch: Watch) -> None:
+    for index in (0, 1, 4, 5, 9):
+        stream.take_frame(looked_at(index))
+        watch.advance(1.0)
+    report = health(stream)
+    assert (report.frames, report.skipped, stream.finished) == (10, 5, 5)
+    assert report.fps_in == pytest.approx(9 / 5)
+    assert report.fps_out == pytest.approx(4 / 5)
+
+
+def test_frames_that_were_skipped_before_the_first_count_too(stream: StreamStats) -> None:
+    stream.take_frame(looked_at(3))
+    assert (health(stream).frames, health(stream).skipped) == (4, 3)
+
+
+def test_faces_are_those_that_are_visible_now(stream: StreamStats) -> None:
+    stream.take_frame(looked_at(0, visible=2, hidden=1))
+    assert health(stream).faces == 2
+    stream.take_frame(looked_at(1, hidden=3))
+    assert (health(stream).faces, stream.frames_with_face) == (0, 1)
+
+
+def test_the_state_follows_the_source(stream: StreamStats, watch: Watch) -> None:
+    stream.take_frame(looked_at(0))
+    assert health(stream).state == "live"
+    stream.source_lost()
+    stream.take_frame(looked_at(1))  # was grabbed before the loss
+    watch.advance(3.0)
+    assert (health(stream).state, health(stream).downtime_s, health(stream).reconnects) == ("lost", 3.0, 0)
+    stream.source_back(downtime_s=3.5)
+    watch.advance(9.0)
+    assert (health(stream).state, health(stream).downtime_s, health(stream).reconnects) == ("live", 3.5, 1)
+    stream.source_ended()
+    assert health(stream).state == "ended"
+    assert health(stream).uptime_s == 12.0
+
+
+def test_estimates_are_counted(stream: StreamStats) -> None:
+    for _ in range(3):
+        stream.take_estimate()
+    assert health(stream).estimates == 3
+
+
+def test_what_sinks_say_is_passed_on(stream: StreamStats) -> None:
+    latency_ms = LatencySummary(1.0, 2.0, 3.0)
+    report = stream.health(123, dropped={"zmq": 4}, latency_ms=latency_ms)
+    assert (report.dropped, report.latency_ms, report.t_ns, report.stream) == ({"zmq": 4}, latency_ms, 123, "cam")
+
+
+def test_the_progress_of_a_file_goes_from_nothing_to_all_of_it(watch: Watch) -> None:
+    stream = StreamStats("file", duration_s=10.0)
+    assert health(stream).progress == 0.0
+    for index, time_s in enumerate((2.0, 7.0)):  # a file may start at any time
+        stream.take_frame(looked_at(index, time_s))
+    assert health(stream).progress == 0.5
+    stream.take_frame(looked_at(2, 13.0))  # and be longer than its container says
+    assert health(stream).progress == 1.0
+
+
+def test_a_file_that_has_ended_is_done_however_long_it_was_said_to_be() -> None:
+    stream = StreamStats("file", duration_s=10.0)
+    stream.take_frame(looked_at(0, 0.0))
+    stream.source_ended()
+    assert health(stream).progress == 1.0
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_memory_is_that_of_this_process_in_mebibytes(stream: StreamStats) -> None:
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    peak_mb = int(status["VmHWM"].split()[0]) / 1024
+    assert health(stream).memory_mb == pytest.approx(peak_mb, rel=0.2)

@@ -1,0 +1,96 @@
+"""Every message to every sink, whatever another sink does."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from streamaffect.errors import RecordingError
+from streamaffect.sinks.fan_out import QUEUE, FanOut
+from streamaffect.types import Estimate, Message
+from tests.support.recordings import estimate_at
+
+WAIT_S = 10.0
+
+
+@dataclass
+class Shelf:
+    """A sink that keeps the numbers of what it gets, from when its gate is open; `full` ends it with that number."""
+
+    name: str
+    full: int | None = None
+    gate: threading.Event = field(default_factory=threading.Event)
+    kept: list[int] = field(default_factory=list)
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    def send(self, message: Message) -> None:
+        assert self.gate.wait(WAIT_S)
+        assert isinstance(message, Estimate)
+        if message.seq == self.full:
+            raise RecordingError("the disk is full")
+        self.kept.append(message.seq)
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def open_shelf(name: str, *, full: int | None = None) -> Shelf:
+    shelf = Shelf(name, full)
+    shelf.gate.set()
+    return shelf
+
+
+def numbered(count: int) -> Iterator[Message]:
+    return (estimate_at(0.0, seq=seq) for seq in range(count))
+
+
+def test_every_sink_gets_every_message_and_is_closed_at_the_end() -> None:
+    shelves = [open_shelf("one"), open_shelf("two")]
+    sinks = FanOut()
+    for shelf in shelves:
+        sinks.add(shelf, "wait")
+    sinks.feed(numbered(1000))
+    assert [shelf.kept for shelf in shelves] == [list(range(1000))] * 2
+    assert all(shelf.closed.is_set() for shelf in shelves)
+    assert (sinks.dropped(), sinks.has_failed) == ({}, False)
+
+
+def test_a_sink_that_ends_with_an_error_is_told_and_the_others_go_on() -> None:
+    broken, whole = open_shelf("broken", full=3), open_shelf("whole")
+    sinks = FanOut()
+    sinks.add(broken, "wait")
+    sinks.add(whole, "wait")
+    sinks.feed(numbered(QUEUE * 2))
+    assert broken.kept == [0, 1, 2]
+    assert whole.kept == list(range(QUEUE * 2))
+    assert sinks.has_failed
+
+
+def test_what_a_slow_live_sink_misses_is_counted_under_its_name() -> None:
+    slow, quick = Shelf("slow"), open_shelf("quick")
+    sinks = FanOut()
+    sinks.add(slow, "drop_oldest")
+    sinks.add(quick, "wait")
+
+    def messages() -> Iterator[Message]:
+        yield from numbered(2 * QUEUE)
+        slow.gate.set()
+
+    sinks.feed(messages())
+    assert quick.kept == list(range(2 * QUEUE))
+    assert sinks.dropped() == {"slow": 2 * QUEUE - len(slow.kept)}
+    assert QUEUE <= len(slow.kept) <= QUEUE + 1
+
+
+def test_a_failure_of_what_gives_the_messages_closes_the_sinks_too() -> None:
+    def messages() -> Iterator[Message]:
+        yield estimate_at(0.0)
+        raise ZeroDivisionError("a bug")
+
+    shelf = open_shelf("shelf")
+    sinks = FanOut()
+    sinks.add(shelf, "wait")
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        sinks.feed(messages())
+    assert (shelf.kept, shelf.closed.is_set()) == ([0], True)
