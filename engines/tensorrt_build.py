@@ -15,6 +15,7 @@ from streamaffect.runtime.engine_cache import read_private
 from streamaffect.runtime.engine_record import Precision
 from streamaffect.runtime.manifest import CONTEXT_HEAD, FRAME_ENCODER, ROLES
 from streamaffect.runtime.tensorrt import import_tensorrt, used_outputs
+from streamaffect.runtime.tensorrt_log import make_logger, refusal
 
 from .crops import ClipSet, spread_out
 from .graphs.cast_first import cast_first
@@ -22,7 +23,6 @@ from .graphs.half import to_half
 from .graphs.layers import LayerTypes, types_of_graph
 from .graphs.onnx_package import require_onnx
 from .graphs.quantise import CALIBRATION_CROPS, write_int8
-from .tensorrt_log import make_logger, refusal
 
 
 def write_plans(

@@ -9,6 +9,7 @@ machine  the card, the driver and the versions
 ahead    plans that were built without a GPU: does this card take them?
 build    every graph in every precision built here, its answers against ONNX Runtime fp32, and its times
 chain    features and clips in the GPU's memory, against ONNX Runtime fp32
+memory   our own use of CUDA: buffers, pinned memory, rows of vectors, recorded work
 plugin   TensorRT for RTX as a plugin of ONNX Runtime
 torch    the same frame encoder in torch, fp16, as a CUDA graph: what CUDA alone allows
 """
@@ -30,6 +31,7 @@ STEPS: dict[str, Callable[[Path], object]] = {
     "ahead": steps.ahead,
     "build": steps.build,
     "chain": steps.chain,
+    "memory": steps.memory,
     "plugin": steps.plugin,
     "torch": steps.torch_encoder,
 }

@@ -20,11 +20,13 @@ from engines.verify import compare
 from streamaffect.affect.estimate import Estimator, Observation
 from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle, load_bundle
-from streamaffect.runtime.cuda import device_name
+from streamaffect.runtime.cuda import CudaStream, DeviceBuffer, PinnedArray, device_name
 from streamaffect.runtime.device_clips import DeviceClips
+from streamaffect.runtime.device_rows import DeviceRows
 from streamaffect.runtime.manifest import ROLES
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.runtime.tensorrt import TensorRtEngine, import_tensorrt, used_outputs
+from streamaffect.runtime.tensorrt_log import make_logger
 
 BATCHES = (1, 8, 64, 256)
 SECONDS = 1.0  # of timing for each batch size
@@ -48,8 +50,6 @@ def ahead(pack: Path) -> dict[str, str]:
     """Of each plan that was built without a GPU: taken, or why not."""
     device_name()
     trt = import_tensorrt()
-    from engines.tensorrt_log import make_logger
-
     logger = make_logger(trt)
     runtime = trt.Runtime(logger)
     found = {}
@@ -110,6 +110,51 @@ def chain(pack: Path) -> dict[str, object]:
     return results
 
 
+def memory(_: Path) -> dict[str, object]:
+    """Our own use of CUDA: rows that are kept, gathered and grown, and a recorded upload with its download."""
+    device_name()
+    rng, width = np.random.default_rng(0), 160
+    stream = CudaStream()
+    source, host = DeviceBuffer(4 * width * 64), PinnedArray((64, width), np.dtype(np.float32))
+    rows = DeviceRows(width, stream, rows=8)  # grows twice and more
+    written: dict[int, np.ndarray] = {}
+    for _round in range(20):
+        values = rng.standard_normal((12, width)).astype(np.float32)
+        host.array[:12] = values
+        stream.upload(int(source.address), int(host.address), values.nbytes)
+        kept = rows.keep(int(source.address), 12)
+        stream.wait()
+        written |= dict(zip(kept.ravel().tolist(), values, strict=True))
+        gone = rng.choice(list(written), 5, replace=False)
+        rows.free(gone[:, None])
+        for row in gone.tolist():
+            del written[row]
+    asked = rng.choice(list(written), 64)
+    rows.gather(int(source.address), asked[:, None])
+    stream.download(int(host.address), int(source.address), host.array.nbytes)
+    stream.wait()
+    worst = float(np.abs(host.array - np.stack([written[row] for row in asked.tolist()])).max())
+    return {"rows_in_use": rows.used, "largest_difference": worst, "recorded_copies": _recorded_copies(stream)}
+
+
+def _recorded_copies(stream: CudaStream) -> dict[str, object]:
+    """Milliseconds of an upload of crops and a download of features as one CUDA graph: the floor of a call."""
+    results: dict[str, object] = {}
+    for faces in BATCHES:
+        crops, features = PinnedArray((faces, 64, 64, 3), np.dtype(np.uint8)), PinnedArray((faces, 160), np.dtype("f4"))
+        taken, given = DeviceBuffer(crops.array.nbytes), DeviceBuffer(features.array.nbytes)
+        with stream.recording() as recorded:
+            stream.upload(int(taken.address), int(crops.address), crops.array.nbytes)
+            stream.download(int(features.address), int(given.address), features.array.nbytes)
+
+        def call(work: Any = recorded[0]) -> None:
+            work.launch(stream)
+            stream.wait()
+
+        results[f"batch_{faces}"] = _percentiles_ms(_time(call))
+    return results
+
+
 def plugin(_: Path) -> dict[str, object]:
     """What ONNX Runtime's plugin says of this card."""
     import onnxruntime
@@ -135,7 +180,7 @@ def torch_encoder(pack: Path) -> dict[str, object]:
     import torch
 
     from train.methods.relational.from_bundle import load_exported_encoder
-    from train.models.frame_encoder import FrameEncoder, grey
+    from train.models.frame_encoder import LUMINANCE, FrameEncoder, grey
 
     bundle, clips = load_bundle(), read_clips(pack / "clips.npz")
     crops = torch.from_numpy(np.concatenate([clip.crops for clip in clips.held_out])[:512])
@@ -149,7 +194,15 @@ def torch_encoder(pack: Path) -> dict[str, object]:
     with torch.inference_mode():
         found = encoder(crops[:64].cuda()).cpu().numpy()
         results["fp32_max_deviation"] = float(np.abs(found - expected).max())
-        half = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # A constant on the GPU in place of one that is copied there in every call, which no CUDA graph can hold.
+        row = torch.tensor(LUMINANCE, device="cuda").view(1, 3)
+        encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+        def half(crops: torch.Tensor) -> torch.Tensor:
+            grey_levels = (row @ crops.float().flatten(1, 2).transpose(1, 2)).view(crops.shape[:3])
+            found: torch.Tensor = encoder.encode_grey(grey_levels)
+            return found
+
         with torch.autocast("cuda", torch.float16):
             results["fp16_max_deviation"] = float(
                 np.abs(half(crops[:64].cuda()).float().cpu().numpy() - expected).max()

@@ -21,7 +21,7 @@ from tests.support.tensorrt_names import read_names, version_of
 ROOT = Path(__file__).parents[4]
 NAMES: dict[str, dict[str, list[str]]] = json.loads((ROOT / "tests" / "data" / "tensorrt_names.json").read_text())
 RUNTIME, BUILD = ROOT / "streamaffect" / "runtime" / "tensorrt.py", ROOT / "engines" / "tensorrt_build.py"
-LOG = ROOT / "engines" / "tensorrt_log.py"
+LOG = ROOT / "streamaffect" / "runtime" / "tensorrt_log.py"
 CUDA = ROOT / "streamaffect" / "runtime" / "cuda.py"
 
 # Which class of TensorRT an expression of our code holds.

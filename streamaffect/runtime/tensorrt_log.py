@@ -1,4 +1,4 @@
-"""What TensorRT says while it builds, as one line for the user: it prints a page of its own for every refusal."""
+"""What TensorRT says, as one line for the user: left to itself it prints a page for every refusal."""
 
 import re
 from typing import Any
@@ -51,5 +51,8 @@ def _about(node: str, message: str) -> str:
 
 
 def _one_line(message: str) -> str:
+    """The reason that an error gives in brackets, without the place in TensorRT's source; else its last line."""
     lines = message.strip().splitlines()
-    return lines[-1].strip()[:LONGEST] if lines else ""
+    last = lines[-1].strip() if lines else ""
+    _, found, reason = last.partition("Error (")
+    return (_PLACE.sub("", reason.removesuffix(")")) if found else last)[:LONGEST]
