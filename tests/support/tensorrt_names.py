@@ -16,7 +16,8 @@ from pathlib import Path
 
 CLASSES = (
     "Builder", "BuilderFlag", "IBuilderConfig", "ICudaEngine", "IExecutionContext", "IHostMemory", "INetworkDefinition",
-    "ILogger", "ILogger.Severity", "IOptimizationProfile", "ITensor", "ITimingCache", "Logger", "NetworkDefinitionCreationFlag", "OnnxParser",
+    "ILogger", "ILogger.Severity",
+    "IOptimizationProfile", "ITensor", "ITimingCache", "Logger", "NetworkDefinitionCreationFlag", "OnnxParser",
     "ParserError", "Runtime", "TensorIOMode",
 )  # fmt: skip
 LINKED = (

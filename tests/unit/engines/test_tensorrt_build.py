@@ -18,7 +18,7 @@ from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine
 from streamaffect.runtime.engine_record import Precision
 from tests.support.bundles import SIZE, add_attention_graph, replace_graph
-from tests.support.conv_bundles import conv_encoder, write_conv_bundle
+from tests.support.conv_bundles import conv_encoder, moving_bytes, write_conv_bundle
 from tests.support.fake_gpu import BuilderFlag, FakeGpu, Network, NetworkDefinitionCreationFlag, Status, install
 
 VERSION = "11.4.0.106"
@@ -114,19 +114,6 @@ def test_a_graph_that_the_parser_refuses_is_named_with_its_reason(clips: ClipSet
     replace_graph(folder, "frame_encoder", model)
     with pytest.raises(EngineError, match=r"frame_encoder: .*: NoSuchOperator: this operator is not supported$"):
         write_plans(load_bundle(folder), "fp32", 4, clips, tmp_path, cache=tmp_path)
-
-
-def moving_bytes() -> onnx.ModelProto:
-    """The convolutional encoder as bundles were exported before: it transposes bytes, and casts them then."""
-    model = conv_encoder()
-    cast, scale, transpose, *rest = model.graph.node
-    transpose.input[0], transpose.output[0] = "crops", "moved"
-    cast.input[0] = "moved"
-    scale.output[0] = "planes"
-    del model.graph.node[:]
-    model.graph.node.extend([transpose, cast, scale, *rest])
-    onnx.checker.check_model(model)
-    return model
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
