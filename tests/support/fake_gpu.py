@@ -55,6 +55,7 @@ class FakeGpu:
     """
 
     name: str = "NVIDIA Fake"
+    capability: str = "9.0"
     devices: int = 1
     calls: list[str] = field(default_factory=list)
     copies: list[tuple[CopyKind, int]] = field(default_factory=list)
@@ -124,7 +125,12 @@ class _Cudart:
         return Status.cudaSuccess, self._gpu.devices
 
     def cudaGetDeviceProperties(self, device: int) -> Any:
-        return Status.cudaSuccess, types.SimpleNamespace(name=self._gpu.name.encode() + b"\0\0", major=9, minor=0)
+        major, minor = map(int, self._gpu.capability.split("."))
+        name = self._gpu.name.encode() + b"\0\0"
+        return Status.cudaSuccess, types.SimpleNamespace(name=name, major=major, minor=minor)
+
+    def cudaDriverGetVersion(self) -> Any:
+        return Status.cudaSuccess, 13040
 
     def cudaGetErrorString(self, status: Status) -> Any:
         return Status.cudaSuccess, f"the fake says {status.name}".encode()
