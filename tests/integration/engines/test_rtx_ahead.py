@@ -22,6 +22,7 @@ from streamaffect.runtime.engine_cache import CachedEngine, list_engines
 from streamaffect.runtime.machine import backend_version
 from tests.support.conv_bundles import write_conv_bundle
 from tests.support.engine_entries import rewrite
+from tests.support.no_network import can_forbid_network
 from tests.support.real_tensorrt import builder_environment
 
 ROOT = Path(__file__).parents[3]
@@ -154,6 +155,24 @@ def test_native_code_that_fails_does_not_end_the_tool(
     monkeypatch.setattr(rtx_build, "__package__", "broken")
     with pytest.raises(EngineError, match=f"^{expected}$"):
         _run(Job(4, {}), tmp_path, os.environ | {"PYTHONPATH": str(tmp_path / "site")})
+
+
+@pytest.mark.skipif(not can_forbid_network(), reason="only Linux can forbid a process to open sockets")
+def test_the_library_reports_nothing_to_anybody(tmp_path: Path) -> None:
+    environment, home = builder_environment(), tmp_path / "home"
+    home.mkdir()
+    code = (
+        "from tests.support.no_network import forbid_network; forbid_network(); "
+        "import tensorrt; builder = tensorrt.Builder(tensorrt.Logger(tensorrt.Logger.ERROR)); "
+        "network = builder.create_network(); x = network.add_input('x', tensorrt.float32, (4,)); "
+        "network.mark_output(network.add_activation(x, tensorrt.ActivationType.RELU).get_output(0)); "
+        "print(builder.build_serialized_network(network, builder.create_builder_config()).nbytes > 0)"
+    )
+    environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "True"), done.stderr
+    assert list(home.rglob("*")) == []
 
 
 def test_the_bindings_folder_is_private_and_made_once(private_engine_cache: Path) -> None:

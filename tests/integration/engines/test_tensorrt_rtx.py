@@ -26,6 +26,7 @@ from streamaffect.runtime.onnx_file import read_signature
 from streamaffect.runtime.tensorrt import used_outputs
 from streamaffect.runtime.tensorrt_rtx.engine import shape_options
 from streamaffect.runtime.tensorrt_rtx.plugin import MODULE, PACKAGE, probe
+from tests.support.no_network import can_forbid_network
 from tests.support.plan_builder import noise_clips
 from tests.support.pretended_driver import PretendedDriver
 
@@ -192,3 +193,23 @@ def test_an_option_that_it_does_not_know_is_refused(tmp_path: Path) -> None:
     assert done.stderr.splitlines()[-1] == (
         'frame_encoder: TensorRT for RTX cannot take the graph: Unknown provider option: "nv_profile_least_shapes".'
     )
+
+
+@pytest.mark.skipif(not can_forbid_network(), reason="only Linux can forbid a process to open sockets")
+def test_the_plugin_reports_nothing_to_anybody(tmp_path: Path) -> None:
+    bundle, work, home = load_bundle(), tmp_path / "work", tmp_path / "home"
+    work.mkdir()
+    home.mkdir()
+    prepare_graphs(bundle, "fp16", noise_clips(bundle), work)
+    outputs = {role: sorted(used_outputs(bundle, role)) for role in ROLES}
+    options = {role: shape_options(bundle, role, 8) | {"nv_target_sm": "sm89"} for role in ROLES}
+    (work / JOB_FILE).write_bytes(msgspec.json.encode(Job(8, outputs, options)))
+    code = (
+        "import sys; from tests.support.no_network import forbid_network; forbid_network(); "
+        f"from engines.rtx_build import main; sys.exit(main([{str(work)!r}]))"
+    )
+    silent = {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), "PYTHONPATH": str(ROOT)}
+    done = PretendedDriver(tmp_path, "8.9").run([sys.executable, "-c", code], **silent)
+    assert done.returncode == 0, done.stderr
+    assert (work / "context_head.onnx").exists()
+    assert list(home.rglob("*")) == []
