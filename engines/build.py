@@ -96,7 +96,8 @@ def plan_ahead(backend: str, precision: str, *, max_batch: int, targets: str) ->
     if precision not in ("auto", *possible):
         raise EngineError(f"{precision} cannot be built with {backend}; possible are {' '.join(possible)}")
     chosen = parse_targets(targets)
-    _require_installed(backend)
+    if backend_version(backend) is None:
+        raise EngineError(f"{backend} is not installed; {INSTALL.format('tensorrt-build')}")
     plans = [Plan("tensorrt_rtx", each, max_batch, "CUDA", chosen) for each in possible]
     return [plan for plan in plans if precision in ("auto", plan.precision)]
 

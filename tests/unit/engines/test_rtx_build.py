@@ -165,6 +165,12 @@ def test_the_key_of_an_engine_for_others_says_for_what(
     assert key.digest != make_key(bundle, plans[1], clips).digest
 
 
+def test_without_the_packages_the_extra_that_builds_for_others_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engines.build.backend_version", lambda backend: None)
+    with pytest.raises(EngineError, match=r"not installed; pip install 'streamaffect\[tensorrt-build\]'$"):
+        plan_ahead("tensorrt_rtx", "auto", max_batch=8, targets="8.6")
+
+
 def test_unasked_it_is_built_only_where_it_runs(gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "tensorrt_rtx" in {plan.backend for plan in make_plans("auto", "auto", max_batch=4)}
 
