@@ -26,13 +26,15 @@ from benchmarks.measures.report import Row, show, write
 from benchmarks.render import to_markdown
 from streamaffect.errors import ConfigError, StreamAffectError
 from train.loop.progress import Progress
-from train.methods.relational.run import Run, limit_threads
+from train.methods.harness import open_context
+from train.methods.registry import load_recipe
+from train.methods.relational.recipe import Recipe
+from train.methods.relational.run import Run
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train and score all variants; show the table, write JSON and Markdown."""
     options = _options(arguments)
-    limit_threads()
     try:
         rows = _measured(options)
     except StreamAffectError as error:
@@ -45,10 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _measured(options: argparse.Namespace) -> list[Row]:
-    config = options.config or ROOT / "configs" / "train" / f"{options.run.name}.toml"
+    config = options.config or ROOT / "configs" / "train" / "relational" / f"{options.run.name}.toml"
     chosen = [one for one in VARIANTS if one == FULL or options.variants is None or one.name in options.variants]
     with Progress(Console()) as progress:
-        run = Run(config, options.run, options.data, progress)
+        loaded = load_recipe(config)
+        if not isinstance(loaded.recipe, Recipe):
+            raise ConfigError(f"{config}: is a recipe of {loaded.method.name}, not of the default model")
+        run = Run(loaded.recipe, open_context("fit", loaded, config, progress, data=options.data, folder=options.run))
         weight = run.recipe.temporal.loss.relational if options.relational is None else options.relational
         if weight == 0:
             raise ConfigError(f"{config}: temporal.loss.relational is 0, so there is nothing to take away; "
@@ -88,7 +93,9 @@ def _rows(metric: Metric, found: Mapping[Variant, Predictions]) -> list[Row]:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="folder of a finished run")
-    parser.add_argument("--config", type=Path, help="its recipe (default: configs/train/<name of the run>.toml)")
+    parser.add_argument(
+        "--config", type=Path, help="its recipe (default: configs/train/relational/<name of the run>.toml)"
+    )
     parser.add_argument("--data", type=Path, help="folder with ferplus/, lfw_faces/ and videos/, as for training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9], help="(default: 7 8 9)")
     parser.add_argument("--batches", type=_count, default=600, help="of each training (default: %(default)s)")

@@ -15,10 +15,10 @@ import cv2
 import mediapipe as mp
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from rich.console import Console
 from torch import Tensor
 
+from benchmarks.measures.training_run import training_context
 from streamaffect.types import ImageArray
 from train.config import OptimiserConfig
 from train.data.drawn_faces import EXPRESSIONS, LANDMARKS
@@ -72,7 +72,8 @@ def landmarks(picture: ImageArray, landmarker: Any) -> np.ndarray:
 def measure(recipe: AuGuidedRecipe, train: LandmarkFaces, valid: LandmarkFaces, folder: Path) -> Scores:
     """Train one classifier and read out every validation face."""
     with Progress(Console()) as progress:
-        model = train_classifier(recipe, train, valid, folder / recipe.name, fabric=Fabric(), progress=progress)
+        context = training_context(folder / recipe.name, progress, seed=recipe.seed)
+        model = train_classifier(recipe, train, valid, context)
     logits, cams, attentions = read_out(model, valid)
     usable = valid.regions.flatten(1).isfinite().all(dim=1)
     target = resize_region(valid.regions[usable], (cams.shape[2], cams.shape[3]))

@@ -12,12 +12,23 @@ StreamAffectError
 └── WireError              a message, an address or a key of the feed
     └── FeedTimeoutError   nothing came within the time that the subscriber allows
 
-Each message is one line that says what, where, what was expected and what to do.
+Each message is one line that says what, where, what was expected and what to do. Credentials in it are removed when it
+is made, so that none can be printed, logged or sent.
 """
+
+from streamaffect.redaction import redact
 
 
 class StreamAffectError(Exception):
-    """Base of all errors that end in one clear line and exit code 2."""
+    """Base of all errors that end in one clear line.
+
+    transient: True where the same command may work later without any change, as on a full disk or with a camera that is
+               off: exit code 1, for which a supervisor starts again, in place of 2
+    """
+
+    def __init__(self, message: str = "", *, transient: bool = False) -> None:
+        super().__init__(redact(message))
+        self.transient = transient
 
 
 class ConfigError(StreamAffectError):

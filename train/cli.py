@@ -22,7 +22,8 @@ RUN_VERBS = {
 
 FIT = """\
 Trains what a recipe says: its key `method` names one of the methods below. The run is kept in runs/<name of the
-recipe>; the same command goes on with an interrupted run. Several processes: torchrun --nproc-per-node N -m train fit …
+recipe>; the same command goes on with an interrupted run. In several processes:
+torchrun --nproc-per-node N -m -- train fit …
 """
 
 PERSONALISE = """\
@@ -161,8 +162,10 @@ def _print_card(options: argparse.Namespace) -> None:
     from streamaffect.runtime.bundle import load_bundle
 
     from .bundle.card import model_card, notes_path
+    from .methods.harness import default_folder
+    from .methods.registry import load_recipe
 
-    target = options.export or (options.run or Path("runs") / options.config.stem) / "bundle"
+    target = options.export or (options.run or default_folder(options.config, load_recipe(options.config))) / "bundle"
     sys.stdout.write(model_card(load_bundle(target).manifest, notes_path(options.config)))
 
 

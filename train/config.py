@@ -38,7 +38,7 @@ class OptimiserConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch:      per device; accumulate: so many batches make a step, each with a loss of its own
     schedule:   "cosine" to zero at the end; "steps": times `decay` after every `decay_every` epochs. Both begin with a
                 linear warm-up
-    divisor:    with steps, from the first one on, the rate of a pretrained part is smaller by this
+    divisor:    the rate of a pretrained part is smaller by this: with steps from the first one on, else always
     clip_norm:  largest norm of the gradient, 0: any; ema: decay of the moving average of the weights, 0: none
     save_steps: a checkpoint is written after so many steps, and after every epoch
     stop:       end before `epochs`; without it the last epoch's weights are taken
@@ -71,10 +71,10 @@ def read_recipe(path: Path, kind: type[Struct], *, example: str = EXAMPLE) -> St
     Raises:
         ConfigError: the file is missing or not TOML, a key is unknown, or a value is of the wrong type or range.
     """
-    return typed_recipe(path, read_table(path, example=example), kind)
+    return typed_recipe(path, read_toml(path, example=example), kind)
 
 
-def read_table(path: Path, *, example: str = EXAMPLE) -> dict[str, Any]:
+def read_toml(path: Path, *, example: str = EXAMPLE) -> dict[str, Any]:
     """The plain values of a TOML file. Raises ConfigError where it is missing or not TOML; `example` is one that is."""
     try:
         content: dict[str, Any] = msgspec.toml.decode(path.read_bytes())

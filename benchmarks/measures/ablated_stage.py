@@ -6,7 +6,6 @@ All variants of one seed begin with the same weights where their shapes allow it
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -14,8 +13,7 @@ import torch
 
 from train.bundle.declared import AFFECT
 from train.data.clips import ClipIndex
-from train.loop.fit import fit
-from train.methods.relational.clip_stage import ClipSet, ClipTask, predict_clips
+from train.methods.relational.clip_stage import CachedClips, ClipTask, predict_clips
 from train.methods.relational.encoders import Encoder
 from train.methods.relational.evaluate import (
     StillFeatures,
@@ -24,7 +22,7 @@ from train.methods.relational.evaluate import (
     encode_videos,
     predict_held_out,
 )
-from train.methods.relational.model import EMOTIONS, AffectModel
+from train.methods.relational.model import EMOTION_HEAD, AffectModel
 from train.methods.relational.recipe import LossConfig
 from train.methods.relational.run import Run
 
@@ -105,7 +103,7 @@ class AblatedStage:
         for seed in seeds:
             model = self._trained(variant, seed)
             heads = predict_held_out(model, stills)
-            guesses.append(heads[EMOTIONS].argmax(dim=1).numpy())
+            guesses.append(heads[EMOTION_HEAD].argmax(dim=1).numpy())
             affects.append(heads[AFFECT].numpy())
             clips.append(predict_clips(model, self.videos.features, index)[AFFECT].numpy())
         return Predictions(np.stack(guesses, axis=1), np.stack(affects, axis=1), np.stack(clips, axis=1))
@@ -115,7 +113,7 @@ class AblatedStage:
         return self._run.frame_encoder()
 
     @cached_property
-    def _sets(self) -> list[ClipSet]:
+    def _sets(self) -> list[CachedClips]:
         return self._run.clip_sets(self._encoder)
 
     def _trained(self, variant: Variant, seed: int) -> AffectModel:
@@ -134,15 +132,15 @@ class AblatedStage:
             seed=seed,
         )
         optimiser = msgspec.structs.replace(settings.optimiser, epochs=epochs, warmup_epochs=warmup)
-        model = fit(task, optimiser, self._folder(variant, seed), fabric=run.fabric, progress=run.progress)
+        model = run.context.fit(task, optimiser, self._stage(variant, seed))
         assert isinstance(model, AffectModel)
         return model
 
-    def _folder(self, variant: Variant, seed: int) -> Path:
-        """Of a training; what changes its result is part of the name."""
+    def _stage(self, variant: Variant, seed: int) -> str:
+        """Folder of a training below the run's; what changes its result is part of the name."""
         weight = f"-{self._relational:g}" if variant.relational else ""
         name = variant.name.replace(",", "").replace(" ", "_")
-        return self._run.folder / "ablation" / f"{name}{weight}-{self._batches}-seed{seed}"
+        return f"ablation/{name}{weight}-{self._batches}-seed{seed}"
 
     def _loss(self, variant: Variant) -> LossConfig:
         weight = self._relational if variant.relational else 0.0

@@ -10,6 +10,7 @@ from streamaffect.errors import ConfigError, EngineError
 from streamaffect.faces.detector import FaceDetector
 from streamaffect.faces.opening import open_detector
 from streamaffect.faces.tracker import Tracker
+from streamaffect.names import free_name
 from streamaffect.pipeline.stages import FaceStage
 from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle
@@ -73,15 +74,10 @@ def _open_stream(text: str, config: Config, bundle: Bundle, *, taken: set[str]) 
     source = make_source(spec, realtime=config.run.realtime, settings=config.source)
     try:
         info = source.open()
-        return Stream(_free_name(name, taken), source, info, _make_face_stage(config, bundle))
+        return Stream(free_name(name, taken), source, info, _make_face_stage(config, bundle))
     except BaseException:
         source.close()
         raise
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    """The name itself, or with the first free number behind it."""
-    return name if name not in taken else next(f"{name}-{i}" for i in range(2, 1000) if f"{name}-{i}" not in taken)
 
 
 def _make_face_stage(config: Config, bundle: Bundle) -> FaceStage:

@@ -5,12 +5,15 @@ import time
 from collections.abc import Iterable
 
 from streamaffect.sinks.base import Sink
+from streamaffect.sinks.publishing import presentable
 from streamaffect.sinks.thread import Policy, SinkThread
 from streamaffect.types import Message
 
 log = logging.getLogger(__name__)
 
-QUEUE = 256
+QUEUE = 256  # offline: so many messages may wait before the pipeline does
+MOST = 50_000  # live: a bound of memory, 100 MB or so; what counts is how long messages wait
+KEEP_S = 2.0
 CLOSE_S = 1.0
 
 
@@ -19,19 +22,34 @@ class FanOut:
 
     def __init__(self) -> None:
         self._threads: list[SinkThread] = []
+        self._must_have_all: set[SinkThread] = set()
 
-    def add(self, sink: Sink, policy: Policy) -> None:
-        """Take a sink over: from here on it belongs to its thread, which also closes it."""
-        self._threads.append(SinkThread(sink, capacity=QUEUE, policy=policy))
+    def add(self, sink: Sink, policy: Policy, *, keep_s: float = KEEP_S, must_have_all: bool = False) -> None:
+        """Take a sink over: from here on it belongs to its thread, which also closes it.
+
+        keep_s:        live, how long a message may wait for a sink that is slow
+        must_have_all: a message that this sink doesn't get is a failure of the run, and said
+        """
+        capacity = QUEUE if policy == "wait" else MOST
+        thread = SinkThread(sink, capacity=capacity, policy=policy, keep_s=keep_s)
+        self._threads.append(thread)
+        if must_have_all:
+            self._must_have_all.add(thread)
 
     def feed(self, messages: Iterable[Message]) -> None:
         """Hand every message to every sink; at the end give them a second to deliver what is queued."""
         try:
             for message in messages:
+                shown = presentable(message)
                 for thread in self._threads:
-                    thread.put(message)
+                    thread.put(shown)
         finally:
             self._close()
+
+    def hurry(self) -> None:
+        """Wait for no sink any more, since the run is to end; callable from a signal handler."""
+        for thread in self._threads:
+            thread.hurry()
 
     def dropped(self) -> dict[str, int]:
         """Messages that each sink had to drop, where there are any."""
@@ -39,8 +57,8 @@ class FanOut:
 
     @property
     def has_failed(self) -> bool:
-        """True where an error has ended a sink before the run."""
-        return any(thread.has_failed for thread in self._threads)
+        """True where an error has ended a sink before the run, or where one lacks messages that it must have."""
+        return any(thread.has_failed or (thread in self._must_have_all and thread.dropped) for thread in self._threads)
 
     def _close(self) -> None:
         deadline_s = time.monotonic() + CLOSE_S
@@ -49,3 +67,5 @@ class FanOut:
                 log.warning("%s: did not deliver all of its messages within %.0f s", thread.name, CLOSE_S)
             if thread.failures > 1:
                 log.error("%s: failed %d times in all", thread.name, thread.failures)
+            if thread in self._must_have_all and thread.dropped and not thread.has_failed:
+                log.error("%s: lacks %d messages, which it was too slow to take", thread.name, thread.dropped)

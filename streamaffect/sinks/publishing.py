@@ -1,4 +1,4 @@
-"""The moment at which a live estimate leaves the process: when that was, and how long after the capture.
+"""How messages leave the process: without credentials, and with the time at which a live estimate went.
 
 `t_publish_ns` is set here and nowhere else, by each sink that lets estimates out: by the feed as it sends one, by the
 recorder as it writes one. Until then it is 0. What was read from a file offline has the file's own time from the start,
@@ -12,9 +12,28 @@ from collections import deque
 import msgspec
 
 from streamaffect.clock import RECENT_S, monotonic_ns
-from streamaffect.types import Estimate, LatencySummary, Message
+from streamaffect.redaction import redact
+from streamaffect.types import Estimate, Event, LatencySummary, Message, Meta
 
 ESTIMATES_KEPT = 2000
+
+
+def presentable(message: Message) -> Message:
+    """The message without credentials in its texts, and with characters alone that UTF-8 has.
+
+    Sources hide credentials themselves; this holds for all that others may have put into an event too.
+    """
+    match message:
+        case Event() if message.detail:
+            return msgspec.structs.replace(message, detail=_clean(message.detail))
+        case Meta():
+            return msgspec.structs.replace(message, source=_clean(message.source))
+    return message
+
+
+def _clean(text: str) -> str:
+    # A file's name may be no text: Python keeps such bytes as characters that nothing can send.
+    return redact(text).encode("utf-8", "replace").decode()
 
 
 def published(message: Message, now_ns: int) -> Message:

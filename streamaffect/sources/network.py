@@ -3,12 +3,12 @@
 import cv2
 
 from streamaffect.errors import SourceOpenError
+from streamaffect.redaction import redact
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.base import Source, SourceInfo, SourceKind
 from streamaffect.sources.capture import open_capture, positive
 from streamaffect.sources.live import LiveCapture
 from streamaffect.sources.probe import probe, wrong_credentials
-from streamaffect.sources.redaction import redact
 from streamaffect.types import Frame
 
 

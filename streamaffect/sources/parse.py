@@ -8,32 +8,49 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from streamaffect.errors import ConfigError
+from streamaffect.names import checked_name, is_name, made_name
+from streamaffect.redaction import redact
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.base import Source, SourceKind
-from streamaffect.sources.redaction import redact
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 KINDS = "webcam, webcam:1, demo, synthetic, replay:RECORDING, rtsp://…, http://… or a video file"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
-_NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.\-]*)=(.+)", re.DOTALL)
-_NOT_TOPIC_SAFE = re.compile(r"[^A-Za-z0-9_.\-]+")
+_KINDS_WITH_A_WORD = ("webcam", "demo", "synthetic", "replay")
 
 
 def split_name(text: str) -> tuple[str, str]:
     """The name of a stream and what it reads: `lab=rtsp://host/1` is ("lab", "rtsp://host/1").
 
-    Without a name, one is made from the source. Names are safe as a part of a topic: letters, digits, `_`, `.`, `-`.
+    Without a name, one is made from the source. Names are as `streamaffect.names` says.
 
     Raises:
-        ConfigError: there is nothing to read after the name, or nothing at all.
+        ConfigError: there is nothing to read after the name, or nothing at all; or the name cannot be one.
     """
+    name, equals, spec = text.partition("=")
     # A file whose own name contains "=" is meant as a file.
-    named = None if Path(text).exists() else _NAMED.fullmatch(text)
-    name, spec = (named.group(1), named.group(2)) if named else (default_name(text), text)
+    if not equals or _exists(text) or not (is_name(name) or _is_plainly_named(text, spec)):
+        name, spec = default_name(text), text
     if not spec.strip():
         raise ConfigError(f"source is empty; expected {KINDS}")
-    return name, spec
+    return checked_name(name), spec
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except OSError:  # too long for a file's name
+        return False
+
+
+def _is_plainly_named(text: str, spec: str) -> bool:
+    """True where what follows the "=" is a source and no part of a file's name or of an address."""
+    return _says_its_kind(spec) and not _says_its_kind(text)
+
+
+def _says_its_kind(spec: str) -> bool:
+    return _SCHEME.match(spec) is not None or spec.partition(":")[0] in _KINDS_WITH_A_WORD
 
 
 def default_name(spec: str) -> str:
@@ -45,8 +62,8 @@ def default_name(spec: str) -> str:
     elif spec == "demo" or spec.startswith("synthetic"):
         raw = spec.partition(":")[0]
     else:
-        raw = Path(spec.removeprefix("replay:")).stem
-    return _NOT_TOPIC_SAFE.sub("-", raw).strip("-.") or "stream"
+        raw = Path(redact(spec.removeprefix("replay:"))).stem
+    return made_name(raw)
 
 
 def kind_of(spec: str) -> SourceKind:

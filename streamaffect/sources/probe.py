@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from streamaffect.errors import SourceOpenError
-from streamaffect.sources.redaction import redact
+from streamaffect.redaction import redact
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 REPLY_LIMIT = 65536

@@ -112,7 +112,7 @@ def _optional(name: str, distribution: str, remedy: str) -> Finding:
 
 def _feed() -> Finding:
     from streamaffect.settings import FeedSettings
-    from streamaffect.sinks.zmq import ZmqPublisher
+    from streamaffect.sinks.zmq.publisher import ZmqPublisher
 
     publisher = ZmqPublisher(FeedSettings())
     publisher.close()

@@ -20,7 +20,7 @@ from streamaffect.sinks.display.state import RunInfo
 from streamaffect.sinks.fan_out import FanOut
 from streamaffect.sinks.recorder import Recorder
 from streamaffect.sinks.thread import Policy
-from streamaffect.sinks.zmq import ZmqPublisher
+from streamaffect.sinks.zmq.publisher import ZmqPublisher
 from streamaffect.verbs.origin import Origin, open_origin
 
 log = logging.getLogger(__name__)

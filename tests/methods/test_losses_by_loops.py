@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.plain_loops import Array, as_tensor, assert_equals_loops, rounded, softmax
+from tests.support.training.plain_loops import Array, as_tensor, assert_equals_loops, rounded, softmax
 from train.losses import ccc_loss, relational_loss
 from train.methods.au_guided.loss import au_alignment_loss
 from train.methods.au_guided.recipe import AlignmentKind

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.plain_loops import Array, as_tensor, assert_equals_loops, rounded, softmax
+from tests.support.training.plain_loops import Array, as_tensor, assert_equals_loops, rounded, softmax
 from train.data.sampling import ClipWeights
 from train.methods.stochastic_softmax.pooling import SoftmaxPooling
 from train.methods.subject_msda.loss import coral, mmd, select_pseudo_labels

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from streamaffect.feed.client import Subscriber
 from streamaffect.settings import FeedSettings
 from streamaffect.sinks.thread import SinkThread
-from streamaffect.sinks.zmq import ZmqPublisher
+from streamaffect.sinks.zmq.publisher import ZmqPublisher
 from streamaffect.types import Estimate, Message
 
 ANY_PORT = "tcp://127.0.0.1:0"

@@ -14,7 +14,7 @@ from streamaffect.types import ImageArray
 from ..errors import DataError
 from .prepare import prepare_videos, read_shard, shard_path, shard_share
 from .records import ClipRecord
-from .sampling import down_sample
+from .sampling.windows import down_sample
 
 FPS = 25.0  # of the protocol; video files of any rate are sampled by time
 CACHED_CLIPS = 64

@@ -1,6 +1,5 @@
 """The clips with a teacher's labels: `videos/videos_teacher.csv` joined to the shards that `prepare` cut."""
 
-import csv
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from ..errors import DataError
 from .guidance import guidance
 from .prepare import FaceShard, read_shard, shard_path, skipped_videos
 from .stills import EMOTIONS, with_channels
+from .tables import read_table
 
 LEAST_OVERLAP = 0.2  # of the teacher's box and the tracked one: both show the same face
 
@@ -37,6 +37,7 @@ class LabelledVideo:
 
 
 TeacherRow = dict[str, str]
+TEACHER_COLUMNS = ("file", "frame", "x0", "y0", "x1", "y1", "valence", "arousal", *(f"p_{name}" for name in EMOTIONS))
 ROW = "row"  # the place of a line in the teacher's table, added to it
 
 
@@ -44,10 +45,10 @@ def teacher_rows(root: Path) -> dict[str, dict[int, TeacherRow]]:
     """Per video: frame number → the teacher's row, where it found a face."""
     file = root / "videos" / "videos_teacher.csv"
     rows: dict[str, dict[int, TeacherRow]] = defaultdict(dict)
-    with file.open(newline="", encoding="utf-8") as lines:
-        for number, row in enumerate(csv.DictReader(lines)):
-            if row["x0"] and row["valence"]:
-                rows[row["file"]][int(row["frame"])] = row | {ROW: str(number)}
+    for number, row in enumerate(read_table(file, TEACHER_COLUMNS)):
+        cells = row.cells
+        if cells["x0"] and cells["valence"]:
+            rows[cells["file"]][int(cells["frame"])] = cells | {ROW: str(number)}
     return dict(rows)
 
 
@@ -64,12 +65,11 @@ def read_people(file: Path) -> dict[str, tuple[str, str]]:
     """Per video: who it shows, and the split of that person. A person in two splits is refused."""
     people: dict[str, tuple[str, str]] = {}
     splits: dict[str, str] = {}
-    with file.open(newline="", encoding="utf-8") as lines:
-        for row in csv.DictReader(lines):
-            if splits.setdefault(row["person"], row["split"]) != row["split"]:
-                raise DataError(f"{file}: {row['person']} is in {splits[row['person']]} and in {row['split']}; "
-                                "a person belongs to one split")  # fmt: skip
-            people[row["file"]] = (row["person"], row["split"])
+    for row in read_table(file, ("file", "person", "split")):
+        person, split = row.cells["person"], row.cells["split"]
+        if splits.setdefault(person, split) != split:
+            raise DataError(f"{file}: {person} is in {splits[person]} and in {split}; a person belongs to one split")
+        people[row.cells["file"]] = (person, split)
     return people
 
 

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..config import OptimiserConfig
 from ..errors import TrainingError
 from .early_stop import BestEpoch
 from .ema import MovingAverage
@@ -116,6 +117,34 @@ def load_average(checkpoint: Path, model: nn.Module) -> None:
         model.load_state_dict(_under("best", tensors) or _under("average", tensors))
     except RuntimeError as error:
         raise _foreign(checkpoint) from error
+
+
+def load_newest(folder: Path, model: nn.Module) -> None:
+    """The same of the newest checkpoint in `folder`, whether the training has come to its end or not.
+
+    Raises:
+        TrainingError: there is none, or it is of a model of another shape.
+    """
+    checkpoint = latest_checkpoint(folder)
+    if checkpoint is None:
+        raise TrainingError(f"{folder}: has no checkpoint; expected one that `python -m train fit` has written")
+    load_average(checkpoint, model)
+
+
+def load_finished(folder: Path, config: OptimiserConfig, model: nn.Module) -> None:
+    """The same of a training that has come to its end, by its number of epochs or because it was stopped early.
+
+    Raises:
+        TrainingError: it was not begun or is not at its end, or was one of another recipe.
+    """
+    checkpoint = latest_checkpoint(folder)
+    state = {} if checkpoint is None else json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+    epoch, best = state.get("epoch", 0), state.get("best", {}).get("epoch", 0)
+    was_stopped = config.stop is not None and epoch - best >= config.stop.patience
+    if checkpoint is None or (epoch < config.epochs and not was_stopped):
+        raise TrainingError(f"{folder}: {epoch} of {config.epochs} epochs are trained; `python -m train fit` with the "
+                            "same recipe and --run does the rest")  # fmt: skip
+    load_average(checkpoint, model)
 
 
 def _foreign(checkpoint: Path) -> TrainingError:

@@ -14,7 +14,8 @@ from streamaffect.runtime.manifest import Manifest
 
 from ..config import OptimiserConfig
 from ..errors import DataError
-from .fit import Task, finished, fit
+from .checkpoint import load_finished
+from .fit import Task, fit
 from .processes import leave_processes
 from .progress import Progress
 from .run_record import record_start
@@ -75,9 +76,18 @@ class Context:
         Raises:
             TrainingError: as `train.loop.fit.fit`; or nothing is to be trained, and the stage is not finished.
         """
-        folder = self.folder / stage
-        run = fit if self.trains else finished
-        return run(task, optimiser, folder, fabric=self.fabric, progress=self.progress, slow=slow)
+        if self.trains:
+            return fit(task, optimiser, self.folder / stage, fabric=self.fabric, progress=self.progress, slow=slow)
+        self.load(task.model, optimiser, stage)
+        return task.model.to(self.fabric.device).eval().requires_grad_(requires_grad=False)
+
+    def load(self, model: nn.Module, optimiser: OptimiserConfig, stage: str = "training") -> None:
+        """Fill `model` with the averaged weights that were trained in the run's folder `stage`.
+
+        Raises:
+            TrainingError: the training was not begun or is not at its end, or was one of another recipe.
+        """
+        load_finished(self.folder / stage, optimiser, model)
 
     def start(self, recipe: msgspec.Struct) -> None:
         """Put this start into the run's record, and say what has changed since the first one."""

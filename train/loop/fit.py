@@ -81,23 +81,6 @@ def fit(
     return _Loop(task, config, folder, fabric, progress, slow=slow).run()
 
 
-def finished(
-    task: Task,
-    config: OptimiserConfig,
-    folder: Path,
-    *,
-    fabric: Fabric,
-    progress: Progress,
-    slow: nn.Module | None = None,
-) -> nn.Module:
-    """The averaged model of a training that has come to its end, as `fit` returned it; nothing is trained or written.
-
-    Raises:
-        TrainingError: the training was not begun, is not at its end, or was one of another recipe.
-    """
-    return _Loop(task, config, folder, fabric, progress, slow=slow).finished()
-
-
 class _Loop:
     """One stage in progress."""
 
@@ -137,13 +120,6 @@ class _Loop:
             self._finish(epoch, log)
         if log is not None:
             log.close()
-        return self._result()
-
-    def finished(self) -> nn.Module:
-        position = self._restore()
-        if position.epoch < self._config.epochs and not self._is_over(position.epoch):
-            raise TrainingError(f"{self._folder}: {position.epoch} of {self._config.epochs} epochs are trained; "
-                                "`python -m train fit` with the same recipe and --run does the rest")  # fmt: skip
         return self._result()
 
     def _result(self) -> nn.Module:

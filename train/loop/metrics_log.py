@@ -5,6 +5,8 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
+METRICS = "metrics.jsonl"
+
 
 class MetricsLog:
     """One line and one set of curves per logged step or epoch. What lies beyond a resumed checkpoint is dropped.
@@ -13,7 +15,7 @@ class MetricsLog:
     """
 
     def __init__(self, folder: Path, step: int) -> None:
-        self._path = folder / "metrics.jsonl"
+        self._path = folder / METRICS
         folder.mkdir(parents=True, exist_ok=True)
         lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
         kept = [line for line in lines if is_before(line, step)]

@@ -20,9 +20,9 @@ def make_optimiser(model: nn.Module, config: OptimiserConfig, slow: nn.Module | 
 def set_rates(optimiser: Any, config: OptimiserConfig, step: int, per_epoch: int) -> float:
     """Give each group of parameters its rate for step number `step`; returns the undivided one."""
     rate = learning_rate(config, step, per_epoch)
-    has_stepped = config.schedule == "steps" and step // per_epoch >= config.decay_every
+    is_divided = config.schedule == "cosine" or step // per_epoch >= config.decay_every
     for group in optimiser.param_groups:
-        group["lr"] = rate / config.divisor if group["is_slow"] and has_stepped else rate
+        group["lr"] = rate / config.divisor if group["is_slow"] and is_divided else rate
     return rate
 
 

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from .metrics_log import METRICS
+
 OUTPUTS = ("valence", "arousal")
 
 
 def write_report(folder: Path, report: dict[str, object], pred: Tensor, truth: Tensor) -> Path:
     """Write `report.md` and its PNG pictures beside a run's `report.json`; pred and truth (N, 2) of held-out stills."""
-    logs = {stage: folder / stage / "metrics.jsonl" for stage in ("frame", "clips")}
+    logs = {stage: folder / stage / METRICS for stage in ("frame", "clips")}
     return write_page(folder, report, pred=pred, truth=truth, outputs=OUTPUTS, logs=logs)
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import cv2
-import msgspec
 
 from streamaffect.errors import ConfigError
 
@@ -65,7 +64,7 @@ def open_context(
     limit_threads()
     for note in loaded.notes:
         progress.note(file.name, note)
-    folder = folder or default_folder(loaded.recipe)
+    folder = folder or default_folder(file, loaded)
     fabric = join_processes(getattr(loaded.recipe, "precision", "32-true"))
     return Context(
         recipe_file=file,
@@ -79,10 +78,13 @@ def open_context(
     )
 
 
-def default_folder(recipe: msgspec.Struct) -> Path:
-    """`runs/<name of the recipe>`."""
-    name: str = recipe.name  # type: ignore[attr-defined]
-    return Path("runs") / name
+def default_folder(file: Path, loaded: LoadedRecipe) -> Path:
+    """`runs/<name of the recipe>`: as its file is called, or as it calls itself where that only says more.
+
+    Two files may train one bundle, and `smoke.toml` of one method is not that of another.
+    """
+    name: str = loaded.recipe.name
+    return Path("runs") / (name if name.endswith(file.stem) else file.stem)
 
 
 def limit_threads() -> None:

@@ -1,6 +1,7 @@
-"""The methods by the name that a recipe's key `method` gives, and how a recipe is read. Methods are imported when asked.
+"""The methods by the name that a recipe's key `method` gives, and how a recipe is read.
 
 A method's package has the same roles everywhere: `recipe` (values alone), `data`, `model`, `loss`, `bundle`, `run`.
+None is imported before it is asked for.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ import msgspec
 
 from streamaffect.errors import ConfigError
 
-from ..config import read_table, typed_recipe
+from ..config import read_toml, typed_recipe
 
 if TYPE_CHECKING:
     from ..loop.context import Context, Report
@@ -54,6 +55,7 @@ PROTOCOL = Method(
     "protocol",
     "relational.protocol.recipe:ProtocolRecipe",
     "relational.protocol.run:run",
+    prepare="relational.protocol.run:prepare",
     upgrade="relational.protocol.recipe:upgrade",
 )
 METHODS: Mapping[str, Method] = MappingProxyType(
@@ -63,7 +65,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             RELATIONAL,
             PROTOCOL,
             Method("au_guided", "au_guided.recipe:AuGuidedRecipe", "au_guided.run:run"),
-            Method("compound", "compound.recipe:CompoundRecipe", "compound.run:run"),
+            Method("compound", "compound.recipe:CompoundRecipe", "compound.run:run", prepare="compound.run:prepare"),
             Method("compound_text", "compound_text.recipe:CompoundTextRecipe", "compound_text.run:run"),
             Method("emoclip", "emoclip.recipe:EmoClipRecipe", "emoclip.run:run", evaluate="emoclip.evaluate:evaluate"),
             Method(
@@ -98,7 +100,7 @@ def load_recipe(path: Path) -> LoadedRecipe:
         ConfigError: the file is missing or not TOML, names no method that there is, has an unknown key, or a value of
             the wrong type or range.
     """
-    content = read_table(path)
+    content = read_toml(path)
     method = _method(path, content)
     notes = _load(method.upgrade)(content) if method.upgrade else []
     return LoadedRecipe(method, typed_recipe(path, content, method.recipe_type()), notes)

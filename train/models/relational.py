@@ -5,7 +5,7 @@ frame features into one vector; a context head lets that vector look at the vect
 table length, heads and dropout are free; the defaults are the published ones.
 
 Predictions are columns in the order in which a recipe names its outputs. The published models for valence and arousal
-have the order of `REFERENCE_OUTPUTS`, arousal first; so has a head into which their weights are loaded.
+give arousal first, then valence; so does a head into which their weights are loaded.
 """
 
 import torch
@@ -16,7 +16,6 @@ from .reference import load_reference
 from .transformer import EncoderLayer
 
 __all__ = [
-    "REFERENCE_OUTPUTS",
     "ClinicalContextHead",
     "ClinicalHead",
     "ClipEncoder",
@@ -26,7 +25,6 @@ __all__ = [
     "load_reference",
 ]
 
-REFERENCE_OUTPUTS = ("arousal", "valence")
 CLINICAL_SLICES = 4
 
 

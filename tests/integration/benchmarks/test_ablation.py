@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from benchmarks.ablation import main
-from train.loop.progress import Progress
+from tests.support.training.runs import CONFIGS, context
+from train.methods.registry import load_recipe
 from train.methods.relational.run import Run
 
-SMOKE = Path(__file__).parents[3] / "configs" / "train" / "relational" / "smoke.toml"
+SMOKE = CONFIGS / "relational" / "smoke.toml"
 SMALLER = {
     "generated = 512": "generated = 96",
     "epochs = 4": "epochs = 1",
@@ -29,7 +29,7 @@ def test_variants_are_trained_on_a_run_s_features_and_compared_to_the_full_model
         text = text.replace(old, new)
     recipe.write_text(text, encoding="utf-8")
     folder, out = tmp_path / "tiny", tmp_path / "ablation.json"
-    Run(recipe, folder, None, Progress(Console())).fit()
+    Run(load_recipe(recipe).recipe, context(recipe, folder)).fit()
     command = [
         "--run", str(folder), "--config", str(recipe), "--seeds", "1", "2", "--batches", "6",
         "--variants", "no context", "--out", str(out),
@@ -57,4 +57,6 @@ def test_variants_are_trained_on_a_run_s_features_and_compared_to_the_full_model
 def test_a_run_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--run", str(tmp_path / "none"), "--config", str(SMOKE)])
-    assert str(ended.value).startswith(f"ablation: {tmp_path / 'none' / 'frame'}: has no checkpoint")
+    assert str(ended.value).startswith(f"ablation: {tmp_path / 'none' / 'frame'}: 0 of 4 epochs are trained")
+    with pytest.raises(SystemExit, match="is a recipe of protocol, not of the default model"):
+        main(["--run", str(tmp_path / "none"), "--config", str(SMOKE.with_name("omg.toml"))])

@@ -8,7 +8,7 @@ from streamaffect.errors import WireError
 from streamaffect.feed.client import Subscriber
 from streamaffect.feed.keys import WrittenKeys, load_client, write_keys
 from streamaffect.settings import FeedSettings
-from streamaffect.sinks.zmq import ZmqPublisher
+from streamaffect.sinks.zmq.publisher import ZmqPublisher
 from tests.support.feeds import ANY_PORT, WAIT_S, Feed, publishing, received
 from tests.support.recordings import estimate_at
 

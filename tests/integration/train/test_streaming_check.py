@@ -10,19 +10,18 @@ from torch import Tensor, nn
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.manifest import ContextSpec
 from train.bundle.declared import AFFECT
-from train.bundle.export import Trained, export_bundle
 from train.bundle.streaming_check import OfflineModel, check_streaming
 from train.data.stills import EMOTIONS
 from train.errors import TrainingError
+from train.methods.relational.bundle import Trained, export_bundle
 from train.methods.relational.calibrate import Quantiles
-from train.methods.relational.model import AFFECT_SPREAD, AffectModel, ExportedHeads
-from train.methods.relational.model import EMOTIONS as EMOTIONS_HEAD
+from train.methods.relational.model import AFFECT_SPREAD, EMOTION_HEAD, AffectModel, ExportedHeads
 from train.methods.relational.recipe import Recipe, load_recipe
 from train.models.frame_encoder import FrameEncoder
 
 SMOKE = Path(__file__).parents[3] / "configs" / "train" / "relational" / "smoke.toml"
 ONES = {"valence": 1.0, "arousal": 1.0}
-OUTPUTS = [AFFECT, AFFECT_SPREAD, EMOTIONS_HEAD]
+OUTPUTS = [AFFECT, AFFECT_SPREAD, EMOTION_HEAD]
 
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["live", "one future clip"])

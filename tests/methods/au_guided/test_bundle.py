@@ -14,7 +14,7 @@ from train.methods.au_guided.bundle import ATTENTION_MAP, EXPRESSION_HEAD, expor
 from train.methods.au_guided.model import SpatialClassifier
 from train.methods.au_guided.recipe import AuGuidedRecipe
 from train.methods.au_guided.spatial import attention_map
-from train.methods.command import load_method_recipe
+from train.methods.registry import load_recipe
 from train.models.frame_encoder import LUMINANCE
 
 DEMO = Path(__file__).parents[3] / "streamaffect" / "assets" / "demo.mp4"
@@ -22,7 +22,7 @@ SMOKE = Path(__file__).parents[3] / "configs" / "train" / "au_guided" / "smoke.t
 
 
 def recipe() -> AuGuidedRecipe:
-    loaded = load_method_recipe(SMOKE)
+    loaded = load_recipe(SMOKE).recipe
     assert isinstance(loaded, AuGuidedRecipe)
     return loaded
 

@@ -14,7 +14,7 @@ from train.methods.au_guided.data import drawn_faces, load_landmark_faces
 from train.methods.au_guided.ibug68 import MESH_POINTS, from_face_mesh
 from train.methods.au_guided.model import SpatialClassifier
 from train.methods.au_guided.recipe import AuGuidedRecipe
-from train.methods.command import load_method_recipe
+from train.methods.registry import load_recipe
 
 SIDE = 40
 CONFIGS = Path(__file__).parents[3] / "configs" / "train"
@@ -53,10 +53,10 @@ def test_one_class_a_line_is_read_too(data_set: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "parts"), [("au_guided_rafdb", ("train", "test")), ("au_guided_affectnet", ("train", "val"))]
+    ("recipe", "parts"), [("au_guided/rafdb", ("train", "test")), ("au_guided/affectnet", ("train", "val"))]
 )
 def test_the_recipes_find_their_data_sets_folds(data_set: Path, recipe: str, parts: tuple[str, str]) -> None:
-    loaded = load_method_recipe(CONFIGS / f"{recipe}.toml")
+    loaded = load_recipe(CONFIGS / f"{recipe}.toml").recipe
     assert isinstance(loaded, AuGuidedRecipe)
     folds = data_set / "folds"
     (folds / "MINE").rename(folds / loaded.data_set)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.golden import load_golden
-from tests.support.plain_loops import Array
+from tests.support.training.golden import load_golden
+from tests.support.training.plain_loops import Array
 from train.data.drawn_faces import EXPRESSIONS
 from train.methods.au_guided.regions import CODEBOOK, heatmap
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.support.golden import Golden, load_golden
+from tests.support.training.golden import Golden, load_golden
 from train.data.drawn_faces import EXPRESSIONS
-from train.methods.au_guided.loss import AlignmentKind, au_alignment_loss
+from train.methods.au_guided.loss import au_alignment_loss
+from train.methods.au_guided.recipe import AlignmentKind
 from train.methods.au_guided.regions import CODEBOOK, Face, heatmap, heatmaps, read_face, strongest_units, unit_map
 from train.methods.au_guided.spatial import agreement, attention_map, map_cosine, resize_region
 

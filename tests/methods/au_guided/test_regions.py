@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.support.golden import load_golden
+from tests.support.training.golden import load_golden
 from train.methods.au_guided.loss import au_alignment_loss
-from train.methods.au_guided.regions import CODEBOOK, FACS_CODES, heatmap, heatmaps, read_face, unit_map
-from train.methods.au_guided.spatial import Channels, agreement, attention_map, class_activation_map
+from train.methods.au_guided.recipe import Channels
+from train.methods.au_guided.regions import CODEBOOK, heatmap, heatmaps, read_face, unit_map
+from train.methods.au_guided.spatial import agreement, attention_map, class_activation_map
 
 SIZE = 128
 
@@ -85,10 +86,6 @@ def test_scaled_radii_give_the_same_region_in_a_picture_of_another_size() -> Non
 
 def test_landmarks_are_cut_to_whole_pixels() -> None:
     torch.testing.assert_close(draw(face() + 0.9, "Fear"), draw(face(), "Fear"))
-
-
-def test_every_unit_of_the_codebook_has_a_facs_code() -> None:
-    assert len(set(FACS_CODES)) == len(CODEBOOK["generic"]) == 20
 
 
 def test_wrong_landmarks_and_expressions_are_refused() -> None:

@@ -18,12 +18,12 @@ from streamaffect.runtime.manifest import CLIP_ENCODER, FRAME_ENCODER
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.sources.demo import DEMO_CLIP
 from tests.support.bundles import DIM, write_bundle
+from train.cli import main
 from train.data.sets.c_expr import CLASSES
 from train.errors import DataError
-from train.methods.command import load_method_recipe, main
 from train.methods.compound.bundle import (
     COMPOUND_HEAD,
-    FUSION_HEAD,
+    MODALITIES_HEAD,
     PRESENT,
     VIDEO_HEAD,
     export_compound,
@@ -32,6 +32,7 @@ from train.methods.compound.bundle import (
 from train.methods.compound.model import LFAN
 from train.methods.compound.recipe import CompoundRecipe
 from train.methods.compound.run import make_model
+from train.methods.registry import load_recipe
 
 SMOKE = Path(__file__).parents[3] / "configs" / "train" / "compound" / "smoke.toml"
 LENGTH = 20  # frames of the sequences; the receptive field of the smoke recipe is 13
@@ -66,13 +67,13 @@ class Exported:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the finished smoke recipe."""
     folder = tmp_path_factory.mktemp("compound") / "run"
-    assert main(["--config", str(SMOKE), "--run", str(folder)]) == 0
+    assert main(["fit", "--config", str(SMOKE), "--run", str(folder)]) == 0
     return folder
 
 
 @pytest.fixture(scope="module")
 def recipe() -> CompoundRecipe:
-    loaded = load_method_recipe(SMOKE)
+    loaded = load_recipe(SMOKE).recipe
     assert isinstance(loaded, CompoundRecipe)
     return loaded
 
@@ -118,7 +119,7 @@ def test_the_further_graphs_give_what_the_model_gives_of_all_modalities(
         for name, role in roles.items()
     }
     mask = np.tile(present, (LENGTH - first, 1))
-    found = graph(exported.bundle, FUSION_HEAD).run([COMPOUND_HEAD], clips | {PRESENT: mask})[0]
+    found = graph(exported.bundle, MODALITIES_HEAD).run([COMPOUND_HEAD], clips | {PRESENT: mask})[0]
     np.testing.assert_allclose(found, exported.classes(*present)[first:], atol=1e-5)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.support.golden import Golden, assert_matches, load_golden
+from tests.support.training.golden import Golden, assert_matches, load_golden
 from train.methods.compound.model import LFAN, load_reference
 from train.methods.compound.votes import Rule, Videos, video_classes, without_last_class
 

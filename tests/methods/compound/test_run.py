@@ -11,19 +11,20 @@ from safetensors.torch import load_file, save_file
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.sources.demo import DEMO_CLIP
 from tests.support.bundles import DIM, write_bundle
+from train.cli import main
 from train.data.sets.c_expr import CLASSES
-from train.methods.command import load_method_recipe, main
 from train.methods.compound.data.videos import FeatureVideos, drawn_sequences
 from train.methods.compound.model import LFAN
 from train.methods.compound.recipe import CompoundRecipe
 from train.methods.compound.run import score
+from train.methods.registry import load_recipe
 
 PRESETS = Path(__file__).parents[3] / "configs" / "train"
 SMOKE = PRESETS / "compound/smoke.toml"
 
 
 def smoke() -> CompoundRecipe:
-    recipe = load_method_recipe(SMOKE)
+    recipe = load_recipe(SMOKE).recipe
     assert isinstance(recipe, CompoundRecipe)
     return recipe
 
@@ -71,7 +72,7 @@ def recipe_for_features(folder: Path) -> Path:
 def test_feature_files_are_trained_on_and_scored(tmp_path: Path) -> None:
     write(drawn(smoke()), tmp_path)
     file = recipe_for_features(tmp_path)
-    assert main(["--config", str(file), "--data", str(tmp_path), "--run", str(tmp_path / "run")]) == 0
+    assert main(["fit", "--config", str(file), "--data", str(tmp_path), "--run", str(tmp_path / "run")]) == 0
     assert (tmp_path / "run" / "report.json").is_file()
 
 
@@ -80,7 +81,7 @@ def test_features_of_another_width_are_refused_by_one_line(tmp_path: Path, capsy
     del videos.sequences["bert"]
     write(videos, tmp_path)
     file = recipe_for_features(tmp_path)
-    assert main(["--config", str(file), "--data", str(tmp_path), "--run", str(tmp_path / "run")]) == 2
+    assert main(["fit", "--config", str(file), "--data", str(tmp_path), "--run", str(tmp_path / "run")]) == 2
     assert "has no tensor 'bert'" in capsys.readouterr().err
 
 
@@ -117,7 +118,7 @@ def test_lists_and_videos_become_features_of_the_face_and_a_bundle_of_its_own(tm
         text = text.replace(old, new)
     (tmp_path / "mine.toml").write_text(text)
     run = tmp_path / "run"
-    assert main(["--config", str(tmp_path / "mine.toml"), "--data", str(data), "--run", str(run)]) == 0
+    assert main(["fit", "--config", str(tmp_path / "mine.toml"), "--data", str(data), "--run", str(run)]) == 0
     prepared = load_file(run / "prepared" / "train.safetensors")
     assert prepared["labels"].tolist() == [1, 6]
     assert prepared["lengths"].tolist() == [11, 6]

@@ -17,9 +17,10 @@ from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.text.spec import read_text_spec
 from streamaffect.text.textualise import evidence_of_estimates, textualise, track_windows
 from tests.support.bundles import edit_manifest, write_bundle
-from train.methods.command import main
+from train.cli import main
 from train.methods.compound_text.data import drawn_clips
-from train.methods.compound_text.model import LanguageModelConfig, load_adapters
+from train.methods.compound_text.model import load_adapters
+from train.methods.compound_text.recipe import LanguageModelConfig
 
 pytest.importorskip("peft")
 ROOT = Path(__file__).parents[3]
@@ -39,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = write_bundle(root / "base")
     recipe = root / "recipe.toml"
     recipe.write_text(SMOKE.read_text().replace("max_tokens = 64", f'max_tokens = 64\nbase = "{base}"'))
-    assert main(["--config", str(recipe), "--run", str(root / "run")]) == 0
+    assert main(["fit", "--config", str(recipe), "--run", str(root / "run")]) == 0
     return root / "run"
 
 

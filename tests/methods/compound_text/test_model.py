@@ -11,13 +11,8 @@ from torch import Tensor
 
 from train.errors import TrainingError
 from train.loop.ema import MovingAverage
-from train.methods.compound_text.model import (
-    LanguageModelConfig,
-    TextClassifier,
-    load_adapters,
-    open_language_model,
-    save_adapters,
-)
+from train.methods.compound_text.model import TextClassifier, load_adapters, open_language_model, save_adapters
+from train.methods.compound_text.recipe import LanguageModelConfig
 from train.methods.compound_text.tiny_language_model import Kind, write_tiny_model
 
 pytest.importorskip("peft")

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from streamaffect.errors import ConfigError
-from tests.support.text_trees import write_c_expr, write_meld
+from tests.support.training.text_trees import write_c_expr, write_meld
+from train.cli import main
 from train.data.text.prompts import Prompts
-from train.methods.command import load_method_recipe, main
 from train.methods.compound_text.data import DRAWN_CLASSES, class_names, drawn_clips
 from train.methods.compound_text.recipe import CompoundTextRecipe
 from train.methods.compound_text.run import scores_of
+from train.methods.registry import load_recipe
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "train"
 SMOKE = (CONFIGS / "compound_text/smoke.toml").read_text()
@@ -30,21 +31,21 @@ def recipe_file(folder: Path, *, data: str, extra: str = "") -> Path:
 
 
 def run(file: Path, data: Path | None, folder: Path) -> dict[str, float]:
-    words = ["--config", str(file), "--run", str(folder), *(["--data", str(data)] if data else [])]
+    words = ["fit", "--config", str(file), "--run", str(folder), *(["--data", str(data)] if data else [])]
     assert main(words) == 0
     report: dict[str, float] = json.loads((folder / "report.json").read_text())
     return report
 
 
-@pytest.mark.parametrize("name", ["compound_text_smoke", "compound_text_meld", "compound_text_cexpr"])
+@pytest.mark.parametrize("name", ["smoke", "meld", "cexpr"])
 def test_a_shipped_recipe_is_valid(name: str) -> None:
-    recipe = load_method_recipe(CONFIGS / f"{name}.toml")
+    recipe = load_recipe(CONFIGS / "compound_text" / f"{name}.toml").recipe
     assert isinstance(recipe, CompoundTextRecipe)
-    assert recipe.name == name
+    assert recipe.name == f"compound_text_{name}"
 
 
 def test_the_published_settings_are_the_defaults() -> None:
-    recipe = load_method_recipe(CONFIGS / "compound_text/cexpr.toml")
+    recipe = load_recipe(CONFIGS / "compound_text/cexpr.toml").recipe
     assert isinstance(recipe, CompoundTextRecipe)
     model = recipe.language_model
     assert (model.rank, model.alpha, model.dropout, model.rank_stabilised) == (8, 8, 0.05, True)
@@ -107,7 +108,7 @@ def test_a_mistake_ends_with_one_line(
 ) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(SMOKE.replace(old, new))
-    assert main(["--config", str(file), "--run", str(tmp_path / "run")]) == 2
+    assert main(["fit", "--config", str(file), "--run", str(tmp_path / "run")]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert message in error
@@ -117,7 +118,7 @@ def test_a_recipe_without_a_language_model_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(SMOKE.replace("[language_model]", "[optimiser_of_nothing]"))
     with pytest.raises(ConfigError, match=r"language_model|optimiser_of_nothing"):
-        load_method_recipe(file)
+        load_recipe(file)
 
 
 def test_every_rule_of_the_vote_is_scored_over_the_prompts_of_a_video() -> None:

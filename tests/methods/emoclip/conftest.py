@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tiny_clip import save_tiny_clip
+from tests.support.training.tiny_clip import save_tiny_clip
 from train.methods.emoclip.clip_towers import ClipTowers, open_clip
 
 

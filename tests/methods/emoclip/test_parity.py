@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.support.golden import Golden, assert_matches, load_golden
+from tests.support.training.golden import Golden, assert_matches, load_golden
 from train.methods.emoclip.loss import clip_contrastive_loss, contrastive_logits
 from train.methods.emoclip.model import DownstreamModel, TemporalTransformer, load_reference, zero_shot
 from train.metrics.classification import uar, war

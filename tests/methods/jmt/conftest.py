@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.audio_visual import CONFIGS, Finished, finish
+from tests.support.training.audio_visual import CONFIGS, Finished, finish
 
 
 @pytest.fixture(scope="session")

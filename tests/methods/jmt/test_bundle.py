@@ -12,8 +12,8 @@ from streamaffect import BundleError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.manifest import AUDIO_ENCODER, CLIP_ENCODER, CONTEXT_HEAD, FRAME_ENCODER, FUSION_HEAD
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
-from tests.support.audio_visual import Finished, streamed
 from tests.support.bundles import edit_manifest
+from tests.support.training.audio_visual import Finished, streamed
 
 
 def session(bundle: Bundle, role: str) -> onnxruntime.InferenceSession:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.plain_loops import (
+from tests.support.training.plain_loops import (
     Array,
     Weights,
     as_tensor,

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 import torch
 
-from tests.support.golden import assert_matches, load_golden
+from tests.support.training.golden import assert_matches, load_golden
 from train.methods.jmt.loss import jmt_ccc_loss
 from train.methods.jmt.model import IntraModalTransformer, JointMultimodalTransformer, load_reference
 from train.methods.jmt.series import series_ccc, smooth

@@ -8,7 +8,7 @@ import torch
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.runtime.manifest import CLIP_ENCODER, FRAME_ENCODER
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
-from tests.support.audio_visual import SHORT, Finished, changed, finish, streamed
+from tests.support.training.audio_visual import SHORT, Finished, changed, finish, streamed
 
 
 def test_the_stream_publishes_valence_and_arousal(finished: Finished) -> None:

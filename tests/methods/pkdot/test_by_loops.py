@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.plain_loops import Array, as_tensor, assert_equals_loops, rounded
+from tests.support.training.plain_loops import Array, as_tensor, assert_equals_loops, rounded
 from train.methods.pkdot.loss import pkdot_loss
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.support.golden import assert_matches, load_golden
+from tests.support.training.golden import assert_matches, load_golden
 from train.methods.pkdot.loss import anchor_columns, cosine_matrix, non_negative, pkdot_loss
 from train.methods.pkdot.model import PrivilegedFusion, load_reference
 from train.methods.pkdot.sinkhorn import sinkhorn_divergence

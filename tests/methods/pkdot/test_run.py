@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from streamaffect.runtime.bundle import load_bundle
-from tests.support.audio_visual import (
+from tests.support.training.audio_visual import (
     CONFIGS,
     SHORT,
     Finished,

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from train.bundle.declared import AFFECT
 from train.config import OptimiserConfig
-from train.methods.relational.model import AFFECT_SPREAD, EMOTIONS, AffectModel, ExportedHeads
+from train.methods.relational.model import AFFECT_SPREAD, EMOTION_HEAD, AffectModel, ExportedHeads
 from train.methods.relational.recipe import ClipConfig, LossConfig
 
 PLACES = ((0.0, 0.0), (0.8, 0.5), (-0.6, 0.4))
@@ -31,10 +31,10 @@ def test_affect_is_the_weighted_mean_of_the_direct_way_and_of_the_emotions(clips
     mixed, direct = model(0.25), model(0.0)
     direct.load_state_dict(mixed.state_dict())  # the share and the places are no weights
     answers, plain = mixed.answers(*clips), direct.answers(*clips)
-    placed = plain[EMOTIONS] @ torch.tensor(PLACES)
+    placed = plain[EMOTION_HEAD] @ torch.tensor(PLACES)
     assert torch.allclose(answers[AFFECT], 0.75 * plain[AFFECT] + 0.25 * placed, atol=1e-6)
     assert not torch.allclose(answers[AFFECT], plain[AFFECT], atol=1e-3)
-    for name in (EMOTIONS, AFFECT_SPREAD):
+    for name in (EMOTION_HEAD, AFFECT_SPREAD):
         assert torch.equal(answers[name], plain[name])
 
 
@@ -45,9 +45,9 @@ def test_the_share_takes_no_part_in_training(clips: tuple[Tensor, ...]) -> None:
 
 def test_the_graph_gives_the_answers(clips: tuple[Tensor, ...]) -> None:
     answers = model(0.25).answers(*clips)
-    affect, emotions = ExportedHeads(model(0.25), [AFFECT, EMOTIONS])(*clips)
+    affect, emotions = ExportedHeads(model(0.25), [AFFECT, EMOTION_HEAD])(*clips)
     assert torch.equal(affect, answers[AFFECT])
-    assert torch.equal(emotions, answers[EMOTIONS])
+    assert torch.equal(emotions, answers[EMOTION_HEAD])
 
 
 def test_a_recipe_cannot_place_emotions_that_it_does_not_learn() -> None:

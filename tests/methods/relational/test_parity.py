@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.support.golden import Golden, assert_matches, load_golden
+from tests.support.training.golden import Golden, assert_matches, load_golden
 from train.losses import ccc_loss, pairwise_similarity, relational_loss
 from train.metrics import regression as metrics
 from train.metrics.correlation import concordance, pearson

@@ -8,20 +8,21 @@ import pytest
 from streamaffect import load_bundle
 from streamaffect.affect.estimate import Estimator, Observation
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
-from tests.support.tiny_vision import save_tiny_vision
+from tests.support.training.tiny_vision import save_tiny_vision
 from train.cli import main
+from train.methods import registry
 from train.methods.relational.encoders import make_encoder
-from train.methods.relational.protocol.recipe import EncoderConfig, load_protocol
-from train.methods.relational.protocol.run import learn_norms_only
+from train.methods.relational.protocol.model import learn_norms_only
+from train.methods.relational.protocol.recipe import EncoderConfig
 from train.methods.relational.recipe import load_recipe
 
-RECIPES = Path(__file__).parents[3] / "configs" / "train"
+RECIPES = Path(__file__).parents[3] / "configs" / "train" / "relational"
 
 
 def recipe(folder: Path, kind: str) -> Path:
     """The smoke recipe with another encoder, and shorter."""
     model = save_tiny_vision(folder / "model", kind)
-    text = (RECIPES / "relational/smoke.toml").read_text().replace("generated = 512", "generated = 96")
+    text = (RECIPES / "smoke.toml").read_text().replace("generated = 512", "generated = 96")
     text = text.replace("epochs = 4", "epochs = 1").replace("epochs = 3", "epochs = 1")
     text = text.replace("batches_per_epoch = 30", "batches_per_epoch = 3")
     text = text.replace("widths = [8, 16, 16]\ndepths = [1, 1, 1]\n", "")
@@ -57,7 +58,7 @@ def test_only_norms_and_the_last_map_of_a_pretrained_encoder_learn_in_the_publis
 
 
 def test_a_protocol_takes_the_recipe_with_a_resnet_as_its_encoder() -> None:
-    published = load_protocol(RECIPES / "relational/amigos.toml")
+    published = registry.load_recipe(RECIPES / "amigos.toml").recipe
     encoder = EncoderConfig(recipe="resnet50.toml", learns="norms")
     frame = load_recipe(RECIPES / encoder.recipe).frame
     assert frame.pretrained is not None

@@ -9,8 +9,8 @@ from train.data.videos import read_people
 from train.errors import DataError
 from train.methods.relational.recipe import load_recipe
 
-RECIPES = Path(__file__).parents[3] / "configs" / "train"
-SMOKE = (RECIPES / "relational/smoke.toml").read_text()
+RECIPES = Path(__file__).parents[3] / "configs" / "train" / "relational"
+SMOKE = (RECIPES / "smoke.toml").read_text()
 
 
 @pytest.mark.parametrize("name", ["default.toml", "public.toml", "resnet50.toml", "smoke.toml"])
@@ -42,7 +42,7 @@ def test_a_missing_recipe_says_what_is_expected(tmp_path: Path) -> None:
 
 
 def test_no_person_of_the_default_split_is_in_two_parts() -> None:
-    people = read_people(RECIPES / "relational/default_people.csv")
+    people = read_people(RECIPES / "default_people.csv")
     assert {split for _, split in people.values()} == {"train", "valid", "report"}
 
 

@@ -1,9 +1,8 @@
 """The whole of training on drawn faces: fit, evaluate, export; and what comes out runs in the stream."""
 
-import os
+import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -11,33 +10,12 @@ import numpy as np
 import pytest
 
 from streamaffect import Bundle, analyze_image, load_bundle
+from tests.support.training.runs import CONFIGS, ENVIRONMENT, ROOT, command, train
 from train.bundle.source_statistics import read_statistics
+from train.cli import main
 from train.methods.relational.data.generated import generated_stills
 
-ROOT = Path(__file__).parents[3]
-SMOKE = ROOT / "configs" / "train" / "relational" / "smoke.toml"
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "train", *map(str, arguments)]
-
-
-@pytest.fixture(scope="module")
-def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run, made once for this file."""
-    folder = tmp_path_factory.mktemp("smoke")
-    done = subprocess.run(
-        command("fit", "--config", SMOKE, "--run", folder), cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
-@pytest.fixture(scope="module")
-def bundle(run_folder: Path) -> Bundle:
-    return load_bundle(run_folder / "bundle")
+SMOKE = CONFIGS / "relational" / "smoke.toml"
 
 
 @pytest.mark.slow
@@ -80,56 +58,52 @@ def test_statistics_of_what_was_trained_on_lie_beside_the_graphs(bundle: Bundle)
 
 
 @pytest.mark.slow
-def test_a_killed_run_continues_as_if_nothing_had_happened(run_folder: Path, tmp_path: Path) -> None:
-    arguments = ("fit", "--config", SMOKE, "--run", tmp_path / "killed")
+def test_a_finished_run_is_scored_and_exported_again_without_training(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [file for stage in ("frame", "clips") for file in (finished / stage).rglob("*") if file.is_file()]
+    before = [file.stat().st_mtime_ns for file in files], (finished / "report.json").read_text()
+    assert main(["evaluate", "--config", str(SMOKE), "--run", str(finished)]) == 0
+    arguments = ["--config", str(SMOKE), "--run", str(finished), "--export", str(tmp_path / "bundle")]
+    assert main(["export", *arguments]) == 0
+    assert "epoch" not in capsys.readouterr().out
+    assert ([file.stat().st_mtime_ns for file in files], (finished / "report.json").read_text()) == before
+    first, again = (load_bundle(folder).manifest for folder in (finished / "bundle", tmp_path / "bundle"))
+    assert again.graphs == first.graphs
+    assert again.heads == first.heads
+
+
+@pytest.mark.slow
+def test_a_killed_run_continues_as_if_nothing_had_happened(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--config", str(SMOKE), "--run", str(tmp_path / "killed"))
     with subprocess.Popen(
-        command(*arguments), cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+        command("fit", *arguments), cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:  # fmt: skip
         assert process.stdout is not None
         while not process.stdout.readline().startswith("epoch 2"):
             assert process.poll() is None
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
-    subprocess.run(command(*arguments), cwd=ROOT, env=ENVIRONMENT, capture_output=True, check=True)
-    for stage in ("frame", "clips"):
-        expected = (run_folder / stage / "metrics.jsonl").read_text()
-        assert (tmp_path / "killed" / stage / "metrics.jsonl").read_text() == expected
-
-
-def test_help_does_not_load_torch() -> None:
-    check = (
-        "import sys, train.cli\n"
-        "try: train.cli.main(['fit', '--help'])\n"
-        "except SystemExit: pass\n"
-        "sys.exit(3 if {'torch', 'cv2', 'numpy'} & set(sys.modules) else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=False)
+    for verb in ("evaluate", "export"):  # of what is not finished
+        assert main([verb, *arguments]) == 2
+        assert "of 3 epochs are trained; `python -m train fit` with the same recipe" in capsys.readouterr().err
+    done = train("fit", *arguments)
     assert done.returncode == 0, done.stderr
-    assert "--config" in done.stdout
-
-
-def test_a_missing_recipe_is_one_line_and_exit_code_two(tmp_path: Path) -> None:
-    done = subprocess.run(
-        command("fit", "--config", tmp_path / "none.toml"), cwd=ROOT, capture_output=True, text=True, check=False
+    for stage in ("frame", "clips"):
+        expected = (finished / stage / "metrics.jsonl").read_text()
+        assert (tmp_path / "killed" / stage / "metrics.jsonl").read_text() == expected
+    assert json.loads((tmp_path / "killed" / "report.json").read_text()) == json.loads(
+        (finished / "report.json").read_text()
     )
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
 
 
-def test_exporting_before_training_says_what_to_do(tmp_path: Path) -> None:
-    done = subprocess.run(
-        command("export", "--config", SMOKE, "--run", tmp_path), cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert "run `python -m train evaluate` first" in done.stderr
-    assert not (tmp_path / "bundle").exists()
-
-
-def test_a_recipe_on_data_needs_a_data_folder(tmp_path: Path) -> None:
-    recipe = ROOT / "configs" / "train" / "relational" / "default.toml"
-    arguments = command("fit", "--config", recipe, "--run", tmp_path / "run")
-    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "--data must name the folder" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_recipe_on_data_needs_a_data_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--config", str(CONFIGS / "relational" / "default.toml"), "--run", str(tmp_path / "run")]
+    for verb in ("fit", "prepare"):
+        assert main([verb, *arguments]) == 2
+        assert capsys.readouterr().err == (
+            "error: default.toml needs --data: the folder that holds ferplus/, lfw_faces/ and videos/, or clips.csv\n"
+        )

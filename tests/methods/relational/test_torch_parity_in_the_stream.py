@@ -24,10 +24,10 @@ from streamaffect.types import Estimate, ImageArray
 from tests.support.bundles import write_bundle
 from tests.support.clip_oracle import Geometry, OraclePrediction, predictions
 from train.bundle.declared import AFFECT
-from train.bundle.export import Trained, export_bundle
-from train.data.stills import EMOTIONS as EMOTION_NAMES
+from train.data.stills import EMOTIONS
+from train.methods.relational.bundle import Trained, export_bundle
 from train.methods.relational.calibrate import Quantiles
-from train.methods.relational.model import EMOTIONS, AffectModel
+from train.methods.relational.model import EMOTION_HEAD, AffectModel
 from train.methods.relational.recipe import load_recipe
 from train.models.frame_encoder import FrameEncoder
 
@@ -80,7 +80,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     encoder = FrameEncoder(DIM, widths=recipe.frame.widths, depths=recipe.frame.depths).eval()
     temporal = recipe.temporal
     model = AffectModel(
-        DIM, frames=recipe.clip.frames, past=recipe.context.past, emotions=len(EMOTION_NAMES),
+        DIM, frames=recipe.clip.frames, past=recipe.context.past, emotions=len(EMOTIONS),
         heads=temporal.heads, layers=temporal.layers, feedforward=temporal.feedforward,
     ).eval()  # fmt: skip
     stretch(encoder, model, recipe.clip.frames, look(load_bundle(write_bundle(folder / "crops"))))
@@ -145,7 +145,7 @@ def whole_video(track: Track, exported: Exported) -> WholeVideo:
         clips[torch.tensor([context.clips for context in contexts])],
         torch.tensor([context.valid for context in contexts]),
     )
-    return WholeVideo(made, heads[AFFECT].numpy(), heads[EMOTIONS].softmax(dim=1).numpy())
+    return WholeVideo(made, heads[AFFECT].numpy(), heads[EMOTION_HEAD].softmax(dim=1).numpy())
 
 
 def published(exported: Exported) -> dict[int, list[Estimate]]:
@@ -169,7 +169,7 @@ def test_every_published_estimate_equals_torch_on_the_whole_video(exported: Expo
         assert [estimate.pts_s for estimate in found] == [track.time_s[one.of] for one in expected.made]
         assert [estimate.refines is not None for estimate in found] == [one.is_refinement for one in expected.made]
         affect = np.array([(estimate.valence, estimate.arousal) for estimate in found])
-        shares = np.array([[estimate.outputs[EMOTIONS][name] for name in EMOTION_NAMES] for estimate in found])
+        shares = np.array([[estimate.outputs[EMOTION_HEAD][name] for name in EMOTIONS] for estimate in found])
         np.testing.assert_allclose(affect, expected.affect, atol=TOLERANCE, rtol=0)
         np.testing.assert_allclose(shares, expected.emotions, atol=TOLERANCE, rtol=0)
 

@@ -14,7 +14,8 @@ from engines.cli import main as engines
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.sources.demo import DEMO_CLIP
-from train.methods.command import load_method_recipe, main
+from train.cli import main
+from train.methods.registry import load_recipe
 from train.methods.stochastic_softmax.bundle import EVIDENCE_HEAD, EXPRESSION_HEAD, export_stochastic_softmax
 from train.methods.stochastic_softmax.model import VideoClassifier, make_network
 from train.methods.stochastic_softmax.pooling import pooling_weights
@@ -37,13 +38,13 @@ class Exported:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the finished smoke recipe."""
     folder = tmp_path_factory.mktemp("softmax") / "run"
-    assert main(["--config", str(SMOKE), "--run", str(folder)]) == 0
+    assert main(["fit", "--config", str(SMOKE), "--run", str(folder)]) == 0
     return folder
 
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["all stages inflated", "the last stage inflated"])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    recipe = load_method_recipe(SMOKE)
+    recipe = load_recipe(SMOKE).recipe
     assert isinstance(recipe, StochasticSoftmaxRecipe)
     recipe = msgspec.structs.replace(recipe, inflate_from=request.param, past=2, beta=3.0)
     torch.manual_seed(5)

@@ -5,10 +5,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.support.golden import Golden, assert_matches, load_golden
+from tests.support.training.golden import Golden, assert_matches, load_golden
 from train.data.sampling import ClipWeights
-from train.methods.stochastic_softmax.inflation import Inflation, inflate, inflate_weight
+from train.methods.stochastic_softmax.inflation import inflate, inflate_weight
 from train.methods.stochastic_softmax.pooling import FrameClassifier, SoftmaxPooling
+from train.methods.stochastic_softmax.recipe import Inflation
 
 TAGS = ["train", "long", "short"]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.support.golden import assert_matches, load_golden
+from tests.support.training.golden import assert_matches, load_golden
 from train.methods.subject_msda.loss import base_bandwidth, coral, mmd, rbf_kernels, select_pseudo_labels
 
 

@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from streamaffect.errors import ConfigError
-from train.convert import convert_checkpoint, main, select_part
+from train.cli import main
+from train.convert import convert_checkpoint
 
 
 class Touch:
@@ -28,8 +29,7 @@ def test_the_parts_of_a_data_parallel_checkpoint_become_dotted_names(tmp_path: P
     source, target = tmp_path / "fold.pth.tar", tmp_path / "fold.safetensors"
     torch.save({"epoch": 7, "neck": state}, source)
     assert convert_checkpoint(source, target) == ["neck.bias", "neck.weight"]
-    part = select_part(load_file(target), "neck")
-    assert torch.equal(part["weight"], neck.weight)
+    assert torch.equal(load_file(target)["neck.weight"], neck.weight)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fold.pth.tar", "fold.safetensors"]
 
 
@@ -62,16 +62,11 @@ def test_a_missing_file_and_an_empty_checkpoint_are_named(tmp_path: Path) -> Non
         convert_checkpoint(tmp_path / "empty.pt", tmp_path / "out.safetensors")
 
 
-def test_an_unknown_part_is_answered_with_those_that_exist() -> None:
-    with pytest.raises(ConfigError, match="no part 'tail'; they have head, neck"):
-        select_part({"neck.a": torch.zeros(1), "head.b": torch.zeros(1)}, "tail")
-
-
 def test_the_command_prints_the_names_or_one_line_that_says_what_is_wrong(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.save({"neck": {"weight": torch.zeros(2)}}, tmp_path / "fold.pt")
-    assert main([str(tmp_path / "fold.pt"), str(tmp_path / "out.safetensors")]) == 0
+    assert main(["convert", str(tmp_path / "fold.pt"), str(tmp_path / "out.safetensors")]) == 0
     assert capsys.readouterr().out == "neck.weight\n"
-    assert main([str(tmp_path / "none.pt"), str(tmp_path / "out.safetensors")]) == 2
+    assert main(["convert", str(tmp_path / "none.pt"), str(tmp_path / "out.safetensors")]) == 2
     assert capsys.readouterr().err.count("\n") == 1

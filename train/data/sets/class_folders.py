@@ -1,6 +1,6 @@
-"""Videos with one class each: folders of frames as in AFEW, and drawn videos that show their class for a moment only.
+"""Videos with one class each, as folders of frames, such as AFEW has them.
 
-ROOT/<split>/<class>/<video>/*.png    face crops, in the order of their names; jpg is read too
+ROOT/<split>/<class>/<video>/*.png    face crops, in the order of their names; other kinds of pictures are read too
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,7 @@ import numpy as np
 from streamaffect.types import ImageArray
 
 from ...errors import DataError
-
-PICTURES = (".png", ".jpg")
+from ..pictures import PICTURES
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from torch import Tensor
 from ...data.drawn_faces import EXPRESSIONS, LANDMARKS
 
 GENERIC = "generic"
-FACS_CODES = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 24, 25, 26, 43, 27, 16)  # by our unit number
 CODEBOOK: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {
         "Surprise": (0, 1, 3, 16, 18),

@@ -7,16 +7,14 @@ frame_encoder   that of another bundle, with whose features the model was traine
 clip_encoder    the leader's convolutions over the clip, read at its newest frame
 context_head    "compound", the classes of the newest frame with all other modalities absent, and "compound_video",
                 the mean of the probabilities over the clips of the context, the rule by which a video gets its class
-further graphs  `clip_encoder_<modality>`, features (N, T, C) → clip (N, W), for each follower; and `fusion_head`,
+further graphs  `clip_encoder_<modality>`, features (N, T, C) → clip (N, W), for each follower; and `modalities_head`,
                 which takes the clip vector of every modality by its name and `present` bool (N, M), in the order of
                 its inputs, and gives "compound". The stream does not run these; a reader that has the sound or the
                 words does
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -26,36 +24,27 @@ from streamaffect.runtime.manifest import (
     CLIP_ENCODER,
     CONTEXT_HEAD,
     FRAME_ENCODER,
-    SCHEMA,
     ClipSpec,
     ContextSpec,
     CropSpec,
-    GraphSpec,
-    HeadSpec,
     Manifest,
-    OutputSpec,
-    TrainingSpec,
 )
 
-from ...bundle.card import model_card
-from ...bundle.export import TracedGraph, write_bundle
+from ...bundle.declared import Declared, classes_head
+from ...bundle.graphs import Graph, TracedGraph, crop_examples, feature_examples, head_examples
+from ...bundle.writer import write_bundle
 from ...errors import DataError
-from ...loop.run_record import current_commit
 from ...models.frame_encoder import FrameEncoder
 from .model import LFAN
-
-if TYPE_CHECKING:
-    from .recipe import CompoundRecipe
+from .recipe import CompoundRecipe
 
 COMPOUND_HEAD, VIDEO_HEAD = "compound", "compound_video"
-FUSION_HEAD, PRESENT = "fusion_head", "present"
+MODALITIES_HEAD, PRESENT = "modalities_head", "present"
 RANDOM_CROP = CropSpec(size=48, margin=0.1, align="roll")
 
 
-def export_compound(model: LFAN, recipe: "CompoundRecipe", metrics: Mapping[str, float], target: Path) -> Manifest:
+def export_compound(model: LFAN, recipe: CompoundRecipe, metrics: Mapping[str, float], target: Path) -> Manifest:
     """Write the bundle to `target`, in place of the one that is there.
-
-    A file `notes.md` beside the bundle becomes part of its card.
 
     Raises:
         BundleError: `recipe.encoder` is no bundle. DataError: its features are not as wide as the leader's.
@@ -63,13 +52,20 @@ def export_compound(model: LFAN, recipe: "CompoundRecipe", metrics: Mapping[str,
     """
     model = model.cpu().eval()
     frame_encoder, crop, origin = _frame_encoder(recipe)
-    data = [recipe.data, origin]
-    return write_bundle(
-        {FRAME_ENCODER: frame_encoder, **_graphs(model, recipe)},
-        target,
-        lambda specs: _manifest(recipe, model, specs, metrics=dict(metrics), crop=crop, data=data),
-        lambda manifest: model_card(manifest, target.with_name("notes.md")),
+    context = ContextSpec(recipe.past, 0)
+    classes = [name.lower().replace(" ", "_") for name in recipe.emotions]
+    declared = Declared(
+        name=recipe.name,
+        licence=recipe.licence,
+        seed=recipe.seed,
+        data=[recipe.data, origin],
+        crop=crop,
+        clip=ClipSpec(model.receptive_field, recipe.period_s),
+        context=context,
+        heads=[classes_head(name, classes) for name in (COMPOUND_HEAD, VIDEO_HEAD)],
+        metrics=metrics,
     )
+    return write_bundle({FRAME_ENCODER: frame_encoder, **_graphs(model, recipe, context)}, declared.manifest, target)
 
 
 def follower_graph(modality: str) -> str:
@@ -77,7 +73,7 @@ def follower_graph(modality: str) -> str:
     return f"{CLIP_ENCODER}_{modality}"
 
 
-def _frame_encoder(recipe: "CompoundRecipe") -> tuple[TracedGraph | Path, CropSpec, str]:
+def _frame_encoder(recipe: CompoundRecipe) -> tuple[Graph, CropSpec, str]:
     """The graph, its crop, and where it comes from."""
     leader, width = next(iter(recipe.inputs.items()))
     if recipe.encoder:
@@ -88,32 +84,34 @@ def _frame_encoder(recipe: "CompoundRecipe") -> tuple[TracedGraph | Path, CropSp
         return bundle.graph_path(FRAME_ENCODER), bundle.manifest.crop, f"frame encoder of {bundle.manifest.label}"
     torch.manual_seed(recipe.seed)
     encoder = FrameEncoder(width, widths=(4,), depths=(1,))
-    crops = torch.randint(0, 256, (2, RANDOM_CROP.size, RANDOM_CROP.size, 3), dtype=torch.uint8)
-    return TracedGraph(encoder, {"crops": crops}, ["features"]), RANDOM_CROP, "frame encoder with random weights"
+    graph = TracedGraph(encoder, crop_examples(RANDOM_CROP.size), ["features"])
+    return graph, RANDOM_CROP, "frame encoder with random weights"
 
 
-def _graphs(model: LFAN, recipe: "CompoundRecipe") -> dict[str, TracedGraph | Path]:
-    """All but the frame encoder, each with two random rows to trace and to compare."""
-    generator = torch.Generator().manual_seed(0)
-    frames, (leader, *followers) = model.receptive_field, model.modalities
+def _graphs(model: LFAN, recipe: CompoundRecipe, context: ContextSpec) -> dict[str, Graph]:
+    """All but the frame encoder."""
+    leader, *followers = model.modalities
 
     def clip_encoder(name: str) -> TracedGraph:
-        features = torch.randn(2, frames, recipe.inputs[name], generator=generator)
-        return TracedGraph(_NewestFrame(model, name), {"features": features}, ["clip"])
+        features = feature_examples(model.receptive_field, recipe.inputs[name])
+        return TracedGraph(_NewestFrame(model, name), features, ["clip"])
 
-    clips = {name: torch.randn(2, width, generator=generator) for name, width in model.widths.items()}
-    context = torch.randn(2, recipe.past + 1, model.widths[leader], generator=generator)
-    valid = torch.ones(2, recipe.past + 1, dtype=torch.bool)
-    valid[1, : recipe.past] = False
-    present = torch.ones(2, len(clips), dtype=torch.bool)
-    present[1, 1:] = False
-    head = {"clip": context[:, -1].contiguous(), "context": context, "valid": valid}
+    head = head_examples(model.widths[leader], context)
     return {
         CLIP_ENCODER: clip_encoder(leader),
         CONTEXT_HEAD: TracedGraph(_LeaderAlone(model), head, [COMPOUND_HEAD, VIDEO_HEAD]),
         **{follower_graph(name): clip_encoder(name) for name in followers},
-        FUSION_HEAD: TracedGraph(_AllModalities(model), {**clips, PRESENT: present}, [COMPOUND_HEAD]),
+        MODALITIES_HEAD: TracedGraph(_AllModalities(model), _modality_examples(model), [COMPOUND_HEAD]),
     }
+
+
+def _modality_examples(model: LFAN) -> dict[str, Tensor]:
+    """Two rows of every modality's clip vector; in the second one the leader alone is present."""
+    generator = torch.Generator().manual_seed(0)
+    clips = {name: torch.randn(2, width, generator=generator) for name, width in model.widths.items()}
+    present = torch.ones(2, len(clips), dtype=torch.bool)
+    present[1, 1:] = False
+    return {**clips, PRESENT: present}
 
 
 class _NewestFrame(nn.Module):
@@ -161,29 +159,3 @@ class _AllModalities(nn.Module):
         *clips, present = inputs
         encoded = {name: clip.unsqueeze(1) for name, clip in zip(self.model.modalities, clips, strict=True)}
         return self.model.fuse(encoded, present.unsqueeze(1))[:, 0].softmax(dim=1)
-
-
-def _manifest(
-    recipe: "CompoundRecipe",
-    model: LFAN,
-    graphs: dict[str, GraphSpec],
-    *,
-    metrics: dict[str, object],
-    crop: CropSpec,
-    data: list[str],
-) -> Manifest:
-    shares = [OutputSpec(name.lower().replace(" ", "_"), (0.0, 1.0), "probability") for name in recipe.emotions]
-    return Manifest(
-        schema=SCHEMA,
-        name=recipe.name,
-        version="0.1",
-        licence=recipe.licence,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        crop=crop,
-        clip=ClipSpec(model.receptive_field, recipe.period_s),
-        context=ContextSpec(recipe.past, 0),
-        heads=[HeadSpec(name, "classification", shares) for name in (COMPOUND_HEAD, VIDEO_HEAD)],
-        graphs=graphs,
-        training=TrainingSpec(recipe.name, data, current_commit(Path(__file__).parent), recipe.seed),
-        metrics=metrics,
-    )

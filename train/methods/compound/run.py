@@ -1,15 +1,12 @@
-"""The recipe of compound emotions by features: frame logits from every modality, one class per video by vote."""
-
-from pathlib import Path
+"""A run of compound emotions by features: frame logits from every modality, one class per video by vote."""
 
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from ...errors import DataError
-from ...loop.fit import fit
-from ...loop.progress import Progress
+from streamaffect.errors import ConfigError
+
+from ...loop.context import Context, Report
 from ...loop.tensor_task import Batch, TensorTask
 from ...metrics.classification import macro_f1, war, weighted_f1
 from .bundle import export_compound
@@ -19,25 +16,44 @@ from .model import LFAN
 from .recipe import CompoundRecipe
 from .votes import Rule, video_classes
 
+PREPARED = "prepared"  # folder of a run
 RULES: tuple[Rule, ...] = ("majority", "mean_logits", "mean_probabilities")
 
 
-def run(
-    recipe: CompoundRecipe, root: Path | None, folder: Path, fabric: Fabric, progress: Progress
-) -> dict[str, float]:
+def run(recipe: CompoundRecipe, context: Context) -> Report:
     """Train, or go on from the newest checkpoint; returns the scores of the validation part.
 
-    Where there is a frame encoder for the leader, the bundle is written beside `folder`.
+    Where there is a frame encoder for the leader, a bundle is written.
 
     Raises ConfigError, DataError, TrainingError: encoder, data or bundle are not as they must be.
     """
+    root = context.data
     if recipe.data == "folds":
-        if root is None:
-            raise DataError(f"{recipe.name} needs --data: the folder that holds train.txt, val.txt and the videos")
-        prepared = folder.with_name("prepared")
-        prepare_features(recipe, root, prepared, progress.note)
-        root = prepared
+        prepare(recipe, context)
+        root = context.folder / PREPARED
     train, valid = (load_videos(recipe, root, part) for part in ("train", "val"))
+    average = train_fusion(recipe, train, valid, context)
+    scores = score(average, valid)
+    if recipe.encoder or recipe.data == "drawn":
+        context.export(lambda target: export_compound(average, recipe, scores, target))
+    return {**scores}
+
+
+def prepare(recipe: CompoundRecipe, context: Context) -> Report:
+    """Make the features of the faces in the videos of "folds", where that was not done before.
+
+    Raises ConfigError where the recipe's data need no preparation, DataError if they are not as described.
+    """
+    if recipe.data != "folds":
+        raise ConfigError(f"{context.recipe_file}: data = {recipe.data!r} needs no preparation; use `fit`")
+    root = context.data_folder("train.txt, val.txt and the videos")
+    with context.fabric.rank_zero_first():
+        prepare_features(recipe, root, context.folder / PREPARED, context.progress.note)
+    return {}
+
+
+def train_fusion(recipe: CompoundRecipe, train: FeatureVideos, valid: FeatureVideos, context: Context) -> LFAN:
+    """The averaged model after all epochs."""
     torch.manual_seed(recipe.seed)
     model = make_model(recipe)
     names = list(recipe.inputs)
@@ -54,12 +70,9 @@ def run(
         model, [*(train.sequences[name] for name in names), train.genuine, train.labels], losses,
         lambda module: score(module, valid), batch=recipe.optimiser.batch, seed=recipe.seed,
     )  # fmt: skip
-    average = fit(task, recipe.optimiser, folder, fabric=fabric, progress=progress)
+    average = context.fit(task, recipe.optimiser)
     assert isinstance(average, LFAN)
-    scores = score(average, valid)
-    if recipe.encoder or recipe.data == "drawn":
-        export_compound(average, recipe, scores, folder.with_name("bundle"))
-    return scores
+    return average
 
 
 def make_model(recipe: CompoundRecipe) -> LFAN:

@@ -16,10 +16,12 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
+from streamaffect.runtime.bundle import MANIFEST, Bundle, load_bundle
+from streamaffect.runtime.manifest import Manifest
 from streamaffect.text.spec import TextSpec
 
-from ...bundle.export import TracedGraph
-from ...bundle.extend import extend_bundle
+from ...bundle.graphs import TracedGraph
+from ...bundle.writer import CARD, taken_over, write_bundle
 from ...errors import TrainingError
 from .model import TextClassifier
 from .recipe import CompoundTextRecipe
@@ -38,7 +40,7 @@ def export_compound_text(
     *,
     classes: Sequence[str],
     scores: Mapping[str, float],
-) -> None:
+) -> Manifest:
     """Write the recipe's base bundle with the classifier to `target`, in place of what is there.
 
     Raises:
@@ -59,15 +61,29 @@ def export_compound_text(
         TEXT_CLASSIFIER, tuple(classes), TOKENIZER, recipe.max_tokens, int(tokenizer.pad_token_id), recipe.textualiser
     )
 
-    def declare(manifest: dict[str, Any]) -> None:
-        manifest["name"] = f"{manifest['name']}+{recipe.name}"
-        manifest["text"] = msgspec.to_builtins(spec)
-        manifest["metrics"] = manifest.get("metrics", {}) | {TEXT_CLASSIFIER: dict(scores)}
+    base = load_bundle(recipe.base or None)
+    text = {**_text_beside(base), "text": msgspec.to_builtins(spec)}
+    name = f"{base.manifest.name}+{recipe.name}"
+    metrics = base.manifest.metrics | {TEXT_CLASSIFIER: dict(scores)}
+    return write_bundle(
+        {**taken_over(base), TEXT_CLASSIFIER: graph},
+        lambda graphs: msgspec.structs.replace(base.manifest, name=name, graphs=graphs, metrics=metrics),
+        target,
+        card=lambda _: f"{_base_card(base)}\n{_card(recipe, classes)}\n",
+        files=_tokenizer_files(tokenizer),
+        more_keys=text,
+    )
 
-    extend_bundle(
-        Path(recipe.base) if recipe.base else None, target, {TEXT_CLASSIFIER: graph}, declare,
-        files=_tokenizer_files(tokenizer), card=_card(recipe, classes),
-    )  # fmt: skip
+
+def _text_beside(base: Bundle) -> dict[str, Any]:
+    """Keys of the base's manifest that this version does not know, as they are."""
+    content: dict[str, Any] = msgspec.json.decode((base.path / MANIFEST).read_bytes())
+    return {key: value for key, value in content.items() if key not in Manifest.__struct_fields__}
+
+
+def _base_card(base: Bundle) -> str:
+    file = base.path / CARD
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
 class _Probabilities(nn.Module):

@@ -1,6 +1,5 @@
 """Where the prompts of the text-based route come from: MELD, C-EXPR-DB, or faces and voices that are drawn."""
 
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -12,7 +11,7 @@ from ...data.sets.c_expr import CLASSES, OTHER, load_c_expr
 from ...data.sets.meld import CLASS_ORDERS, MeldPart, load_meld
 from ...data.text.face_windows import EXPRESSIONS
 from ...data.text.prompts import TextClip
-from ...errors import DataError
+from ...loop.context import Context
 from .recipe import CompoundTextRecipe
 
 Part = Literal["train", "val", "test"]
@@ -32,16 +31,14 @@ def class_names(recipe: CompoundTextRecipe) -> tuple[str, ...]:
     return (*CLASSES, OTHER) if recipe.other else CLASSES
 
 
-def load_clips(recipe: CompoundTextRecipe, root: Path | None, part: Part) -> list[TextClip]:
+def load_clips(recipe: CompoundTextRecipe, context: Context, part: Part) -> list[TextClip]:
     """The clips of one part; those of the class "Other" only where it is trained.
 
     Raises DataError if the data are missing or not as described.
     """
     if recipe.data == "drawn":
         return drawn_clips(recipe.drawn, seed=recipe.seed + ("train", "val", "test").index(part))
-    if root is None:
-        raise DataError(f"{recipe.name} needs --data: the folder of the data set; docs/methods/compound_text.md says "
-                        "what it holds")  # fmt: skip
+    root = context.data_folder("the data set, as docs/methods/compound_text.md says")
     if recipe.data == "meld":
         return load_meld(root, MELD_PARTS[part], recipe.class_order)
     clips = load_c_expr(root, recipe.fold, part, words_of=recipe.words_of)

@@ -8,41 +8,16 @@ no weights are read but safetensors.
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
-import msgspec
 import torch
 from torch import Tensor, nn
 
-from ...config import Count, Share
 from ...errors import TrainingError
 from ...models.quiet import quiet
+from .recipe import LanguageModelConfig
 
 HELP = "give the folder of a model in the format of transformers, with its tokenizer and weights as safetensors"
-
-
-class LanguageModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which language model, and what is learned on top of it. The defaults of the adapters are the published ones.
-
-    path:            folder of the model, relative to where the run is started, or a name of the local cache; "random"
-                     is a small one whose words are those of the training prompts
-    download:        a name may be fetched from the hub
-    dtype:           of the frozen weights
-    four_bit:        keep them in 4-bit NormalFloat with double quantisation, which needs an NVIDIA GPU and bitsandbytes
-    rank, alpha, dropout: of the adapters
-    rank_stabilised: scale by alpha / √rank in place of alpha / rank (Kalajdzievski 2023)
-    targets:         names of the layers that get an adapter; none: the library's choice for the model
-    """
-
-    path: str
-    download: bool = False
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    four_bit: bool = False
-    rank: Count = 8
-    alpha: Count = 8
-    dropout: Share = 0.05
-    rank_stabilised: bool = True
-    targets: tuple[str, ...] = ()
 
 
 class TextClassifier(nn.Module):

@@ -6,13 +6,36 @@ import msgspec
 
 from streamaffect.text.textualise import TextualiserConfig
 
-from ...config import Count, OptimiserConfig
+from ...config import Count, OptimiserConfig, Share
 from ...data.sets.c_expr import Context
 from ...data.sets.meld import ClassOrder
 from ...data.text.face_windows import WindowConfig
-from .model import LanguageModelConfig
 
 Number = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class LanguageModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which language model, and what is learned on top of it. The defaults of the adapters are the published ones.
+
+    path:            folder of the model, relative to where the run is started, or a name of the local cache; "random"
+                     is a small one whose words are those of the training prompts
+    download:        a name may be fetched from the hub
+    dtype:           of the frozen weights
+    four_bit:        keep them in 4-bit NormalFloat with double quantisation, which needs an NVIDIA GPU and bitsandbytes
+    rank, alpha, dropout: of the adapters
+    rank_stabilised: scale by alpha / √rank in place of alpha / rank (Kalajdzievski 2023)
+    targets:         names of the layers that get an adapter; none: the library's choice for the model
+    """
+
+    path: str
+    download: bool = False
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    four_bit: bool = False
+    rank: Count = 8
+    alpha: Count = 8
+    dropout: Share = 0.05
+    rank_stabilised: bool = True
+    targets: tuple[str, ...] = ()
 
 
 class CompoundTextRecipe(

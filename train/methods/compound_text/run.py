@@ -1,4 +1,4 @@
-"""The recipe of compound emotions by text: prompts of what is seen and heard, a language model, one class per video.
+"""A run of compound emotions by text: prompts of what is seen and heard, a language model, one class per video.
 
 runs/<recipe>/language_model/   the random model, where the recipe asks for one
 runs/<recipe>/classifier/       adapters and head as `peft` reads them, `classifier.json`
@@ -13,21 +13,19 @@ from typing import NamedTuple
 
 import msgspec
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ...data.sets.meld import has_part
 from ...data.text.prompts import Prompts, prompts_of
 from ...errors import DataError, TrainingError
-from ...loop.fit import fit
-from ...loop.progress import Progress
+from ...loop.context import Context, Report
 from ...metrics.classification import confusion, macro_f1, war, weighted_f1
 from ..compound.run import RULES
 from ..compound.votes import Videos, video_classes, without_last_class
 from .bundle import export_compound_text
 from .data import Part, class_names, load_clips
-from .model import LanguageModelConfig, TextClassifier, open_language_model, save_adapters
-from .recipe import CompoundTextRecipe
+from .model import TextClassifier, open_language_model, save_adapters
+from .recipe import CompoundTextRecipe, LanguageModelConfig
 from .task import PromptTask, Tokens, logits_of
 from .tiny_language_model import write_tiny_model
 
@@ -41,43 +39,37 @@ class Encoded(NamedTuple):
     tokens: Tokens
 
 
-def run(
-    recipe: CompoundTextRecipe, root: Path | None, folder: Path, fabric: Fabric, progress: Progress
-) -> dict[str, float]:
+def run(recipe: CompoundTextRecipe, context: Context) -> Report:
     """Train, or go on from the newest checkpoint; returns the scores of validation, and of a test if there is one.
 
     Raises DataError if the data are missing or not as described, TrainingError if the language model is.
     """
     _check(recipe)
-    parts: dict[Part, Prompts] = {part: _prompts(recipe, root, part) for part in _parts(recipe, root)}
+    parts: dict[Part, Prompts] = {part: _prompts(recipe, context, part) for part in _parts(recipe, context)}
     classes = class_names(recipe)
-    language_model = _language_model(recipe, parts["train"], folder.with_name("language_model"))
+    language_model = _language_model(recipe, parts["train"], context.folder / "language_model")
     torch.manual_seed(recipe.seed)
     classifier, tokenizer = open_language_model(language_model, classes)
     encoded = {
         part: Encoded(prompts, Tokens(prompts.texts, tokenizer, max_tokens=recipe.max_tokens))
         for part, prompts in parts.items()
     }
-    average = train_classifier(recipe, classifier, encoded, folder, fabric=fabric, progress=progress)
+    average = train_classifier(recipe, classifier, encoded, context)
     scores, votes = _scores(recipe, average, encoded)
-    if fabric.is_global_zero:
-        _write_classifier(recipe, average, language_model, folder.with_name("classifier"))
+    if context.is_first:
+        _write_classifier(recipe, average, language_model, context.folder / "classifier")
         counts = confusion(votes.guess, votes.labels, len(classes)).tolist()
         text = json.dumps({"classes": classes, "counts": counts}) + "\n"
-        folder.with_name("confusion.json").write_text(text, encoding="utf-8")
-        if recipe.graph:
-            export_compound_text(average, tokenizer, recipe, folder.with_name("bundle"), classes=classes, scores=scores)
-    return scores
+        (context.folder / "confusion.json").write_text(text, encoding="utf-8")
+    if recipe.graph:
+        context.export(
+            lambda target: export_compound_text(average, tokenizer, recipe, target, classes=classes, scores=scores)
+        )
+    return {**scores}
 
 
 def train_classifier(
-    recipe: CompoundTextRecipe,
-    classifier: TextClassifier,
-    encoded: dict[Part, Encoded],
-    folder: Path,
-    *,
-    fabric: Fabric,
-    progress: Progress,
+    recipe: CompoundTextRecipe, classifier: TextClassifier, encoded: dict[Part, Encoded], context: Context
 ) -> TextClassifier:
     """The averaged classifier after all epochs."""
     train, valid = encoded["train"], encoded["val"]
@@ -88,7 +80,7 @@ def train_classifier(
         batch=recipe.optimiser.batch, seed=recipe.seed, epoch_texts=recipe.epoch_prompts,
         pad_to=longest if recipe.pad_to == "data" else None,
     )  # fmt: skip
-    average = fit(task, recipe.optimiser, folder, fabric=fabric, progress=progress)
+    average = context.fit(task, recipe.optimiser)
     assert isinstance(average, TextClassifier)
     return average
 
@@ -153,15 +145,15 @@ def _check(recipe: CompoundTextRecipe) -> None:
         )
 
 
-def _parts(recipe: CompoundTextRecipe, root: Path | None) -> Sequence[Part]:
+def _parts(recipe: CompoundTextRecipe, context: Context) -> Sequence[Part]:
     """C-EXPR-DB's test list is its validation list, and says nothing new."""
-    has_test = recipe.data == "meld" and root is not None and has_part(root, "test")
+    has_test = recipe.data == "meld" and context.data is not None and has_part(context.data, "test")
     return ("train", "val", "test") if has_test else ("train", "val")
 
 
-def _prompts(recipe: CompoundTextRecipe, root: Path | None, part: Part) -> Prompts:
+def _prompts(recipe: CompoundTextRecipe, context: Context, part: Part) -> Prompts:
     kind = recipe.windows.train if part == "train" else recipe.windows.valid
-    prompts = prompts_of(load_clips(recipe, root, part), kind, recipe.windows, recipe.textualiser)
+    prompts = prompts_of(load_clips(recipe, context, part), kind, recipe.windows, recipe.textualiser)
     if not prompts.texts:
         raise DataError(f"{recipe.name}: the part '{part}' has no clip")
     return prompts

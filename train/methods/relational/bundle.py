@@ -18,10 +18,10 @@ from streamaffect.runtime.manifest import (
 from ...bundle.declared import AFFECT, Declared, affect_head, classes_head
 from ...bundle.graphs import Graph, TracedGraph, crop_examples, feature_examples, head_examples
 from ...bundle.writer import write_bundle
-from ...data.stills import EMOTIONS as EMOTION_NAMES
+from ...data.stills import EMOTIONS
 from .calibrate import LEVEL, Quantiles
 from .encoders import Encoder
-from .model import AFFECT_SPREAD, EMOTIONS, AffectModel, ExportedHeads
+from .model import AFFECT_SPREAD, EMOTION_HEAD, AffectModel, ExportedHeads
 from .recipe import Recipe
 
 
@@ -53,7 +53,7 @@ def export_bundle(trained: Trained, target: Path, recipe_name: str, card: Callab
 
 def _graphs(trained: Trained) -> dict[str, Graph]:
     recipe, dim = trained.recipe, trained.encoder.dim
-    names = [AFFECT, AFFECT_SPREAD, *([EMOTIONS] if _learned_emotions(recipe) else [])]
+    names = [AFFECT, AFFECT_SPREAD, *([EMOTION_HEAD] if _learned_emotions(recipe) else [])]
     heads = ExportedHeads(trained.model, names)
     return {
         FRAME_ENCODER: TracedGraph(trained.encoder, crop_examples(recipe.crop.size), ["features"]),
@@ -82,7 +82,7 @@ def _declared(trained: Trained, recipe_name: str) -> Declared:
         heads=[
             HeadSpec(AFFECT, "regression", affect.outputs, calibration=calibration),
             HeadSpec(AFFECT_SPREAD, "regression", spread),
-            *([classes_head(EMOTIONS, EMOTION_NAMES)] if _learned_emotions(recipe) else []),
+            *([classes_head(EMOTION_HEAD, EMOTIONS)] if _learned_emotions(recipe) else []),
         ],
         metrics=trained.metrics,
         abstain=AbstainSpec(recipe.abstain_below),

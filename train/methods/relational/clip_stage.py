@@ -18,7 +18,7 @@ from ...data.clips import ClipIndex
 from ...loop.fit import Part
 from ...losses import ccc_loss, relational_loss
 from .frame_stage import device_of
-from .model import AFFECT_SPREAD, EMOTIONS, AffectModel
+from .model import AFFECT_SPREAD, EMOTION_HEAD, AffectModel
 from .recipe import LossConfig
 
 CLIPS_AT_ONCE = 4096  # all clips of a corpus together would take gigabytes
@@ -27,7 +27,7 @@ FEATURE_NOISE = 0.05  # of the standard deviation: camera noise between the fram
 
 
 @dataclass(frozen=True, slots=True)
-class ClipSet:
+class CachedClips:
     """Labelled clips over cached features.
 
     views:    versions of the same N features (N, D), one augmentation each
@@ -64,7 +64,7 @@ class ClipTask:
     def __init__(
         self,
         model: AffectModel,
-        sets: list[ClipSet],
+        sets: list[CachedClips],
         shares: list[float],
         loss: LossConfig,
         held_out: Callable[[AffectModel], dict[str, float]],
@@ -99,7 +99,7 @@ class ClipTask:
         errors = (heads[AFFECT].detach() - batch.affect).abs()
         spread = heads[AFFECT_SPREAD]
         return {
-            "cross_entropy": weight.cross_entropy * F.cross_entropy(heads[EMOTIONS], batch.emotions),
+            "cross_entropy": weight.cross_entropy * F.cross_entropy(heads[EMOTION_HEAD], batch.emotions),
             "ccc": weight.ccc * ccc_loss(heads[AFFECT], batch.affect),
             "mse": weight.mse * F.mse_loss(heads[AFFECT], batch.affect),
             "relational": weight.relational * relational_loss(query, batch.affect, centre_labels=True),
@@ -129,7 +129,7 @@ def predict_clips(model: AffectModel, features: Tensor, index: ClipIndex) -> dic
     return {name: rows.cpu() for name, rows in model.answers(clips, clips[context], valid).items()}
 
 
-def _draw(clips: ClipSet, count: int, past: int, generator: np.random.Generator) -> ClipBatch:
+def _draw(clips: CachedClips, count: int, past: int, generator: np.random.Generator) -> ClipBatch:
     rows = generator.choice(len(clips.index), count, p=clips.weights / clips.weights.sum())
     different, context = np.unique(clips.index.context[rows], return_inverse=True)
     frames = clips.index.samples[different]  # (M, T)

@@ -11,13 +11,13 @@ from ...bundle.declared import AFFECT
 from ...data.clips import ClipIndex, index_sequence, index_stills, join
 from ...data.videos import LabelledVideo
 from ...metrics.regression import bootstrap_interval, ccc, pcc
-from .calibrate import Quantiles, conformal_quantiles, coverage
+from .calibrate import OUTPUTS, Quantiles, conformal_quantiles, coverage
 from .clip_stage import predict_clips
 from .data.corpus import Corpus, HeldOut
 from .data.sources import video_stills
 from .encoders import Encoder
 from .features import plain_features, still_features
-from .model import AFFECT_SPREAD, EMOTIONS, AffectModel
+from .model import AFFECT_SPREAD, EMOTION_HEAD, AffectModel
 from .recipe import Recipe
 from .scores import score_stills
 
@@ -61,7 +61,7 @@ def held_out_scores(stills: StillFeatures, clips: VideoFeatures) -> Callable[[Af
 
     def score(model: AffectModel) -> dict[str, float]:
         heads = predict_held_out(model, stills)
-        scores = score_stills(stills.held_out, heads[EMOTIONS], heads[AFFECT])
+        scores = score_stills(stills.held_out, heads[EMOTION_HEAD], heads[AFFECT])
         return scores | clip_scores(clips, predict_clips(model, clips.features, clips.index)[AFFECT])
 
     return score
@@ -108,7 +108,7 @@ def final_report(
     people = [video.person for video in reported.videos for _ in video.pictures]
     odd = slice(1, None, 2)
     return {
-        "stills": _rounded(score_stills(stills.held_out, averaged[EMOTIONS], averaged[AFFECT])),
+        "stills": _rounded(score_stills(stills.held_out, averaged[EMOTION_HEAD], averaged[AFFECT])),
         "stills_ccc_95": _interval(averaged[AFFECT], truth, [str(row) for row in range(len(truth))]),
         "stills_count": len(truth),
         "clips": _rounded(clip_scores(reported, moving[AFFECT])),
@@ -131,9 +131,7 @@ def _interval(pred: Tensor, truth: Tensor, groups: list[str]) -> dict[str, list[
         return {}
     found = bootstrap_interval(ccc, pred, truth, groups, resamples=300)
     pairs = zip(found.low.tolist(), found.high.tolist(), strict=True)
-    return {
-        name: [round(low, 3), round(high, 3)] for name, (low, high) in zip(("valence", "arousal"), pairs, strict=True)
-    }
+    return {name: [round(low, 3), round(high, 3)] for name, (low, high) in zip(OUTPUTS, pairs, strict=True)}
 
 
 def _rounded(values: dict[str, float]) -> dict[str, float]:

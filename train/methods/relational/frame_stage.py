@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from streamaffect.errors import ConfigError
 from ...data.augment import apply_view, draw_view, place, plain
 from ...data.guidance import GUIDES
 from ...data.stills import EMOTIONS, Stills, epoch_order
+from ...loop.checkpoint import load_newest
 from ...loop.fit import Part
 from ...losses import ccc_loss
 from .data.corpus import HeldOut
@@ -23,6 +25,7 @@ from .encoders import encode_pictures, make_encoder
 from .recipe import FrameConfig
 from .scores import score_stills
 
+FRAMES = "frame"  # folder of a run
 LEAST_STD = 1e-3  # of a guide; below it the guide is constant
 AHEAD = 3  # batches that are augmented before they are needed
 
@@ -167,6 +170,11 @@ def _known_mse(pred: Tensor, truth: Tensor) -> Tensor:
     squared = (pred - truth.nan_to_num()).square() * known
     total: Tensor = squared.sum() / known.sum().clamp(min=1)
     return total
+
+
+def load_trained(model: FrameModel, run: Path) -> None:
+    """Fill `model` with what stage 1 of another run has learned. Raises TrainingError where that has no checkpoint."""
+    load_newest(run / FRAMES, model)
 
 
 def device_of(model: nn.Module) -> torch.device:

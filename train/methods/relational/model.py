@@ -10,7 +10,7 @@ from ...bundle.declared import AFFECT
 from ...models.relational import ClipEncoder, ContextHead
 
 SMALLEST_SPREAD = 0.01
-AFFECT_SPREAD, EMOTIONS = "affect_spread", "emotions"
+AFFECT_SPREAD, EMOTION_HEAD = "affect_spread", "emotions"  # names of heads
 
 
 class AffectModel(nn.Module):
@@ -61,15 +61,16 @@ class AffectModel(nn.Module):
         return {
             AFFECT: out[:, :2],
             AFFECT_SPREAD: F.softplus(out[:, 2:4]) + SMALLEST_SPREAD,
-            EMOTIONS: out[:, 4:],
+            EMOTION_HEAD: out[:, 4:],
         }
 
     def answers(self, clip: Tensor, context: Tensor, valid: Tensor) -> dict[str, Tensor]:
         """As `heads`, but what a user is told: emotions are probabilities, and affect takes its share from them."""
         answers = self.heads(clip, context, valid)
-        answers[EMOTIONS] = torch.softmax(answers[EMOTIONS], dim=1)
+        answers[EMOTION_HEAD] = torch.softmax(answers[EMOTION_HEAD], dim=1)
         if self.circumplex_share > 0:
-            answers[AFFECT] = torch.lerp(answers[AFFECT], answers[EMOTIONS] @ self.circumplex, self.circumplex_share)
+            placed = answers[EMOTION_HEAD] @ self.circumplex
+            answers[AFFECT] = torch.lerp(answers[AFFECT], placed, self.circumplex_share)
         return answers
 
 

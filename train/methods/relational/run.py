@@ -29,28 +29,25 @@ from ...data.prepare import prepare_videos
 from ...data.sets.ferplus import CIRCUMPLEX
 from ...data.sets.ferplus_published import pack_published
 from ...data.stills import EMOTIONS, Stills
-from ...errors import TrainingError
-from ...loop.checkpoint import latest_checkpoint, load_average
 from ...loop.context import Context, Report
 from ...loop.ema import average_into
 from ...loop.report import write_report
 from ...models.frame_encoder import FrameEncoder
 from .bundle import Trained, export_bundle
 from .calibrate import Quantiles
-from .clip_stage import ClipSet, ClipTask, clip_vectors
-from .data.corpus import Corpus, data_folder, load_corpus, to_prepare, with_video_frames
+from .clip_stage import CachedClips, ClipTask, clip_vectors
+from .data.corpus import HELD, PREPARED, Corpus, load_corpus, to_prepare, with_video_frames
 from .data.sources import video_stills
 from .encoders import Encoder
 from .evaluate import calibrated, encode_videos, final_report, held_out_scores, predict_held_out, validation_features
 from .features import augmented_features, cached, plain_features
-from .frame_stage import FrameModel, FrameTask, plain_crops
+from .frame_stage import FRAMES, FrameModel, FrameTask, load_trained, plain_crops
 from .from_bundle import load_exported_encoder
-from .model import EMOTIONS as EMOTION_HEAD
-from .model import AffectModel
+from .model import EMOTION_HEAD, AffectModel
 from .recipe import Recipe
 
 FAST_LAYOUT = torch.channels_last  # convolutions in bfloat16 run on matrix units only in this layout
-PREPARED, FRAMES, CLIPS = "prepared", "frame", "clips"  # folders of a run
+CLIPS = "clips"  # folder of a run
 UNFOLDED_WITH = 512  # pictures that a bundle's encoder gets its normalisation back from
 
 
@@ -63,9 +60,9 @@ def run(recipe: Recipe, context: Context) -> Report:
     if context.trains:
         prepare(recipe, context)
         work.fit()
-        context.leave()
-        if not context.is_first:
-            return {}
+    context.leave()
+    if not context.is_first:
+        return {}
     report = work.evaluate()
     context.export(lambda target: work.export(report, target))
     return report
@@ -73,11 +70,11 @@ def run(recipe: Recipe, context: Context) -> Report:
 
 def prepare(recipe: Recipe, context: Context) -> Report:
     """Pack published tables and cut the faces of the recipe's videos, where that was not done before."""
-    note, people = context.progress.note, context.beside(recipe.data.people)
+    note = context.progress.note
     with context.fabric.rank_zero_first():
-        if recipe.data.kind == "faces" and (told := pack_published(data_folder(context.data))) is not None:
+        if recipe.data.kind == "faces" and (told := pack_published(context.data_folder(HELD))) is not None:
             note("ferplus", told)
-        plan = to_prepare(recipe, people, context.data)
+        plan = to_prepare(recipe, context)
         if plan.videos:
             on_done = context.progress.videos(len(plan.videos))
             shards = context.folder / PREPARED
@@ -106,8 +103,7 @@ class Run:
     @cached_property
     def corpus(self) -> Corpus:
         """All data; loading takes some seconds."""
-        people = self.context.beside(self.recipe.data.people)
-        return load_corpus(self.recipe, people, self.context.data, self.folder / PREPARED)
+        return load_corpus(self.recipe, self.context)
 
     def fit(self) -> None:
         """Train both stages, each from its newest checkpoint."""
@@ -166,7 +162,7 @@ class Run:
     def frame_encoder(self) -> Encoder:
         """The finished encoder of stage 1; raises TrainingError where there is none."""
         frame = FrameModel(self.recipe.frame)
-        load_average(_newest(self.folder / FRAMES), frame)
+        self.context.load(frame, self.recipe.frame.optimiser, FRAMES)
         if self.recipe.frame.keep_start > 0:
             start = FrameModel(self.recipe.frame)
             self._start(start)
@@ -188,7 +184,7 @@ class Run:
         """Fill a new model with the weights of a finished run, or its encoder with that of a bundle."""
         folder = Path(self.recipe.frame.start_from)
         if not (folder / MANIFEST).is_file():
-            load_average(_newest(folder / FRAMES), model)
+            load_trained(model, folder)
             return
         if not isinstance(model.encoder, FrameEncoder):
             raise ConfigError(
@@ -215,7 +211,7 @@ class Run:
         )
         self.context.fit(task, settings.optimiser, CLIPS)
 
-    def clip_sets(self, encoder: Encoder) -> list[ClipSet]:
+    def clip_sets(self, encoder: Encoder) -> list[CachedClips]:
         """What stage 2 learns from, stills and videos, with features made once and then read from the run's folder."""
         recipe, corpus = self.recipe, self.corpus
         frames = video_stills(corpus.videos, recipe.crop)
@@ -260,19 +256,12 @@ class Run:
 
     def _trained(self) -> tuple[Encoder, AffectModel]:
         model = self.affect_model(past=self.recipe.context.past)
-        load_average(_newest(self.folder / CLIPS), model)
+        self.context.load(model, self.recipe.temporal.optimiser, CLIPS)
         return self.frame_encoder(), model.eval()
 
 
-def _newest(folder: Path) -> Path:
-    checkpoint = latest_checkpoint(folder)
-    if checkpoint is None:
-        raise TrainingError(f"{folder}: has no checkpoint; run `python -m train fit` first")
-    return checkpoint
-
-
-def _clip_set(views: list[torch.Tensor], index: ClipIndex, stills: Stills, weights: np.ndarray) -> ClipSet:
-    return ClipSet(views, index, torch.from_numpy(stills.emotions), torch.from_numpy(stills.affect), weights)
+def _clip_set(views: list[torch.Tensor], index: ClipIndex, stills: Stills, weights: np.ndarray) -> CachedClips:
+    return CachedClips(views, index, torch.from_numpy(stills.emotions), torch.from_numpy(stills.affect), weights)
 
 
 def _equal_shares(sequences: list[int]) -> np.ndarray:

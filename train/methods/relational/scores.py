@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ...metrics.classification import uar, war
 from ...metrics.regression import ccc
 from .data.corpus import HeldOut
 
@@ -16,11 +17,4 @@ def score_stills(held_out: HeldOut, emotions: Tensor, affect: Tensor) -> dict[st
     clear = torch.from_numpy(held_out.is_clear)
     truth = torch.from_numpy(held_out.stills.emotions).argmax(dim=1)[clear]
     guess = emotions.argmax(dim=1)[clear]
-    accuracy = float((guess == truth).float().mean())
-    return {"accuracy": accuracy, "mean_recall": mean_recall(guess, truth)} | scores
-
-
-def mean_recall(guess: Tensor, truth: Tensor) -> float:
-    """Mean over the classes that occur of the share that is recognised."""
-    recalls = [(guess[truth == label] == label).float().mean() for label in sorted(set(truth.tolist()))]
-    return float(torch.stack(recalls).mean())
+    return {"accuracy": float(war(guess, truth)), "mean_recall": float(uar(guess, truth))} | scores

@@ -12,9 +12,7 @@ In evaluation clips begin at every frame; in the stream they follow one another 
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -23,63 +21,64 @@ from streamaffect.runtime.manifest import (
     CLIP_ENCODER,
     CONTEXT_HEAD,
     FRAME_ENCODER,
-    SCHEMA,
     ClipSpec,
     ContextSpec,
     CropSpec,
-    GraphSpec,
     HeadSpec,
     Manifest,
     OutputSpec,
-    TrainingSpec,
 )
 
-from ...bundle.card import model_card
-from ...bundle.export import TracedGraph, write_bundle
-from ...loop.run_record import current_commit
+from ...bundle.declared import Declared, classes_head
+from ...bundle.graphs import Graph, TracedGraph, crop_examples, feature_examples, head_examples
+from ...bundle.writer import write_bundle
 from ...models.frame_encoder import grey
 from .model import VideoClassifier
 from .pooling import clip_scores, pooling_weights
-
-if TYPE_CHECKING:
-    from .recipe import StochasticSoftmaxRecipe
+from .recipe import StochasticSoftmaxRecipe
 
 EXPRESSION_HEAD, EVIDENCE_HEAD = "expressions", "evidence"
 
 
 def export_stochastic_softmax(
-    network: VideoClassifier, recipe: "StochasticSoftmaxRecipe", metrics: Mapping[str, float], target: Path
+    network: VideoClassifier, recipe: StochasticSoftmaxRecipe, metrics: Mapping[str, float], target: Path
 ) -> Manifest:
     """Write the bundle to `target`, in place of the one that is there.
 
     The head "evidence" says how much each clip of the context counted, newest first: the pooling's weights, averaged
-    over the classes by their probability. A file `notes.md` beside the bundle becomes part of its card.
+    over the classes by their probability.
 
     Raises:
         TrainingError: a graph computes something else than the network it was made from, or the result does not load.
     """
-    generator = torch.Generator().manual_seed(0)
     network = network.cpu().eval()
-    crops = torch.randint(0, 256, (2, recipe.size, recipe.size, 3), dtype=torch.uint8, generator=generator)
+    crops, context = crop_examples(recipe.size), ContextSpec(recipe.past, 0)
     frame_encoder = _Frames(network)
     with torch.no_grad():
-        feature = frame_encoder(crops)
-    features = torch.randn(2, recipe.frames, feature.shape[1], generator=generator)
-    context = torch.randn(2, recipe.past + 1, len(recipe.classes), generator=generator)
-    valid = torch.ones(2, recipe.past + 1, dtype=torch.bool)
-    valid[1, : recipe.past] = False
-    head = {"clip": context[:, -1].contiguous(), "context": context, "valid": valid}
-    graphs = {
-        FRAME_ENCODER: TracedGraph(frame_encoder, {"crops": crops}, ["features"]),
-        CLIP_ENCODER: TracedGraph(_ClipScores(network), {"features": features}, ["clip"]),
-        CONTEXT_HEAD: TracedGraph(_Pooled(recipe.beta), head, [EXPRESSION_HEAD, EVIDENCE_HEAD]),
+        width = frame_encoder(crops["crops"]).shape[1]
+    graphs: dict[str, Graph] = {
+        FRAME_ENCODER: TracedGraph(frame_encoder, crops, ["features"]),
+        CLIP_ENCODER: TracedGraph(_ClipScores(network), feature_examples(recipe.frames, width), ["clip"]),
+        CONTEXT_HEAD: TracedGraph(
+            _Pooled(recipe.beta), head_examples(len(recipe.classes), context), [EXPRESSION_HEAD, EVIDENCE_HEAD]
+        ),
     }
-    return write_bundle(
-        graphs,
-        target,
-        lambda specs: _manifest(recipe, specs, dict(metrics)),
-        lambda manifest: model_card(manifest, target.with_name("notes.md")),
+    clips = ["newest", *(f"{age}_before" for age in range(1, recipe.past + 1))]
+    declared = Declared(
+        name=recipe.name,
+        licence=recipe.licence,
+        seed=recipe.seed,
+        data=[recipe.data],
+        crop=CropSpec(recipe.size, recipe.margin, "roll"),
+        clip=ClipSpec(recipe.frames, recipe.period_s),
+        context=context,
+        heads=[
+            classes_head(EXPRESSION_HEAD, [name.lower() for name in recipe.classes]),
+            HeadSpec(EVIDENCE_HEAD, "regression", [OutputSpec(name, (0.0, 1.0), "share") for name in clips]),
+        ],
+        metrics=metrics,
     )
+    return write_bundle(graphs, declared.manifest, target)
 
 
 class _Frames(nn.Module):
@@ -118,25 +117,3 @@ class _Pooled(nn.Module):
         probabilities = torch.softmax((scores * weights).sum(dim=2), dim=1)
         evidence = (weights * probabilities.unsqueeze(2)).sum(dim=1)
         return probabilities, evidence.flip(1)
-
-
-def _manifest(recipe: "StochasticSoftmaxRecipe", graphs: dict[str, GraphSpec], metrics: dict[str, object]) -> Manifest:
-    shares = [OutputSpec(name.lower(), (0.0, 1.0), "probability") for name in recipe.classes]
-    clips = ["newest", *(f"{age}_before" for age in range(1, recipe.past + 1))]
-    return Manifest(
-        schema=SCHEMA,
-        name=recipe.name,
-        version="0.1",
-        licence=recipe.licence,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        crop=CropSpec(recipe.size, recipe.margin, "roll"),
-        clip=ClipSpec(recipe.frames, recipe.period_s),
-        context=ContextSpec(recipe.past, 0),
-        heads=[
-            HeadSpec(EXPRESSION_HEAD, "classification", shares),
-            HeadSpec(EVIDENCE_HEAD, "regression", [OutputSpec(name, (0.0, 1.0), "share") for name in clips]),
-        ],
-        graphs=graphs,
-        training=TrainingSpec(recipe.name, [recipe.data], current_commit(Path(__file__).parent), recipe.seed),
-        metrics=metrics,
-    )

@@ -1,12 +1,11 @@
 """What temporal stochastic softmax learns from: folders of videos with one class each, or drawn videos."""
 
-from pathlib import Path
-
 import numpy as np
 
 from ...data.drawn_faces import EXPRESSIONS, draw_faces
 from ...data.sets.class_folders import ClassVideo, load_class_folders
 from ...errors import DataError
+from ...loop.context import Context
 from .recipe import StochasticSoftmaxRecipe
 
 NEUTRAL = EXPRESSIONS.index("Neutral")
@@ -28,7 +27,7 @@ def drawn_videos(count: int, size: int, frames: int, *, apex: float, seed: int) 
     return videos
 
 
-def load_videos(recipe: StochasticSoftmaxRecipe, root: Path | None) -> tuple[list[ClassVideo], list[ClassVideo]]:
+def load_videos(recipe: StochasticSoftmaxRecipe, context: Context) -> tuple[list[ClassVideo], list[ClassVideo]]:
     """The videos to train on, and those to score. Raises DataError if they are missing or not as described."""
     if recipe.data == "drawn":
         if recipe.classes != list(EXPRESSIONS[:-1]):
@@ -37,8 +36,7 @@ def load_videos(recipe: StochasticSoftmaxRecipe, root: Path | None) -> tuple[lis
             drawn_videos(recipe.drawn, recipe.size, recipe.drawn_frames, apex=recipe.apex, seed=recipe.seed),
             drawn_videos(recipe.drawn, recipe.size, recipe.drawn_frames, apex=recipe.apex, seed=recipe.seed + 1),
         )
-    if root is None:
-        raise DataError(f"{recipe.name} needs --data: the folder that holds train/ and val/")
+    root = context.data_folder("train/ and val/")
     return (
         load_class_folders(root, "train", recipe.classes, recipe.size),
         load_class_folders(root, "val", recipe.classes, recipe.size),

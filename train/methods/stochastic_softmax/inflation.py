@@ -5,13 +5,10 @@ published by Ayral et al. 2021; "centre" puts it into the middle tap, so that ea
 joins frames: time keeps its length throughout.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
-Inflation = Literal["average", "centre"]
-TimePadding = Literal["zeros", "replicate"]
+from .recipe import Inflation, TimePadding
 
 
 def inflate(

@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ...errors import DataError
-from .inflation import Inflation, TimePadding, inflate
+from .inflation import inflate
 from .pooling import FrameClassifier, PooledScores, SoftmaxPooling
-from .recipe import PIXEL_MEAN, PIXEL_STD, StochasticSoftmaxRecipe
+from .recipe import PIXEL_MEAN, PIXEL_STD, Inflation, StochasticSoftmaxRecipe, TimePadding
 
 _PICTURES = "features."  # where published 2D networks of this kind keep their convolutions
 

@@ -2,7 +2,7 @@
 
 Ayral, Pedersoli, Bacon & Granger, "Temporal Stochastic Softmax for 3D CNNs", WACV 2021. Scores of frames become scores
 of all clips of F consecutive frames; each class then averages its clip scores with weights that are a softmax over
-time of the same scores. `train.data.clip_weights` draws training clips from the same distribution.
+time of the same scores. `train.data.sampling` draws training clips from the same distribution.
 """
 
 from typing import NamedTuple

@@ -6,7 +6,9 @@ import msgspec
 
 from ...config import Count, OptimiserConfig, Positive, Share
 from ...data.augment import AugmentConfig
-from .inflation import Inflation, TimePadding
+
+Inflation = Literal["average", "centre"]
+TimePadding = Literal["zeros", "replicate"]
 
 PIXEL_MEAN, PIXEL_STD = 110.0, 60.0
 

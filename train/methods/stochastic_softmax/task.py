@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from streamaffect.types import ImageArray
 
 from ...data.augment import apply_view, draw_view
-from ...data.clip_weights import ClipWeights
+from ...data.sampling.clip_weights import ClipWeights
 from ...data.sets.class_folders import ClassVideo
 from ...loop.fit import Part
 from ...metrics.classification import uar, war
@@ -35,7 +35,7 @@ class SampledVideos(nn.Module):
     def __init__(self, network: VideoClassifier, weights: ClipWeights) -> None:
         super().__init__()
         self.network = network
-        self.register_buffer("clip_weights", _flat(weights))
+        self.register_buffer("clip_weights", weights.flat())
 
     def forward(self, videos: Tensor) -> tuple[Tensor, Tensor]:
         """As the network."""
@@ -70,7 +70,7 @@ class ClipSamplingTask:
 
     def batches(self, epoch: int, first: int, part: Part) -> Iterator[ClipBatch]:
         """Videos by seed and epoch; starts as the weights are when a batch is asked for."""
-        _restore(self._sampler, self.model.get_buffer("clip_weights"))
+        self._sampler.load_flat(self.model.get_buffer("clip_weights"))
         order = np.random.default_rng([self._recipe.seed, epoch]).permutation(len(self._train))
         size = self._recipe.optimiser.batch
         device = next(self.model.parameters()).device
@@ -88,7 +88,7 @@ class ClipSamplingTask:
         own = scores.detach()[torch.arange(len(batch.labels)), batch.labels, 0]
         for video, start, score in zip(batch.videos, batch.starts, own.tolist(), strict=True):
             self._sampler.update(video, start, score, batch.epoch)
-        self.model.get_buffer("clip_weights").copy_(_flat(self._sampler))
+        self.model.get_buffer("clip_weights").copy_(self._sampler.flat())
         return {"likelihood": F.nll_loss(log_probs, batch.labels)}
 
     def validate(self, model: nn.Module) -> dict[str, float]:
@@ -105,17 +105,6 @@ class ClipSamplingTask:
             pictures = np.stack([apply_view(picture, view, self._recipe.size, generator) for picture in pictures])
         frames = torch.from_numpy(pictures)
         return F.pad(frames, (0, 0, 0, 0, 0, self._recipe.frames - len(frames)))
-
-
-def _flat(weights: ClipWeights) -> Tensor:
-    """All weights of all videos, one after the other."""
-    return torch.cat(list(weights.state_dict().values()))
-
-
-def _restore(weights: ClipWeights, flat: Tensor) -> None:
-    state = weights.state_dict()
-    parts = torch.split(flat.cpu(), [len(part) for part in state.values()])
-    weights.load_state_dict(dict(zip(state, parts, strict=True)))
 
 
 LONGEST_VIDEO = 999  # frames that are scored at once, as published; of longer videos the middle

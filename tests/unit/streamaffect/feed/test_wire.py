@@ -60,6 +60,36 @@ def test_a_value_changes_by_half_a_millionth_at_most(valence: float) -> None:
     assert math.isclose(message.valence, valence, abs_tol=0.51e-6)
 
 
+_ANY = (
+    st.floats(allow_nan=False, allow_infinity=False)
+    | st.floats(-2, 2)
+    | st.integers(-(10**7), 10**7).map(lambda half_millionths: half_millionths / 2e6)
+)
+
+
+@given(
+    st.tuples(*(_ANY,) * 16),
+    st.dictionaries(st.text(max_size=3), _ANY, max_size=3),
+    st.sampled_from([None, 0, 1, 0.25]),
+)
+def test_every_number_of_an_estimate_is_the_decimal_that_lies_nearest(
+    values: tuple[float, ...], more: dict[str, float], whole: float | None
+) -> None:
+    names = ("valence", "arousal", "coverage", "context_fill", "lookahead_s", "face_score", "quality")
+    changes: dict[str, Any] = dict(zip(names, values, strict=False))
+    changes |= {"valence_interval": values[7:9], "arousal_interval": values[9:11], "box": values[11:15]}
+    estimate = msgspec.structs.replace(ESTIMATE, **changes, outputs={"head": more}, latency_ms=more, pts_s=whole)
+
+    def nearest(value: Any) -> Any:
+        if isinstance(value, float):
+            return round(value, 6) + 0.0
+        if isinstance(value, dict):
+            return {key: nearest(item) for key, item in value.items()}
+        return [nearest(item) for item in value] if isinstance(value, list | tuple) else value
+
+    assert encode(estimate) == msgspec.json.encode(nearest(msgspec.to_builtins(estimate)))
+
+
 def test_nanoseconds_keep_every_digit() -> None:
     message = decode(encode(msgspec.structs.replace(ESTIMATE, t_capture_ns=1763660000123456789)))
     assert isinstance(message, Estimate)

@@ -8,8 +8,8 @@ import pytest
 
 from streamaffect.errors import RecordingError
 from streamaffect.sinks.fan_out import QUEUE, FanOut
-from streamaffect.types import Estimate, Message
-from tests.support.recordings import estimate_at
+from streamaffect.types import Estimate, Event, Message
+from tests.support.recordings import estimate_at, meta_of
 
 WAIT_S = 10.0
 
@@ -67,20 +67,83 @@ def test_a_sink_that_ends_with_an_error_is_told_and_the_others_go_on() -> None:
     assert sinks.has_failed
 
 
-def test_what_a_slow_live_sink_misses_is_counted_under_its_name() -> None:
+def test_a_batch_of_any_size_reaches_a_live_sink_that_is_busy_for_a_moment() -> None:
+    shelf = Shelf("shelf")
+    sinks = FanOut()
+    sinks.add(shelf, "drop_oldest", keep_s=WAIT_S)
+
+    def messages() -> Iterator[Message]:
+        yield from numbered(20 * QUEUE)
+        shelf.gate.set()
+
+    sinks.feed(messages())
+    assert shelf.kept == list(range(20 * QUEUE))
+    assert (sinks.dropped(), sinks.has_failed) == ({}, False)
+
+
+def test_what_waits_for_a_slow_live_sink_for_too_long_is_dropped_and_counted_under_its_name() -> None:
     slow, quick = Shelf("slow"), open_shelf("quick")
     sinks = FanOut()
-    sinks.add(slow, "drop_oldest")
+    sinks.add(slow, "drop_oldest", keep_s=0.0)
     sinks.add(quick, "wait")
 
     def messages() -> Iterator[Message]:
-        yield from numbered(2 * QUEUE)
+        yield from numbered(100)
         slow.gate.set()
 
     sinks.feed(messages())
-    assert quick.kept == list(range(2 * QUEUE))
-    assert sinks.dropped() == {"slow": 2 * QUEUE - len(slow.kept)}
-    assert QUEUE <= len(slow.kept) <= QUEUE + 1
+    assert quick.kept == list(range(100))
+    assert sinks.dropped() == {"slow": 100 - len(slow.kept)}
+    assert slow.kept[-1] == 99
+    assert len(slow.kept) <= 2
+    assert not sinks.has_failed
+
+
+def test_a_recording_that_lacks_messages_is_a_failure_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    slow = Shelf("recorder")
+    sinks = FanOut()
+    sinks.add(slow, "drop_oldest", keep_s=0.0, must_have_all=True)
+
+    def messages() -> Iterator[Message]:
+        yield from numbered(100)
+        slow.gate.set()
+
+    sinks.feed(messages())
+    assert sinks.has_failed
+    assert f"recorder: lacks {100 - len(slow.kept)} messages" in caplog.text
+
+
+def test_a_run_that_is_to_end_waits_for_no_sink(caplog: pytest.LogCaptureFixture) -> None:
+    stuck = Shelf("stuck")
+    sinks = FanOut()
+    sinks.add(stuck, "wait")
+
+    def messages() -> Iterator[Message]:
+        yield from numbered(QUEUE)
+        threading.Timer(0.05, sinks.hurry).start()
+        yield from numbered(QUEUE)
+
+    sinks.feed(messages())
+    stuck.gate.set()
+    assert sinks.dropped()["stuck"] >= QUEUE - 1
+    assert "did not deliver all of its messages" in caplog.text
+
+
+def test_no_sink_is_told_a_password_or_what_utf_8_has_not() -> None:
+    told: list[Message] = []
+
+    class Ear(Shelf):
+        def send(self, message: Message) -> None:
+            told.append(message)
+
+    sinks = FanOut()
+    sinks.add(Ear("ear"), "wait")
+    lost = Event(stream="cam", t_ns=0, event="source_lost", detail="rtsp://ann:secret@cam/1: refused")
+    sinks.feed([lost, meta_of("clip", live=False, source="caf\udce9.mp4")])
+    assert [getattr(message, "detail", getattr(message, "source", "")) for message in told] == [
+        "rtsp://***@cam/1: refused",
+        "caf?.mp4",
+    ]
 
 
 def test_a_failure_of_what_gives_the_messages_closes_the_sinks_too() -> None:

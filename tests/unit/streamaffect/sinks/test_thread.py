@@ -127,6 +127,32 @@ def test_a_recording_that_fails_ends_its_sink_and_is_reported_but_never_blocks_t
     assert thread.dropped == 18
 
 
+def test_a_sink_that_ends_with_an_error_has_failed(caplog: pytest.LogCaptureFixture) -> None:
+    class Lacking(Shelf):
+        def close(self) -> None:
+            raise RecordingError("12 messages are missing")
+
+    shelf = Lacking()
+    shelf.gate.set()
+    thread = SinkThread(shelf, capacity=10, policy="wait")
+    put(thread, 0)
+    assert thread.close(WAIT_S)
+    assert thread.has_failed
+    assert [record.message for record in caplog.records] == ["shelf has ended: 12 messages are missing"]
+
+
+def test_the_trace_of_a_failure_is_shown_to_those_alone_who_look_for_faults(caplog: pytest.LogCaptureFixture) -> None:
+    for level, shown in ((logging.INFO, False), (logging.DEBUG, True)):
+        caplog.clear()
+        shelf = Shelf(fails=lambda seq: ValueError("bad"))
+        shelf.gate.set()
+        thread = SinkThread(shelf, capacity=10, policy="wait")
+        with caplog.at_level(level):
+            put(thread, 0)
+            assert thread.close(WAIT_S)
+        assert ("Traceback" in caplog.text) is shown
+
+
 def test_a_sink_with_work_of_its_own_is_called_while_no_message_comes() -> None:
     class Clock(Shelf):
         idle_s = 0.001

@@ -35,6 +35,32 @@ def test_a_file_whose_name_looks_like_a_named_source_is_a_file(tmp_path: Path, m
     assert split_name("take=2.mp4") == ("take-2", "take=2.mp4")
 
 
+def test_a_file_whose_stem_is_too_long_for_a_name_gets_a_shorter_one() -> None:
+    name, spec = split_name("a" * 200 + ".mp4")
+    assert name == "a" * 64
+    assert spec == "a" * 200 + ".mp4"
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "rtsp://cam/" + "x" * 300, "a\x00b.mp4", "日本" * 200 + ".mp4"])
+def test_any_text_is_split_without_a_system_error(text: str) -> None:
+    assert split_name(text)[1] == text
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("x" * 65 + "=demo", "65 characters long; at most 64"),
+        ("my cam=webcam:1", "expected letters, digits, .* for instance my-cam=SOURCE"),
+        ("büro=rtsp://cam/1", "for instance b-ro=SOURCE"),
+        ("a/b=replay:x.jsonl", "for instance a-b=SOURCE"),
+        ("=demo", "expected letters"),
+    ],
+)
+def test_a_name_that_cannot_be_one_is_refused_at_the_start(text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        split_name(text)
+
+
 @pytest.mark.parametrize("text", ["", "  "])
 def test_nothing_to_read_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="source is empty; expected webcam"):

@@ -7,8 +7,17 @@ import pytest
 import torch
 from torch import nn
 
+from train.config import OptimiserConfig
 from train.errors import TrainingError
-from train.loop.checkpoint import Position, latest_checkpoint, load_average, load_checkpoint, save_checkpoint
+from train.loop.checkpoint import (
+    Position,
+    latest_checkpoint,
+    load_average,
+    load_checkpoint,
+    load_finished,
+    load_newest,
+    save_checkpoint,
+)
 from train.loop.checkpoint import Trainee as Parts
 from train.loop.ema import MovingAverage
 
@@ -65,6 +74,14 @@ def test_the_average_is_restored_apart_from_the_weights(tmp_path: Path) -> None:
     averaged = trainee.average.model.state_dict()
     assert all(torch.equal(value, averaged[name]) for name, value in other.state_dict().items())
     assert not torch.equal(averaged["0.weight"], trainee.model.state_dict()["0.weight"])
+
+
+def test_where_there_is_no_checkpoint_that_is_said(tmp_path: Path) -> None:
+    trainee = Trainee()
+    with pytest.raises(TrainingError, match="run: has no checkpoint; expected one that"):
+        load_newest(tmp_path / "run", trainee.model)
+    with pytest.raises(TrainingError, match="run: 0 of 3 epochs are trained; `python -m train fit`"):
+        load_finished(tmp_path / "run", OptimiserConfig(epochs=3, batch=1, lr=0.1), trainee.model)
 
 
 def test_only_the_newest_checkpoint_stays(tmp_path: Path) -> None:

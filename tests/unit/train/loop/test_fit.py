@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from train.config import OptimiserConfig, StopConfig
 from train.errors import TrainingError
-from train.loop.checkpoint import latest_checkpoint, load_average
+from train.loop.checkpoint import latest_checkpoint, load_average, load_finished
 from train.loop.fit import Part, fit
 from train.loop.metrics_log import is_before
 from train.loop.optimiser import learning_rate, make_optimiser, set_rates
@@ -145,6 +145,11 @@ def test_training_stops_when_the_score_is_no_longer_better_and_the_best_weights_
         assert torch.equal(model.state_dict()[name], value)
         assert torch.equal(restored.state_dict()[name], value)
         assert not torch.equal(task.seen[3][name], value)
+    finished = Line().model
+    load_finished(tmp_path / "run", changed(epochs=9, stop=stop), finished)
+    assert torch.equal(finished.state_dict()["1.weight"], task.seen[1]["1.weight"])
+    with pytest.raises(TrainingError, match="run: 4 of 9 epochs are trained"):
+        load_finished(tmp_path / "run", changed(epochs=9, stop=StopConfig("at_one", patience=3)), finished)
     again = Line(scores=scores)
     fit(again, changed(epochs=9, stop=stop), tmp_path / "run", fabric=fabric, progress=progress)
     assert again.seen == []  # a run that has stopped is over

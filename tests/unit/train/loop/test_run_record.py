@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from train.loop.run_record import plain_settings, record_start
-from train.methods.relational.protocol.recipe import load_protocol
+from train.methods import registry
 from train.methods.relational.recipe import load_recipe
 
 SMOKE = Path(__file__).parents[4] / "configs" / "train" / "relational" / "smoke.toml"
@@ -23,7 +23,7 @@ def test_recipe_seed_and_commit_are_written_at_every_start(tmp_path: Path) -> No
 
 
 def test_a_protocol_with_ranges_is_the_same_after_it_was_written_and_read() -> None:
-    settings = plain_settings(load_protocol(SMOKE.with_name("ness.toml")))
+    settings = plain_settings(registry.load_recipe(SMOKE.with_name("ness.toml")).recipe)
     assert json.loads(json.dumps(settings)) == settings
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from streamaffect.errors import ConfigError
-from tests.support.tiny_vision import MEAN, SIDE, STD, save_tiny_vision
+from tests.support.training.tiny_vision import MEAN, SIDE, STD, save_tiny_vision
 from train.data.augment import AugmentConfig, apply_view, draw_view, place, plain
 from train.data.stills import with_channels
 from train.errors import TrainingError

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save_file
@@ -12,16 +11,14 @@ from streamaffect.runtime.bundle import load_bundle
 
 from ....data.sets.c_expr_folds import LABEL, FoldPart, fold_clips, load_classes, load_fold
 from ....errors import DataError
+from ..recipe import CompoundRecipe
 from .face_sequences import face_sequences
-
-if TYPE_CHECKING:
-    from ..recipe import CompoundRecipe
 
 PARTS: tuple[FoldPart, ...] = ("train", "val")
 
 
 def prepare_features(
-    recipe: "CompoundRecipe", root: Path, folder: Path, note: Callable[[str, str], None]
+    recipe: CompoundRecipe, root: Path, folder: Path, note: Callable[[str, str], None]
 ) -> None:  # fmt: skip
     """Write `train.safetensors` and `val.safetensors` to `folder`, unless they are there.
 

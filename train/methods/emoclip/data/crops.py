@@ -11,10 +11,10 @@ from streamaffect.faces.detector import MediaPipeDetector
 from streamaffect.runtime.manifest import CropSpec
 from streamaffect.types import ImageArray
 
+from ....data.pictures import PICTURES
 from ....data.prepare import tracked_faces
 from ....errors import DataError
 
-PICTURES = (".png", ".jpg", ".jpeg")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".webm")
 LARGEST_ROTATION_DEG = 6.0
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from streamaffect.errors import ConfigError
 from streamaffect.runtime.manifest import Manifest
 
-from ....config import read_table, typed_recipe
+from ....config import read_toml, typed_recipe
 from ....data.feature_files import load_features
 from ....errors import DataError
 from ....loop.context import Context, Report
@@ -52,7 +52,7 @@ def run(recipe: EmoClipDownstreamRecipe, context: Context) -> Report:
 def base_recipe(recipe: EmoClipDownstreamRecipe, context: Context) -> EmoClipRecipe:
     """The recipe of EmoCLIP that `base` names. Raises ConfigError if it is none, or cannot give what is learned."""
     file = context.beside(recipe.base)
-    content = read_table(file, example="configs/train/emoclip/smoke.toml")
+    content = read_toml(file, example="configs/train/emoclip/smoke.toml")
     if content.get("method") != "emoclip":
         raise ConfigError(f"{file}: is no recipe of the method emoclip, which `base` of {recipe.name} has to name")
     base = typed_recipe(file, content, EmoClipRecipe)

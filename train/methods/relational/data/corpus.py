@@ -14,10 +14,13 @@ from ....data.sets.lfw import load_lfw
 from ....data.stills import Stills, concatenate
 from ....data.videos import LabelledVideo, load_videos, read_people, teacher_rows
 from ....errors import DataError
+from ....loop.context import Context
 from ..recipe import Recipe
 from .generated import generated_stills, generated_videos
 from .sources import training_stills, video_stills
 
+HELD = f"ferplus/, lfw_faces/ and videos/, or {TABLE}"  # below --data
+PREPARED = "prepared"  # folder of a run: faces of the videos
 SPLITS = ("train", "valid", "report")  # of a file of people
 LEAST_GAP = 0.6  # of a clip's period, between the frames of one's own clips that are cut
 
@@ -28,11 +31,6 @@ class HeldOut:
 
     stills: Stills
     is_clear: BoolArray
-
-    def half(self, parity: int) -> "HeldOut":
-        """Every second picture: the even ones calibrate the intervals, the odd ones report their coverage."""
-        rows = np.arange(parity, len(self.stills), 2)
-        return HeldOut(self.stills.take(rows), self.is_clear[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +53,15 @@ class Corpus:
     names: list[str]
 
 
-def load_corpus(recipe: Recipe, people: Path, root: Path | None, shards: Path) -> Corpus:
-    """What `recipe.data` asks for. root: folder of the data; shards: of the prepared videos."""
+def load_corpus(recipe: Recipe, context: Context) -> Corpus:
+    """What `recipe.data` asks for. Raises ConfigError or DataError where data are missing or not as described."""
     if recipe.data.kind == "generated":
         return _generated(recipe)
+    root, shards = context.data_folder(HELD), context.folder / PREPARED
     if recipe.data.kind == "clips":
-        return _own_clips(recipe, data_folder(root), shards)
-    root, config, colour = data_folder(root), recipe.data, recipe.frame.colour
-    train, valid, report = _videos(recipe, people, root, shards)
+        return _own_clips(recipe, root, shards)
+    config, colour = recipe.data, recipe.frame.colour
+    train, valid, report = _videos(recipe, context.beside(recipe.data.people), root, shards)
     taught = min(config.votes_share, config.clip_votes_share) < 1 or recipe.frame.loss.guidance > 0
     ferplus, held_out = (load_ferplus(root, part, colour=colour, taught=taught) for part in (TRAINING, PUBLIC_TEST))
     faces = load_lfw(root, colour=colour) if config.lfw > 0 else None
@@ -89,16 +88,6 @@ def _videos(recipe: Recipe, people: Path, root: Path, shards: Path) -> tuple[lis
     return train, valid, report
 
 
-def data_folder(root: Path | None) -> Path:
-    """The folder that --data names; raises ConfigError where it names none."""
-    if root is None:
-        raise ConfigError(
-            "this recipe reads data: --data must name the folder that holds ferplus/, lfw_faces/ and videos/, "
-            f"or {TABLE}"
-        )
-    return root
-
-
 @dataclass(frozen=True, slots=True)
 class Preparation:
     """Which videos are cut before training.
@@ -111,15 +100,15 @@ class Preparation:
     gap_s: float
 
 
-def to_prepare(recipe: Recipe, people: Path, root: Path | None) -> Preparation:
+def to_prepare(recipe: Recipe, context: Context) -> Preparation:
     """What `prepare` has to cut for this recipe."""
     if recipe.data.kind == "generated":
         return Preparation({}, {}, 0.0)
-    root = data_folder(root)
+    root = context.data_folder(HELD)
     if recipe.data.kind == "clips" or not recipe.data.people:
         return Preparation(clip_videos(clip_records(root), root), {}, LEAST_GAP * recipe.clip.period_s)
     frames = {name: set(rows) for name, rows in teacher_rows(root).items()}
-    names = [name for name in read_people(people) if name in frames]
+    names = [name for name in read_people(context.beside(recipe.data.people)) if name in frames]
     return Preparation({name: root / "videos" / name for name in names}, frames, 0.0)
 
 

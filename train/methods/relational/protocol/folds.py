@@ -14,6 +14,7 @@ from ....data.records import ClipRecord
 from ....data.splits import Fold, check_subjects
 from ....errors import TrainingError
 from ....metrics.regression import Metric, bootstrap_interval, ccc, mae, pcc, rmse
+from .data import labels
 
 METRICS: dict[str, Metric] = {"mae": mae, "rmse": rmse, "pcc": pcc, "ccc": ccc}
 
@@ -85,12 +86,6 @@ def evaluate(
     recordings = [records[row].video for row in rows]
     pooled = _pooled(torch.cat(predicted), labels(records, rows, outputs), outputs, recordings, seed)
     return ProtocolReport(len(rows), len(set(recordings)), pooled, scores)
-
-
-def labels(records: Sequence[ClipRecord], rows: Sequence[int], outputs: Sequence[str]) -> Tensor:
-    """(N, L) float64 labels of these clips."""
-    values = [[records[row].labels[output] for output in outputs] for row in rows]
-    return torch.tensor(values, dtype=torch.float64).reshape(len(rows), len(outputs))
 
 
 def _check_folds(records: Sequence[ClipRecord], folds: Sequence[Fold]) -> None:

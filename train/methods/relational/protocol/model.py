@@ -4,17 +4,25 @@ In the stream the same parts run as three graphs, each frame and each clip once.
 context clips; as published, gradients flow through the query clip alone.
 """
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
-from ....models.relational import ClipEncoder
+from ....models.relational import ClinicalContextHead, ClinicalHead, ClipEncoder, ContextFreeHead, ContextHead
+from ..encoders import Encoder
+from ..frame_stage import FrameModel, load_trained
+from ..recipe import FrameConfig
+from .recipe import ProtocolRecipe
+
+ALONE = (ContextFreeHead, ClinicalHead)
 
 
 class ClipRegressor(nn.Module):
-    """Frame encoder, clip encoder and a head that looks at the context.
+    """Frame encoder, clip encoder and a head, which looks at the context or at the clip alone.
 
-    encoder:      crops (N, S, S, 3) uint8 → features (N, D)
-    head:         clip (B, D), context (B, K, D), valid (B, K) → (B, L)
+    encoder:       crops (N, S, S, 3) uint8 → features (N, D)
+    head:          clip (B, D), context (B, K, D) → (B, L), or of `ALONE` and without the context
     noisy_context: encode the context as in training, with dropout and updates of running statistics, as published
     """
 
@@ -28,8 +36,12 @@ class ClipRegressor(nn.Module):
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """crops (B, K, T, S, S, 3) uint8, the query in the middle → clip vectors (B, D), predictions (B, L)."""
         query = self.encode(crops[:, crops.shape[1] // 2])
-        context = self._context(crops)
-        return query, self.head(query, context)
+        return query, self.head(query) if isinstance(self.head, ALONE) else self.head(query, self._context(crops))
+
+    def answer(self, clips: Tensor, context: Tensor) -> Tensor:
+        """Clip vectors (M, D) and the numbers (M, K) of the clips around each → predictions (M, L)."""
+        out: Tensor = self.head(clips) if isinstance(self.head, ALONE) else self.head(clips, clips[context])
+        return out
 
     def encode(self, crops: Tensor) -> Tensor:
         """crops (M, T, S, S, 3) → clip vectors (M, D)."""
@@ -45,3 +57,39 @@ class ClipRegressor(nn.Module):
         clips = self.encode(crops.flatten(0, 1)).reshape(*crops.shape[:2], -1)
         self.train(is_training)
         return clips
+
+
+def make_regressor(recipe: ProtocolRecipe, frame: FrameConfig) -> ClipRegressor:
+    """The model of a protocol before it is trained; raises TrainingError where its encoder's run has no checkpoint."""
+    started = FrameModel(frame)
+    if recipe.encoder.run:
+        load_trained(started, Path(recipe.encoder.run))
+    if recipe.encoder.learns == "norms":
+        learn_norms_only(started.encoder)
+    config = recipe.regressor
+    neck = ClipEncoder(frame.dim, heads=config.heads, layers=config.layers, feedforward=config.feedforward)
+    head = make_head(recipe, frame.dim)
+    return ClipRegressor(started.encoder, neck, head, noisy_context=recipe.sequence.reference)
+
+
+def make_head(recipe: ProtocolRecipe, dim: int) -> nn.Module:
+    """The head that the protocol asks for; the last output of a clinical one is the total."""
+    outputs, reference = len(recipe.outputs), recipe.sequence.reference
+    match recipe.regressor.head:
+        case "context":
+            return ContextHead(dim, outputs, reference=reference)
+        case "clinical":
+            return ClinicalContextHead(dim, outputs - 1, reference=reference)
+        case "clip":
+            return ContextFreeHead(dim, outputs)
+        case "clinical clip":
+            return ClinicalHead(dim, outputs - 1)
+
+
+def learn_norms_only(encoder: Encoder) -> None:
+    """Freeze all of it but the scales and shifts of its normalisations, and its last linear map."""
+    encoder.requires_grad_(requires_grad=False)
+    for module in encoder.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.LayerNorm):
+            module.requires_grad_(requires_grad=True)
+    encoder.project.requires_grad_(requires_grad=True)

@@ -1,21 +1,17 @@
 """The recipe of a published evaluation protocol: data set, folds, sampling, model, optimiser, as one TOML file."""
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from streamaffect.errors import ConfigError
+from ....config import Count, OptimiserConfig, Precision
+from ....data.sampling.sequences import SequenceConfig
 
-from ....config import Count, NotNegative, Positive, Share
-from ....data.clips_csv import load_clips_csv
-from ....data.records import LabelledClips
-from ....data.sequences import SequenceConfig
-from ....data.sets.aff_wild2 import load_aff_wild2
-from ....data.sets.amigos import load_amigos
-from ....data.sets.ness import load_label_table
-from ....data.sets.omg import load_omg
-from ....data.splits import Fold, fixed_split, leave_one_subject_out, subject_folds
+LEAST_BATCH = 2  # one clip has no concordance
+OLDER_OPTIMISER = {
+    "kind": "sgd", "weight_decay": 0.0, "schedule": "steps", "warmup_epochs": 0.0, "decay": 1.0, "clip_norm": 0.0,
+    "ema": 0.0,
+}  # fmt: skip
 
 
 class ProtocolDataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,32 +46,16 @@ class EncoderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RegressorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Clip encoder and head. head: "context", or "clinical": a slice per symptom, and a total as the last output."""
+    """Clip encoder and head.
+
+    head: "context", or "clinical": a slice per symptom, and a total as the last output. Both look at the clips around;
+          "clip" and "clinical clip" are the same without, as in the published ablation
+    """
 
     heads: Count = 16
     layers: Count = 2
     feedforward: Count = 2048
-    head: Literal["context", "clinical"] = "context"
-
-
-class SgdConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Plain SGD.
-
-    schedule:           "steps": at every `decay_every` epochs the rate is multiplied by `decay`; or "cosine" to zero
-    encoder_divisor:    from the first step on, or with the cosine always, the encoder's rate is smaller by this
-    clip_norm:          largest norm of the gradient, 0: any
-    """
-
-    epochs: Count
-    batch: Annotated[int, msgspec.Meta(ge=2)]
-    lr: Positive
-    momentum: Share = 0.0
-    weight_decay: float = 0.0
-    schedule: Literal["steps", "cosine"] = "steps"
-    decay: Share = 1.0
-    decay_every: Count = 5
-    encoder_divisor: Positive = 1.0
-    clip_norm: NotNegative = 0.0
+    head: Literal["context", "clinical", "clip", "clinical clip"] = "context"
 
 
 class ObjectiveConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,7 +69,7 @@ class SamplingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the training windows begin.
 
     kind:    "uniform", as published: anywhere; past the end a window goes on at the beginning. "softmax": within the
-             recording, drawn by `train.data.clip_weights.ClipWeights` from where its labels were predicted best so far:
+             recording, drawn by `train.data.sampling.ClipWeights` from where its labels were predicted best so far:
              the score of a window is minus the mean absolute error of its prediction
     beta:    inverse temperature of the draw; 0 draws uniformly
     warm_up, exploration: epochs of the first two phases
@@ -102,71 +82,51 @@ class SamplingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ProtocolRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="protocol"):
-    """Everything that defines an evaluation, but for the data's folder. outputs: labels in the order of the model."""
+    """Everything that defines an evaluation, but for the data's folder.
+
+    outputs:   labels in the order of the model
+    optimiser: of each fold; its `divisor` is that of the encoder. Where a fold has a validation part and no `stop` is
+               named, all epochs are trained and the one with the least main loss on that part is taken
+    """
 
     name: str
     seed: int
     outputs: list[str]
     data: ProtocolDataConfig
     encoder: EncoderConfig
-    optimiser: SgdConfig
+    optimiser: OptimiserConfig
     objective: ObjectiveConfig
     sequence: SequenceConfig = SequenceConfig()
     sampling: SamplingConfig = SamplingConfig()
     regressor: RegressorConfig = RegressorConfig()
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Precision = "32-true"
+
+    def __post_init__(self) -> None:
+        if self.optimiser.batch < LEAST_BATCH:
+            raise ValueError(f"Expected `int` >= {LEAST_BATCH} at optimiser.batch: one clip has no concordance")
+        if self.data.kind == "ratings" and set(self.data.ranges) != set(self.outputs):
+            named = ", ".join(self.data.ranges) or "nothing"
+            raise ValueError(f"data.ranges names {named}; expected a range for each of {', '.join(self.outputs)}")
 
 
-def load_protocol(path: Path) -> ProtocolRecipe:
-    """Read and check a protocol.
+def upgrade(content: dict[str, Any]) -> list[str]:
+    """Change the plain values of an older recipe to today's keys, in place; returns a line for each that has moved.
 
-    Raises:
-        ConfigError: the file is missing or not TOML, a key is unknown, or a value is of the wrong type or range.
+    Before they named their method, protocols had an optimiser of their own: plain SGD. Today's recipes are left alone.
     """
-    try:
-        recipe = msgspec.toml.decode(path.read_bytes(), type=ProtocolRecipe)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); --config takes a protocol, e.g. "
-                          "configs/train/relational/amigos.toml") from error  # fmt: skip
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    if recipe.data.kind == "ratings" and set(recipe.data.ranges) != set(recipe.outputs):
-        named = ", ".join(recipe.data.ranges) or "nothing"
-        raise ConfigError(
-            f"{path}: data.ranges names {named}; expected a range for each of {', '.join(recipe.outputs)}"
-        )
-    return recipe
-
-
-def load_clips(config: ProtocolDataConfig, root: Path) -> LabelledClips:
-    """The labelled clips below `root`.
-
-    omg: the published tables, and beside them the folders of videos; aff_wild2: `annotations/` and `cropped_aligned/`;
-    ratings: `ratings.csv` and the videos that it names; clips: `clips.csv`; amigos: `amigos.json` and its groups.
-
-    Raises:
-        DataError: what is there is not as the data set's layout demands.
-    """
-    match config.kind:
-        case "amigos":
-            return load_amigos(root)
-        case "omg":
-            return load_omg(root, root)
-        case "ratings":
-            return load_label_table(root / "ratings.csv", root, config.ranges)
-        case "aff_wild2":
-            return load_aff_wild2(root / "annotations", root / "cropped_aligned")
-        case "clips":
-            return load_clips_csv(root / "clips.csv")
-
-
-def divide(config: ProtocolDataConfig, clips: LabelledClips, seed: int) -> list[Fold]:
-    """The folds that the protocol asks for. Raises DataError where the clips do not allow them."""
-    records, valid = clips.records, config.valid_subjects
-    match config.divide:
-        case "by subject":
-            return leave_one_subject_out(records, valid_subjects=valid, seed=seed)
-        case "folds":
-            return subject_folds(records, config.folds, valid_subjects=valid, seed=seed)
-        case "fixed":
-            return [fixed_split(records)]
+    optimiser = content.get("optimiser")
+    if not isinstance(optimiser, dict):
+        return []
+    notes = []
+    if "encoder_divisor" in optimiser and "divisor" not in optimiser:
+        optimiser["divisor"] = optimiser.pop("encoder_divisor")
+        notes.append("optimiser.encoder_divisor is optimiser.divisor today")
+    if "method" in content:
+        return notes
+    unsaid = {key: value for key, value in OLDER_OPTIMISER.items() if key not in optimiser}
+    optimiser.update(unsaid)
+    listed = ", ".join(f"{key} = {value!r}".replace("'", '"') for key, value in unsaid.items())
+    notes.append(f'an older protocol, read with method = "protocol" and, under optimiser, {listed}')
+    if optimiser["schedule"] == "cosine":
+        notes.append("optimiser.schedule: the cosine falls with every step today, and not with every epoch")
+    return notes

@@ -1,300 +1,158 @@
 """A published protocol from start to end: every fold is trained and predicts its test part; then all are scored.
 
 runs/<protocol>/prepared/   faces of video files
-runs/<protocol>/folds/      predictions of finished folds; an interrupted run continues with the next one
-runs/<protocol>/curves/     metrics of each fold, and TensorBoard's
+runs/<protocol>/training/   of each fold: metrics, TensorBoard's too, and until it is finished its checkpoint
+runs/<protocol>/folds/      predictions of finished folds, which are not trained again
 runs/<protocol>/report.json, report.md, run.json
 """
 
-import copy
 import json
-import math
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import msgspec
 import torch
-from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
-from ....data.clip_faces import ClipFaces
-from ....data.clip_weights import ClipWeights
-from ....data.records import ClipRecord
-from ....data.sequences import evaluation_sequence, sequence_from, training_sequence
+from ....config import OptimiserConfig, StopConfig
 from ....data.splits import Fold
 from ....errors import TrainingError
-from ....loop.checkpoint import latest_checkpoint, load_average
-from ....loop.metrics_log import MetricsLog
-from ....loop.progress import Progress
+from ....loop.checkpoint import latest_checkpoint
+from ....loop.context import Context, Report
+from ....loop.metrics_log import METRICS
 from ....loop.report import write_page
-from ....loop.run_record import plain_settings, record_start
-from ....losses import ccc_loss, relational_loss
-from ....metrics.regression import rmse
-from ....models.frame_encoder import LUMINANCE
-from ....models.relational import ClinicalContextHead, ClipEncoder, ContextHead
-from ..encoders import Encoder
-from ..frame_stage import FrameModel
+from ....loop.run_record import plain_settings
 from ..recipe import Recipe, load_recipe
-from .folds import ProtocolReport, evaluate, labels
-from .model import ClipRegressor
-from .recipe import ObjectiveConfig, ProtocolRecipe, SgdConfig, divide, load_clips, load_protocol
+from .data import ProtocolClips, divide, open_clips
+from .folds import ProtocolReport, evaluate
+from .model import make_regressor
+from .recipe import ProtocolRecipe, upgrade
+from .task import VALID, FoldModel, FoldTask, predict
 
-JITTER = 0.2  # largest relative change of brightness, contrast and saturation, one draw per sequence
 
-
-def run_protocol(path: Path, data: Path, folder: Path, progress: Progress) -> ProtocolReport:
-    """Train and score all folds, and write `report.json`.
+def run(recipe: ProtocolRecipe, context: Context) -> Report:
+    """Train all folds that are not finished, or with another verb none, and score them.
 
     Raises:
         ConfigError, DataError: the protocol or the data are not as described.
-        TrainingError: a loss is no longer finite, or a fold has too few clips.
+        TrainingError: a weight is no longer finite, or a fold has too few clips, or may not be trained and is not.
     """
-    recipe = load_protocol(path)
-    frame = load_recipe(path.parent / recipe.encoder.recipe)
-    clips = load_clips(recipe.data, data)
-    progress.note(recipe.name, clips.summary())
-    faces = ClipFaces(data, folder / "prepared", frame.crop, every=recipe.sequence.every)
-    files = {record.source for record in clips.records if isinstance(record.source, Path)}
-    records = tuple(faces.prepare(clips.records, progress.videos(len(files)) if files else progress.note))
-    progress.note(recipe.name, f"{len(records)} clips with faces")
-    folds = divide(recipe.data, type(clips)(records, clips.skipped), recipe.seed)
-    for line in record_start(folder, recipe):
-        progress.note("changed since this run began", line)
-    run = _Run(recipe, frame, records, faces, Fabric(devices=1, precision=recipe.precision), progress, folder)
+    frame = load_recipe(context.beside(recipe.encoder.recipe))
+    clips = open_clips(recipe, frame.crop, context)
+    folds = divide(recipe.data, clips.records, recipe.seed)
+    work = _Folds(recipe, frame, clips, folds, context)
     predicted: dict[int, Tensor] = {}
 
     def fit_and_predict(fold: Fold) -> Tensor:
-        about: dict[str, object] = {
-            "protocol": plain_settings(recipe),
-            "clips": [records[row].key for row in fold.test],
-        }
-        file = folder / "folds" / f"{folds.index(fold):03d}.json"
-        found = _kept(file, about, lambda: run.fit_and_predict(fold))
+        found = work.predictions(fold)
         predicted.update(zip(fold.test, found, strict=True))
         return found
 
-    report = evaluate(records, folds, recipe.outputs, fit_and_predict, seed=recipe.seed)
-    (folder / "report.json").write_text(json.dumps(asdict(report), indent=2) + "\n", encoding="utf-8")
-    truth = labels(records, list(predicted), recipe.outputs)
-    logs = {f"fold-{place}": _curves(folder, fold) / "metrics.jsonl" for place, fold in enumerate(folds, start=1)}
-    pred = torch.stack(list(predicted.values()))
-    write_page(folder, asdict(report), pred=pred, truth=truth, outputs=recipe.outputs, logs=logs)
-    return report
+    report = evaluate(clips.records, folds, recipe.outputs, fit_and_predict, seed=recipe.seed)
+    if context.is_first:
+        _tell(report, context)
+        pred, truth = torch.stack(list(predicted.values())), clips.labels(list(predicted))
+        write_page(context.folder, asdict(report), pred=pred, truth=truth, outputs=recipe.outputs, logs=work.logs())
+    return asdict(report)
 
 
-def learning_rates(config: SgdConfig, epoch: int) -> tuple[float, float]:
-    """Of the encoder, and of clip encoder and head, in this epoch. With steps all are equal until the first one."""
-    if config.schedule == "cosine":
-        rate = config.lr * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
-        return rate / config.encoder_divisor, rate
-    steps = epoch // config.decay_every
-    rate = config.lr * config.decay**steps
-    return (rate / config.encoder_divisor if steps else rate), rate
+def _tell(report: ProtocolReport, context: Context) -> None:
+    """A line for each pooled score."""
+    for score in report.pooled:
+        bounds = "" if score.low is None else f"  95 % interval {score.low:.3f} to {score.high:.3f}"
+        context.progress.note(f"{score.metric} {score.output}", f"{score.value:.3f}{bounds}")
 
 
-def objective(config: ObjectiveConfig, query: Tensor, pred: Tensor, truth: Tensor, *, reference: bool) -> Tensor:
-    """query (B, D), pred and truth (B, L) → scalar."""
-    main = main_loss(config, pred, truth)
-    if config.relational == 0:
-        return main
-    return main + config.relational * relational_loss(query, truth, reference=reference)
+def prepare(recipe: ProtocolRecipe, context: Context) -> Report:
+    """Cut the faces of the protocol's video files, where that was not done before."""
+    open_clips(recipe, load_recipe(context.beside(recipe.encoder.recipe)).crop, context)
+    return {}
 
 
-def main_loss(config: ObjectiveConfig, pred: Tensor, truth: Tensor) -> Tensor:
-    """pred and truth (B, L) → scalar."""
-    return ccc_loss(pred, truth) if config.main == "ccc" else rmse(pred, truth).mean()
-
-
-def _kept(file: Path, about: dict[str, object], make: Callable[[], Tensor]) -> Tensor:
-    """The predictions in this file, made and written first if it does not exist; `about` says what they belong to."""
-    if not file.exists():
-        content = about | {"predictions": make().tolist()}
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial")
-        partial.write_text(json.dumps(content), encoding="utf-8")
-        partial.rename(file)
-    content = json.loads(file.read_text(encoding="utf-8"))
-    predictions = torch.tensor(content.pop("predictions"))
-    if content != about:
-        raise TrainingError(f"{file}: was predicted with another protocol or other clips; choose another --run folder")
-    return predictions
-
-
-@dataclass(frozen=True)
-class _Run:
-    """One protocol on one device."""
+@dataclass(frozen=True, slots=True)
+class _Folds:
+    """The folds of one run."""
 
     recipe: ProtocolRecipe
     frame: Recipe
-    records: Sequence[ClipRecord]
-    faces: ClipFaces
-    fabric: Fabric
-    progress: Progress
-    folder: Path
+    clips: ProtocolClips
+    folds: Sequence[Fold]
+    context: Context
 
-    def fit_and_predict(self, fold: Fold) -> Tensor:
-        """(N, L) predictions of the fold's test clips."""
-        return self.predict(self._fit(fold), fold.test)
+    def predictions(self, fold: Fold) -> Tensor:
+        """(N, L) of the fold's test clips: those that are kept, or those of the fold's model.
 
-    @torch.no_grad()
-    def predict(self, model: ClipRegressor, rows: Sequence[int]) -> Tensor:
-        """A clip is cut into clips of T frames; its prediction is their mean, weighted by how many frames are real."""
-        model.eval()
-        config, found = self.recipe.sequence, []
-        for row in rows:
-            record = self.records[row]
-            cut = evaluation_sequence(self.faces.count(record), config)
-            crops = torch.from_numpy(self.faces.read(record, cut.frames)).to(self.fabric.device)
-            with self.fabric.autocast():
-                clips = model.encode(crops)  # (M, D)
-                pred = model.head(clips, clips[torch.from_numpy(cut.context)])  # (M, L)
-            genuine = torch.from_numpy(cut.genuine.mean(axis=1)).to(pred)
-            weight = torch.ones_like(genuine) if config.reference else genuine
-            found.append((weight @ pred.float()) / weight.sum())
-        return torch.stack(found).cpu()
+        Raises:
+            TrainingError: what is kept is of another protocol or of other clips.
+        """
+        file = self.context.folder / "folds" / f"{self.folds.index(fold):03d}.json"
+        keys = [self.clips.records[row].key for row in fold.test]
+        if self.context.fabric.broadcast(file.exists()):
+            return self._kept(file, keys)
+        model = self._trained(fold)
+        found = predict(model.regressor, self.clips, fold.test, self.context.fabric)
+        if self.context.is_first:
+            _write(file, {"protocol": plain_settings(self.recipe), "clips": keys, "predictions": found.tolist()})
+        self.context.fabric.barrier()  # the others may still be reading the checkpoint
+        if self.context.is_first:
+            _forget(self._stage(fold))
+        return found
 
-    def _fit(self, fold: Fold) -> ClipRegressor:
-        """The model of the last epoch, or of the best one on the fold's validation part where it has one."""
-        config = self.recipe.optimiser
-        rows = self._training_rows(fold)
-        windows = self._windows(rows)
-        torch.manual_seed(self.recipe.seed)
-        plain = self._model()
-        model: Any
-        model, optimiser = self.fabric.setup(plain, _sgd(plain, config))
-        best, best_loss = plain, float("inf")
-        self.progress.start(fold.name, config.epochs, 0)
-        log = MetricsLog(_curves(self.folder, fold), 0)
-        for epoch in range(config.epochs):
-            for group, rate in zip(optimiser.param_groups, learning_rates(config, epoch), strict=True):
-                group["lr"] = rate
-            model.train()
-            losses = [
-                self._step(model, optimiser, batch, epoch, fold=fold, windows=windows)
-                for batch in self._batches(rows, epoch)
-            ]
-            scores = {"loss": float(np.mean(losses))}
-            if fold.valid:
-                truth = labels(self.records, fold.valid, self.recipe.outputs).float()
-                scores["valid"] = float(main_loss(self.recipe.objective, self.predict(plain, fold.valid), truth))
-                if scores["valid"] < best_loss:
-                    best, best_loss = copy.deepcopy(plain), scores["valid"]
-            log.epoch(epoch + 1, epoch + 1, scores)
-            self.progress.epoch(epoch + 1, scores)
-            self.progress.advance(epoch + 1)
-        log.close()
-        return best
+    def logs(self) -> dict[str, Path]:
+        """The metrics of each fold's training."""
+        return {f"fold-{place}": self._stage(fold) / METRICS for place, fold in enumerate(self.folds, start=1)}
 
-    def _step(
-        self, model: Any, optimiser: Any, batch: Sequence[int], epoch: int, *, fold: Fold, windows: ClipWeights | None
-    ) -> float:  # fmt: skip
-        generator = np.random.default_rng([self.recipe.seed, epoch, *batch])
-        starts = [windows.draw(row, epoch + 1) if windows else None for row in batch]
-        pictures = [self._sequence(row, start, generator) for row, start in zip(batch, starts, strict=True)]
-        crops = torch.from_numpy(np.stack(pictures)).to(self.fabric.device)
-        truth = labels(self.records, batch, self.recipe.outputs).to(self.fabric.device, torch.float32)
-        query, pred = model(crops)
-        reference = self.recipe.sequence.reference
-        loss = objective(self.recipe.objective, query.float(), pred.float(), truth, reference=reference)
-        if not bool(loss.isfinite()):
+    def _kept(self, file: Path, keys: list[str]) -> Tensor:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content["clips"] != keys or not _is_same(content["protocol"], self.recipe):
             raise TrainingError(
-                f"{fold.name}: the loss is {float(loss.detach())} in epoch {epoch + 1}; lower optimiser.lr"
+                f"{file}: was predicted with another protocol or other clips; choose another --run folder"
             )
-        optimiser.zero_grad()
-        self.fabric.backward(loss)
-        if self.recipe.optimiser.clip_norm > 0:
-            self.fabric.clip_gradients(
-                model, optimiser, max_norm=self.recipe.optimiser.clip_norm, error_if_nonfinite=False
-            )
-        optimiser.step()
-        for row, start, error in zip(batch, starts, (pred.detach() - truth).abs().mean(dim=1).tolist(), strict=True):
-            if windows is not None and start is not None:
-                windows.update(row, start, -error, epoch + 1)
-        return float(loss.detach())
+        return torch.tensor(content["predictions"])
 
-    def _windows(self, rows: np.ndarray) -> ClipWeights | None:
-        """What the fold learns about where to begin; None where windows begin anywhere."""
-        sampling, sequence = self.recipe.sampling, self.recipe.sequence
-        if sampling.kind == "uniform":
-            return None
-        return ClipWeights(
-            {row: self.faces.count(self.records[row]) for row in rows.tolist()},
-            frames=sequence.frames * sequence.clips, warm_up_epochs=sampling.warm_up,
-            exploration_epochs=sampling.exploration, beta=sampling.beta, seed=self.recipe.seed,
-        )  # fmt: skip
+    def _trained(self, fold: Fold) -> FoldModel:
+        """The model of the last epoch, or of the best one on the fold's validation part where it has one."""
+        torch.manual_seed(self.recipe.seed)
+        regressor = make_regressor(self.recipe, self.frame.frame)
+        task = FoldTask(self.recipe, self.clips, fold, regressor, self.context.fabric)
+        optimiser = _choosing(self.recipe.optimiser, fold)
+        stage = self._stage(fold).relative_to(self.context.folder)
+        model = self.context.fit(task, optimiser, str(stage), slow=regressor.encoder)
+        assert isinstance(model, FoldModel)
+        return model
 
-    def _sequence(self, row: int, start: int | None, generator: np.random.Generator) -> np.ndarray:
-        """(K, T, S, S, 3) of the window from `start`, or of a random one; mirrored and changed in light as a whole."""
-        record, config = self.records[row], self.recipe.sequence
-        count = self.faces.count(record)
-        frames = training_sequence(count, config, generator) if start is None else sequence_from(count, config, start)
-        crops = self.faces.read(record, frames)
-        if generator.random() < 0.5:
-            crops = crops[..., ::-1, :]
-        contrast, brightness, saturation = generator.uniform(1 - JITTER, 1 + JITTER, 3).astype(np.float32)
-        grey = (crops @ np.array(LUMINANCE, np.float32))[..., None]
-        coloured = grey + saturation * (crops - grey)
-        middle = coloured.mean()
-        return np.asarray(((coloured - middle) * contrast + middle * brightness).clip(0, 255), np.uint8)
-
-    def _training_rows(self, fold: Fold) -> np.ndarray:
-        """The fold's training clips, or the share of them that the protocol uses."""
-        generator = np.random.default_rng([self.recipe.seed, *fold.test[:1]])
-        count = max(2, round(self.recipe.data.train_share * len(fold.train)))
-        if len(fold.train) < 2:
-            raise TrainingError(f"{fold.name}: {len(fold.train)} clips to train on; concordance needs at least 2")
-        return np.sort(generator.choice(fold.train, min(count, len(fold.train)), replace=False))
-
-    def _batches(self, rows: np.ndarray, epoch: int) -> Iterator[list[int]]:
-        """All clips in random order; what is left for a last batch waits for another epoch."""
-        order = np.random.default_rng([self.recipe.seed, epoch]).permutation(rows).tolist()
-        size = min(self.recipe.optimiser.batch, len(order))
-        return (order[first : first + size] for first in range(0, len(order) - size + 1, size))
-
-    def _model(self) -> ClipRegressor:
-        recipe, regressor = self.recipe, self.recipe.regressor
-        frame = FrameModel(self.frame.frame)
-        if recipe.encoder.run:
-            load_average(_newest(Path(recipe.encoder.run) / "frame"), frame)
-        encoder, dim = frame.encoder, self.frame.frame.dim
-        if recipe.encoder.learns == "norms":
-            learn_norms_only(encoder)
-        neck = ClipEncoder(dim, heads=regressor.heads, layers=regressor.layers, feedforward=regressor.feedforward)
-        reference, outputs = recipe.sequence.reference, len(recipe.outputs)
-        head = (
-            ContextHead(dim, outputs, reference=reference)
-            if regressor.head == "context"
-            else ClinicalContextHead(dim, outputs - 1, reference=reference)
-        )
-        return ClipRegressor(encoder, neck, head, noisy_context=reference)
+    def _stage(self, fold: Fold) -> Path:
+        name = fold.name.replace("/", "_")
+        return self.context.folder / "training" / f"{self.folds.index(fold):03d}-{name}"
 
 
-def _sgd(model: ClipRegressor, config: SgdConfig) -> torch.optim.SGD:
-    """Two groups: the encoder; clip encoder and head."""
-    parts = ([model.encoder], [model.neck, model.head])
-    groups = [
-        {"params": [p for module in part for p in module.parameters() if p.requires_grad], "lr": config.lr}
-        for part in parts
-    ]
-    return torch.optim.SGD(groups, momentum=config.momentum, weight_decay=config.weight_decay)
+def _choosing(optimiser: OptimiserConfig, fold: Fold) -> OptimiserConfig:
+    """All epochs are trained; where there is a validation part the best one on it is taken."""
+    if optimiser.stop is not None or not fold.valid:
+        return optimiser
+    return msgspec.structs.replace(optimiser, stop=StopConfig(VALID, patience=optimiser.epochs, lowest=True))
 
 
-def learn_norms_only(encoder: Encoder) -> None:
-    """Freeze all of it but the scales and shifts of its normalisations, and its last linear map."""
-    encoder.requires_grad_(requires_grad=False)
-    for module in encoder.modules():
-        if isinstance(module, nn.BatchNorm2d | nn.LayerNorm):
-            module.requires_grad_(requires_grad=True)
-    encoder.project.requires_grad_(requires_grad=True)
+def _is_same(settings: dict[str, Any], recipe: ProtocolRecipe) -> bool:
+    """Whether these plain values, which may be an older recipe's, are those of the recipe."""
+    upgrade(settings)
+    try:
+        return plain_settings(msgspec.convert(settings, ProtocolRecipe)) == plain_settings(recipe)
+    except msgspec.ValidationError:
+        return False
 
 
-def _curves(folder: Path, fold: Fold) -> Path:
-    return folder / "curves" / fold.name.replace("/", "_")
+def _write(file: Path, content: dict[str, object]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(content), encoding="utf-8")
+    partial.rename(file)
 
 
-def _newest(folder: Path) -> Path:
-    if (checkpoint := latest_checkpoint(folder)) is None:
-        raise TrainingError(f"{folder}: has no checkpoint; encoder.run must name the folder of a finished run")
-    return checkpoint
+def _forget(stage: Path) -> None:
+    """Checkpoints of many folds take gigabytes, and their predictions are kept."""
+    if (checkpoint := latest_checkpoint(stage)) is not None:
+        shutil.rmtree(checkpoint)

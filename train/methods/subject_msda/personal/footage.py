@@ -24,10 +24,10 @@ from streamaffect.sources.file import VideoReader
 from streamaffect.types import FloatArray, Frame, ImageArray, Sighting
 
 from ....data.clips import index_sequence, join
+from ....data.pictures import PICTURES
 from ....errors import DataError
 from ....loop.progress import Progress
 
-PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 VIDEOS = frozenset({".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 LEAST_GAP = 0.6  # of a clip's period, between the frames that are encoded
 MOST_SHARED = 0.05  # share of the frames with a face that may show a second one, e.g. somebody who passes by

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from streamaffect.text.textualise import TextualiserConfig
-from tests.support.text_trees import write_c_expr
+from tests.support.training.text_trees import write_c_expr
 from train.data.sets.c_expr import Context, load_c_expr
 from train.data.text.face_windows import WindowConfig
 from train.data.text.prompts import prompts_of

@@ -11,7 +11,7 @@ import torch
 from train.data.sets.class_folders import load_class_folders
 from train.errors import DataError
 from train.loop.fit import Part
-from train.methods.command import load_method_recipe
+from train.methods.registry import load_recipe
 from train.methods.stochastic_softmax.data import drawn_videos
 from train.methods.stochastic_softmax.model import VideoClassifier
 from train.methods.stochastic_softmax.recipe import StochasticSoftmaxRecipe
@@ -32,7 +32,7 @@ def data_set(tmp_path: Path) -> Path:
 
 
 def recipe(**changed: object) -> StochasticSoftmaxRecipe:
-    loaded = load_method_recipe(SMOKE)
+    loaded = load_recipe(SMOKE).recipe
     assert isinstance(loaded, StochasticSoftmaxRecipe)
     return msgspec.structs.replace(loaded, **changed)
 

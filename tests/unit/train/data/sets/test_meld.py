@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from streamaffect.text.textualise import TextualiserConfig
-from tests.support.text_trees import face_row, write_faces, write_meld, write_table
+from tests.support.training.text_trees import face_row, write_faces, write_meld, write_table
 from train.data.sets.meld import CLASS_ORDERS, has_part, load_meld
 from train.data.text.face_windows import WindowConfig
 from train.data.text.prompts import prompts_of

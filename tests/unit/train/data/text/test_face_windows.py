@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.text_trees import face_row, write_faces
+from tests.support.training.text_trees import face_row, write_faces
 from train.data.text.face_windows import WindowConfig, Windows, load_faces, windows_of
 from train.errors import DataError
 

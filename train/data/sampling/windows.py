@@ -10,19 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .clip_weights import ClipWeights
-
-__all__ = [
-    "ClipWeights",
-    "EvaluationClips",
-    "context_clips",
-    "down_sample",
-    "evaluation_clips",
-    "evaluation_context",
-    "random_window",
-    "wrapped_window",
-]
-
 IndexArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from train.data.sequences import SequenceConfig, evaluation_sequence, sequence_from, training_sequence
+from train.data.sampling.sequences import SequenceConfig, evaluation_sequence, sequence_from, training_sequence
 
 SMALL = SequenceConfig(frames=4, window=1)
 

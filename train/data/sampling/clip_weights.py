@@ -130,6 +130,18 @@ class ClipWeights:
         for video, weights in self._weights.items():
             weights.copy_(state[str(video)])
 
+    def flat(self) -> Tensor:
+        """The weights of all videos, one after the other, (sum of n,) float32: for a buffer of the model."""
+        return torch.cat(list(self.state_dict().values()))
+
+    def load_flat(self, weights: Tensor) -> None:
+        """Take over what `flat` gave. Raises ValueError, unchanged, unless the number of weights agrees."""
+        state = self.state_dict()
+        lengths = [len(own) for own in state.values()]
+        if len(weights) != sum(lengths):
+            raise ValueError("the saved clip weights belong to other videos or another clip length")
+        self.load_state_dict(dict(zip(state, torch.split(weights.cpu(), lengths), strict=True)))
+
     def _overwrite(self, weights: Tensor, start: int, score: float) -> None:
         """Half the spacing of the grid to either side, so that the visits of a video cover it."""
         spacing = max(0, len(weights) - self.exploration_epochs) / (self.exploration_epochs - 1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from .sampling import (
+from .windows import (
     BoolArray,
     IndexArray,
     context_clips,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-FOLDER = Path(__file__).parents[1] / "golden"
+FOLDER = Path(__file__).parents[2] / "golden"
 RTOL, ATOL = 1e-6, 1e-8
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.support.golden import load_golden
-from train.data.sampling import context_clips, down_sample, evaluation_clips, evaluation_context, wrapped_window
+from tests.support.training.golden import load_golden
+from train.data.sampling.windows import context_clips, down_sample, evaluation_clips, evaluation_context, wrapped_window
 
 
 @pytest.mark.parametrize("case", range(5))

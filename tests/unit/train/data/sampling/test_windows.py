@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.data.sampling import context_clips, evaluation_clips, evaluation_context, random_window, wrapped_window
+from train.data.sampling.windows import (
+    context_clips,
+    evaluation_clips,
+    evaluation_context,
+    random_window,
+    wrapped_window,
+)
 
 
 @given(count=st.integers(1, 40), size=st.integers(1, 120), data=st.data())

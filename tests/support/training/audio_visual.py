@@ -20,7 +20,7 @@ from streamaffect.sources.demo import DEMO_CLIP
 from tests.support.faces import demo_frames
 from train.cli import main
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "train"
+CONFIGS = Path(__file__).parents[3] / "configs" / "train"
 RATE_HZ = 8000
 SHORT = MappingProxyType(
     {

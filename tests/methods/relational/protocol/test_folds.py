@@ -10,7 +10,8 @@ from torch import Tensor
 from train.data.records import ClipRecord
 from train.data.splits import Fold, leave_one_subject_out
 from train.errors import DataError, TrainingError
-from train.methods.relational.protocol.folds import evaluate, labels
+from train.methods.relational.protocol.data import labels
+from train.methods.relational.protocol.folds import evaluate
 from train.metrics.regression import ccc
 
 OUTPUTS = ("valence", "arousal")

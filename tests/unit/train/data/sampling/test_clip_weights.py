@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.data.clip_weights import ClipWeights, Phase
+from train.data.sampling.clip_weights import ClipWeights, Phase
 
 LENGTHS = {"short": 3, "exact": 8, "long": 40}
 
@@ -68,13 +68,21 @@ def test_a_video_no_longer_than_a_clip_always_starts_at_its_beginning() -> None:
 
 
 def test_a_resumed_sampler_goes_on_as_if_it_had_not_stopped() -> None:
-    first, resumed = sampler(), sampler()
+    first, resumed, in_one_piece = sampler(), sampler(), sampler()
     for epoch in range(1, 12):
         first.update("long", first.draw("long", epoch), epoch / 3, epoch)
     resumed.load_state_dict(first.state_dict())
-    assert [resumed.draw("long", epoch) for epoch in range(12, 40)] == [
-        first.draw("long", epoch) for epoch in range(12, 40)
-    ]
+    in_one_piece.load_flat(first.flat())
+    expected = [first.draw("long", epoch) for epoch in range(12, 40)]
+    for other in (resumed, in_one_piece):
+        assert [other.draw("long", epoch) for epoch in range(12, 40)] == expected
+
+
+def test_weights_in_one_piece_are_a_copy() -> None:
+    clips = sampler()
+    clips.flat().fill_(1.0)
+    assert clips.weights("long").abs().max() == 0
+    assert len(clips.flat()) == 1 + 1 + 33
 
 
 def test_another_seed_draws_other_starts() -> None:
@@ -92,3 +100,5 @@ def test_impossible_settings_starts_and_states_are_refused() -> None:
         clips.update("long", 33, 1.0, epoch=9)
     with pytest.raises(ValueError, match="belong to other videos"):
         clips.load_state_dict({"long": torch.zeros(33)})
+    with pytest.raises(ValueError, match="belong to other videos"):
+        clips.load_flat(torch.zeros(33))

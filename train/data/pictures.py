@@ -1,0 +1,3 @@
+"""Which files are pictures, by their suffix."""
+
+PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
