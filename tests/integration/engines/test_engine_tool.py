@@ -18,7 +18,7 @@ from streamaffect.runtime.engine_cache import CachedEngine, list_engines
 from streamaffect.runtime.machine import backend_version
 from tests.support.bundles import add_attention_graph, edit_manifest
 from tests.support.conv_bundles import write_conv_bundle
-from tests.support.engine_entries import make_key, publish, ready, rewrite
+from tests.support.gpu.engine_entries import make_key, publish, ready, rewrite
 
 ROOT = Path(__file__).parents[3]
 BUILD = ["build", "--backend", "onnxruntime", "--precision", "int8"]

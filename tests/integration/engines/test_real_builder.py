@@ -17,8 +17,8 @@ from benchmarks.paper_size_bundle import write_paper_size
 from streamaffect.runtime.bundle import default_bundle_path, load_bundle
 from tests.support.bundles import replace_graph
 from tests.support.conv_bundles import moving_bytes, write_conv_bundle
-from tests.support.fake_gpu import refusals
-from tests.support.real_tensorrt import ROOT, assert_tensorrt_takes, builder_environment
+from tests.support.gpu.fake_gpu import refusals
+from tests.support.gpu.real_tensorrt import ROOT, assert_tensorrt_takes, builder_environment
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -38,7 +38,9 @@ def test_bytes_that_are_moved_before_their_cast_are_rewritten_and_built(tmp_path
     assert_tensorrt_takes(folder)
 
 
-def one_node(node: onnx.NodeProto, kind: int, shape: list[object], weights: dict[str, np.ndarray]) -> onnx.ModelProto:
+def one_node(
+    node: onnx.NodeProto, kind: int, shape: list[str | int], weights: dict[str, np.ndarray]
+) -> onnx.ModelProto:
     graph = helper.make_graph(
         [node],
         "one",
@@ -58,7 +60,7 @@ REFUSED = {
     ),
     "a quantised bias": (
         one_node(helper.make_node("DequantizeLinear", ["b", "s"], ["y"], "d"), TensorProto.FLOAT, ["N", 2],
-                 {"b": np.array([1, 2], np.int32), "s": np.float32(0.1)}),
+                 {"b": np.array([1, 2], np.int32), "s": np.array(0.1, np.float32)}),
         "DequantizeLinear d: input has type Int32 but must have type FP8",
     ),
     "an operator that it does not know": (

@@ -21,9 +21,9 @@ from streamaffect.runtime.choice import open_engine
 from streamaffect.runtime.engine_cache import CachedEngine, list_engines
 from streamaffect.runtime.machine import backend_version
 from tests.support.conv_bundles import write_conv_bundle
-from tests.support.engine_entries import rewrite
+from tests.support.gpu.engine_entries import rewrite
+from tests.support.gpu.real_tensorrt import builder_environment
 from tests.support.no_network import can_forbid_network
-from tests.support.real_tensorrt import builder_environment
 
 ROOT = Path(__file__).parents[3]
 AHEAD = ["build", "--backend", "tensorrt_rtx", "--target", "8.6,8.9,12.0"]

@@ -26,9 +26,9 @@ from streamaffect.runtime.onnx_file import read_signature
 from streamaffect.runtime.tensorrt import used_outputs
 from streamaffect.runtime.tensorrt_rtx.engine import shape_options
 from streamaffect.runtime.tensorrt_rtx.plugin import MODULE, PACKAGE, probe
+from tests.support.gpu.plan_builder import noise_clips
+from tests.support.gpu.pretended_driver import PretendedDriver
 from tests.support.no_network import can_forbid_network
-from tests.support.plan_builder import noise_clips
-from tests.support.pretended_driver import PretendedDriver
 
 ROOT = Path(__file__).parents[3]
 ASK = "from streamaffect.runtime.tensorrt_rtx.plugin import rtx_devices; print(*rtx_devices()[0].ep_metadata.values())"

@@ -26,8 +26,8 @@ from streamaffect.runtime.onnxruntime import session_options
 from streamaffect.runtime.tensorrt_rtx import engine as rtx_engine
 from tests.support.bundles import SIZE, replace_graph
 from tests.support.conv_bundles import conv_encoder, write_conv_bundle
-from tests.support.engine_entries import rewrite
-from tests.support.fake_gpu import FakeGpu, install
+from tests.support.gpu.engine_entries import rewrite
+from tests.support.gpu.fake_gpu import FakeGpu, install
 
 HERE = "NVIDIA GeForce RTX 4090 (8.9), driver 580.95.05"
 TOLD = Plan("tensorrt_rtx", "fp16", 4, "CUDA")

@@ -19,7 +19,7 @@ from streamaffect.runtime.choice import open_engine
 from streamaffect.runtime.engine_record import Precision
 from tests.support.bundles import SIZE, add_attention_graph, replace_graph
 from tests.support.conv_bundles import conv_encoder, moving_bytes, write_conv_bundle
-from tests.support.fake_gpu import BuilderFlag, FakeGpu, Network, NetworkDefinitionCreationFlag, Status, install
+from tests.support.gpu.fake_gpu import BuilderFlag, FakeGpu, Network, NetworkDefinitionCreationFlag, Status, install
 
 VERSION = "11.4.0.106"
 

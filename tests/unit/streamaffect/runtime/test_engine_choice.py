@@ -10,7 +10,7 @@ from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine
 from tests.support.bundles import SIZE, frame_encoder, write_bundle
-from tests.support.engine_entries import make_key, measured, publish, ready, verified
+from tests.support.gpu.engine_entries import make_key, measured, publish, ready, verified
 
 GRAPHS = {"frame_encoder": frame_encoder(SIZE).SerializeToString()}
 

@@ -18,8 +18,8 @@ from streamaffect.runtime.engine_record import BENCH_FILE, TARGETS, VERIFY_FILE,
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.version import SOFTWARE
 from tests.support.bundles import SIZE, frame_encoder, write_bundle
-from tests.support.engine_entries import make_key, publish, ready
-from tests.support.fake_gpu import FakeGpu, Status, install
+from tests.support.gpu.engine_entries import make_key, publish, ready
+from tests.support.gpu.fake_gpu import FakeGpu, Status, install
 
 VERSION = "0.5.0"
 HERE = "NVIDIA GeForce RTX 4090 (8.9), driver 580.95.05"

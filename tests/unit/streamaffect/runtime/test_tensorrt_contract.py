@@ -1,6 +1,6 @@
 """Every TensorRT and CUDA name that our code uses exists in the real bindings, 10.16 and 11, and the fake has no other.
 
-The names of the bindings were read from the real wheels by `tests.support.tensorrt_names`. With the wheels at hand,
+The names of the bindings were read from the real wheels by `tests.support.gpu.tensorrt_names`. With the wheels at hand,
 STREAMAFFECT_TENSORRT_WHEELS names their folder, and they are read again.
 """
 
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import fake_gpu
-from tests.support.tensorrt_names import read_names, version_of
+from tests.support.gpu import fake_gpu
+from tests.support.gpu.tensorrt_names import read_names, version_of
 
 ROOT = Path(__file__).parents[4]
 NAMES: dict[str, dict[str, list[str]]] = json.loads((ROOT / "tests" / "data" / "tensorrt_names.json").read_text())

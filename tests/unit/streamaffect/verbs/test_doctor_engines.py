@@ -8,7 +8,7 @@ from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.verbs import doctor_engines
 from streamaffect.verbs.findings import Finding
-from tests.support.engine_entries import make_key, publish, ready
+from tests.support.gpu.engine_entries import make_key, publish, ready
 
 
 def findings() -> dict[str, Finding]:

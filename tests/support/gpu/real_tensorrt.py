@@ -13,7 +13,7 @@ from engines.rtx_bindings import bindings_environment
 from streamaffect.errors import EngineError
 from streamaffect.runtime.engine_cache import cache_folder
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LIMIT_S = 110
 
 
@@ -27,7 +27,7 @@ def builder_environment() -> dict[str, str]:
 
 def build_all(*bundles: Path) -> list[dict[str, Any]]:
     """What the builder says of every graph of these bundles in every precision."""
-    command = [sys.executable, "-m", "tests.support.plan_builder", *map(str, bundles)]
+    command = [sys.executable, "-m", "tests.support.gpu.plan_builder", *map(str, bundles)]
     child = subprocess.run(
         command, cwd=ROOT, env=builder_environment(), capture_output=True, text=True, timeout=LIMIT_S, check=False
     )

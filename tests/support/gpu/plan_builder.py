@@ -1,6 +1,6 @@
 """Every graph of bundles in every precision, built by the real TensorRT builder: run in a process of its own.
 
-    PYTHONPATH=<folder of engines.rtx_bindings> python -m tests.support.plan_builder BUNDLE …
+    PYTHONPATH=<folder of engines.rtx_bindings> python -m tests.support.gpu.plan_builder BUNDLE …
 
 Prints one JSON object a graph and precision. What is built is what `engines build` builds, by the same functions; a
 graph beside the stream, such as one that hears, is parsed alone: no engine is made of it.

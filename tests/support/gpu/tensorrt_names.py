@@ -3,7 +3,7 @@
 The wheel holds only the Python bindings; TensorRT itself comes from NVIDIA's index. The bindings load over libraries
 that define the few functions they link to and nothing more, which is enough to look at them.
 
-    python -m tests.support.tensorrt_names WHEEL WHEEL > tests/data/tensorrt_names.json
+    python -m tests.support.gpu.tensorrt_names WHEEL WHEEL > tests/data/tensorrt_names.json
 """
 
 import json
