@@ -1,9 +1,9 @@
 """Affect of a file or a picture, as a plain function call. What runs is the code that streams."""
 
-import threading
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from streamaffect.affect.still import StillAnalyser
 from streamaffect.config import Config, load_config
 from streamaffect.errors import ConfigError
+from streamaffect.pipeline.at_exit import close_at_exit
 from streamaffect.pipeline.opening import make_detector, open_streams
 from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.runtime.bundle import Bundle, load_bundle
@@ -67,22 +68,40 @@ def analyze_image(
 
     Returns one estimate per face, the largest first, or in the order of `boxes`; an empty list where there is no face.
     """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-        raise ConfigError(f"image must be (H, W, 3) uint8 BGR, as cv2.imread gives it; got {image.shape} {image.dtype}")
+    _check_image(image)
     folder = bundle.path if isinstance(bundle, Bundle) else bundle
-    analyser = _still_analyser(None if folder is None else Path(folder), engine)
+    analyser = _still_analysers(os.getpid())(None if folder is None else Path(folder), engine)
     return analyser.estimate(image, None if boxes is None else [_checked_box(box) for box in boxes])
 
 
-@lru_cache(maxsize=2)
-def _still_analyser(folder: Path | None, engine: str) -> StillAnalyser:
-    """Loaded once, since a caller may go through thousands of pictures."""
+@cache
+def _still_analysers(process: int) -> Callable[[Path | None, str], StillAnalyser]:  # noqa: ARG001
+    """Those of one process, each loaded once, since a caller may go through thousands of pictures.
+
+    A forked process loads its own: the threads behind a detector and an engine stay in the parent. What it has from the
+    parent stays here untouched, because closing it would wait for those threads for ever.
+    """
+    return lru_cache(maxsize=2)(_open_still_analyser)
+
+
+def _open_still_analyser(folder: Path | None, engine: str) -> StillAnalyser:
     bundle = load_bundle(folder)
     running, detector = open_engine(bundle, engine), make_detector(Config(), mode="image")
-    # MediaPipe closes on a pool's thread, and complains on standard error if no pool takes work any more: `atexit`
-    # comes after the end of all pools, this hook of theirs before.
-    threading._register_atexit(detector.close)  # type: ignore[attr-defined]
+    close_at_exit(detector)
     return StillAnalyser(bundle, running, detector)
+
+
+def _check_image(image: object) -> None:
+    wanted = "image must be (H, W, 3) uint8 BGR, as cv2.imread gives it"
+    if image is None:
+        raise ConfigError(f"{wanted}; got None, which is what cv2.imread gives for a file that it cannot read")
+    if isinstance(image, str | os.PathLike):
+        raise ConfigError(f"{wanted}; got a path: read it with cv2.imread({str(image)!r}), or analyze a video")
+    if not isinstance(image, np.ndarray):
+        kind = type(image).__name__
+        raise ConfigError(f"{wanted}; got {'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}: one picture at a time")
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise ConfigError(f"{wanted}; got {image.shape} {image.dtype}")
 
 
 def _loaded(bundle: BundleLike) -> Bundle:

@@ -58,7 +58,7 @@ class Pipeline:
             for stream in streams
         }
         self._clock = Clock.now()
-        started_ns = self._clock.utc_ns
+        started_ns = self._clock.utc(monotonic_ns())
         self.metas: Sequence[Meta] = [
             make_meta(stream, bundle, engine.info, t_ns=started_ns if stream.info.live else 0) for stream in streams
         ]

@@ -11,7 +11,7 @@ from collections import deque
 
 import msgspec
 
-from streamaffect.clock import RECENT_S, monotonic_ns
+from streamaffect.clock import RECENT_S, Clock, monotonic_ns
 from streamaffect.redaction import redact
 from streamaffect.types import Estimate, Event, LatencySummary, Message, Meta
 
@@ -44,7 +44,7 @@ def published(message: Message, now_ns: int) -> Message:
     """
     if not isinstance(message, Estimate) or message.t_publish_ns or not message.latency_ms:
         return message
-    total_ms = max(0, now_ns - message.t_capture_ns) / 1e6
+    total_ms = Clock.now().since_ns(message.t_capture_ns, now_ns) / 1e6
     publish_ms = max(0.0, total_ms - message.latency_ms["total"])
     latency_ms = message.latency_ms | {"publish": publish_ms, "total": total_ms}
     return msgspec.structs.replace(message, t_publish_ns=now_ns, latency_ms=latency_ms)

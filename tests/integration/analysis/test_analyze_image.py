@@ -79,6 +79,22 @@ def test_what_is_no_picture_is_refused_with_its_shape(image: ImageArray) -> None
         analyze_image(image)
 
 
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (None, "got None, which is what cv2.imread gives for a file that it cannot read$"),
+        ("me.jpg", r"got a path: read it with cv2\.imread\('me\.jpg'\), or analyze a video$"),
+        (Path("me.jpg"), r"got a path: read it with cv2\.imread\('me\.jpg'\)"),
+        ([np.zeros((9, 9, 3), np.uint8)], "got a list: one picture at a time$"),
+        (7, "got an int"),
+    ],
+    ids=["nothing", "path as text", "path", "list", "number"],
+)
+def test_what_is_no_array_is_refused_by_what_it_is(image: object, said: str) -> None:
+    with pytest.raises(ConfigError, match=r"^image must be \(H, W, 3\) uint8 BGR.*" + said):
+        analyze_image(image)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("box", [(0, 0, 1), (0, 0, 0, 1), (0, 0, float("nan"), 1)])
 def test_a_box_that_is_none_is_refused(box: tuple[float, ...]) -> None:
     with pytest.raises(ConfigError, match="is not"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engines.builders.quantise import write_int8
+from engines.graphs.quantise import write_int8
 from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine
