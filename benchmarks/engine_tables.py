@@ -43,7 +43,9 @@ def main() -> None:
         "answers": answer_rows(engines, bundle.manifest),
         "layers": layer_rows(engines),
     }
-    packages = sorted({"numpy", "onnxruntime", *(engine.record.key.backend for engine in engines)} - {"tensorrt"})
+    packages = sorted(
+        {"numpy", "onnxruntime", *(engine.record.key.backend for engine in engines)} - {"tensorrt", "tensorrt_rtx"}
+    )
     for name, rows in tables.items():
         show(f"{bundle.manifest.label}: {name}", rows)
         print(write(f"{options.prefix}_{name}", rows, options.out / f"{options.prefix}_{name}.json", packages=packages))

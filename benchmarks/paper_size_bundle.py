@@ -11,10 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough, wherever it is started from
 
 import argparse
-import hashlib
-import warnings
 
-import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,17 +20,13 @@ from streamaffect.runtime.manifest import (
     CLIP_ENCODER,
     CONTEXT_HEAD,
     FRAME_ENCODER,
-    SCHEMA,
     ClipSpec,
     ContextSpec,
     CropSpec,
-    GraphSpec,
-    HeadSpec,
-    Manifest,
-    OutputSpec,
-    TrainingSpec,
 )
-from streamaffect.runtime.onnx_file import read_signature
+from train.bundle.declared import Declared, affect_head
+from train.bundle.graphs import TracedGraph, crop_examples, feature_examples, head_examples
+from train.bundle.writer import write_bundle
 from train.models.relational import ClipEncoder, ContextHead
 
 SIZE, FRAMES, CONTEXT, DIM = 224, 16, 5, 2048
@@ -77,7 +70,7 @@ class ResNet50(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """Scale to about mean 0 and deviation 1, then convolve and average."""
-        pictures = (crops.permute(0, 3, 1, 2).float() - 127.5) / 64.0
+        pictures = (crops.float().permute(0, 3, 1, 2) - 127.5) / 64.0
         features: Tensor = self.layers(pictures).mean(dim=(2, 3))
         return features
 
@@ -95,54 +88,37 @@ class Head(nn.Module):
         return torch.tanh(out)
 
 
+def write_paper_size(folder: Path, *, size: int = SIZE, clip_layers: int = 2) -> Path:
+    """Write the bundle to `folder`. size: of the crops, and clip_layers: of the transformer; smaller ones for tests."""
+    torch.manual_seed(0)
+    encoder, crops = ResNet50(), torch.randint(0, 256, (4, size, size, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        for _ in range(20):
+            encoder(crops)  # in training mode: the normalisations learn the scale of random weights
+    context = ContextSpec(CONTEXT - 1, 0)
+    clips = ClipEncoder(DIM, positions=FRAMES, layers=clip_layers)
+    graphs = {
+        FRAME_ENCODER: TracedGraph(encoder, crop_examples(size), ["features"]),
+        CLIP_ENCODER: TracedGraph(clips, feature_examples(FRAMES, DIM), ["clip"]),
+        CONTEXT_HEAD: TracedGraph(Head(), head_examples(DIM, context), ["affect"]),
+    }
+    declared = Declared(
+        name="paper-size", version="0", licence="Apache-2.0", seed=0, data=[], recipe="random weights",
+        crop=CropSpec(size, 0.1, "roll"), clip=ClipSpec(FRAMES, 0.08), context=context, heads=[affect_head()],
+        metrics={},
+    )  # fmt: skip
+    write_bundle(graphs, declared.manifest, folder)
+    return folder
+
+
 def main() -> None:
     """Write the bundle."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="a new folder")
     folder: Path = parser.parse_args().folder
-    folder.mkdir(parents=True)
-    torch.manual_seed(0)
-    crops = torch.randint(0, 256, (4, SIZE, SIZE, 3), dtype=torch.uint8)
-    encoder = ResNet50()
-    with torch.no_grad():
-        for _ in range(20):
-            encoder(crops)  # in training mode: the normalisations learn the scale of random weights
-    context = torch.randn(2, CONTEXT, DIM)
-    valid = torch.ones(2, CONTEXT, dtype=torch.bool)
-    modules: dict[str, tuple[nn.Module, dict[str, Tensor], str]] = {
-        FRAME_ENCODER: (encoder, {"crops": crops[:2]}, "features"),
-        CLIP_ENCODER: (ClipEncoder(DIM, positions=FRAMES), {"features": torch.randn(2, FRAMES, DIM)}, "clip"),
-        CONTEXT_HEAD: (Head(), {"clip": context[:, -1], "context": context, "valid": valid}, "affect"),
-    }
-    graphs = {role: export(folder / f"{role}.onnx", *parts) for role, parts in modules.items()}
-    (folder / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode(make_manifest(graphs))))
-
-
-def export(file: Path, module: nn.Module, inputs: dict[str, Tensor], output: str) -> GraphSpec:
-    """One graph with a dynamic batch."""
-    rows = torch.export.Dim("N", min=1)
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            module.eval(), tuple(tensor.contiguous() for tensor in inputs.values()), file, dynamo=True,
-            opset_version=18, external_data=False, verbose=False, input_names=list(inputs), output_names=[output],
-            dynamic_shapes=tuple({0: rows} for _ in inputs),
-        )  # fmt: skip
-    signature = read_signature(file)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return GraphSpec(file.name, digest, signature.inputs, signature.outputs, signature.opset)
-
-
-def make_manifest(graphs: dict[str, GraphSpec]) -> Manifest:
-    """One head, uncalibrated."""
-    outputs = [OutputSpec("valence", (-1.0, 1.0)), OutputSpec("arousal", (-1.0, 1.0))]
-    return Manifest(
-        schema=SCHEMA, name="paper-size", version="0", licence="Apache-2.0", created="", heads=[
-            HeadSpec("affect", "regression", outputs)
-        ],
-        crop=CropSpec(SIZE, 0.1, "roll"), clip=ClipSpec(FRAMES, 0.08), context=ContextSpec(CONTEXT - 1, 0),
-        graphs=graphs, training=TrainingSpec("random weights", [], "", 0),
-    )  # fmt: skip
+    if folder.exists():
+        parser.error(f"{folder} exists; name a new folder")
+    write_paper_size(folder)
 
 
 if __name__ == "__main__":

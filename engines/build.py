@@ -10,11 +10,12 @@ import msgspec
 
 from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle
-from streamaffect.runtime.choice import current_device, open_cached
-from streamaffect.runtime.engine_cache import CachedEngine, load_entry
+from streamaffect.runtime.choice import current_device, exact_device, open_cached
+from streamaffect.runtime.engine_cache import CachedEngine, cache_folder, load_entry
 from streamaffect.runtime.engine_record import (
     BENCH_FILE,
     SCHEMA,
+    TARGETS,
     VERIFY_FILE,
     Backend,
     CompiledGraph,
@@ -23,7 +24,7 @@ from streamaffect.runtime.engine_record import (
     Precision,
     Provider,
 )
-from streamaffect.runtime.machine import backend_version, cpu_name
+from streamaffect.runtime.machine import backend_version, cpu_name, extra_of
 from streamaffect.runtime.manifest import FRAME_ENCODER
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 
@@ -43,17 +44,24 @@ PRECISIONS: dict[Backend, tuple[Precision, ...]] = {
     "onnxruntime": ("fp32", "int8"),
     "openvino": ("fp32", "bf16", "int8"),
     "tensorrt": ("fp32", "fp16", "int8"),
+    "tensorrt_rtx": ("fp32", "fp16", "int8"),
 }
+BATCHED = ("tensorrt", "tensorrt_rtx")  # they are built for a largest batch
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An engine to build. max_batch: largest batch of a TensorRT engine; the other backends take any."""
+    """An engine to build.
+
+    max_batch: largest batch of a TensorRT engine; the other backends take any
+    targets:   compute capabilities to build for ahead of time; none where it is built for this machine
+    """
 
     backend: Backend
     precision: Precision
     max_batch: int
     provider: Provider = "CPU"
+    targets: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -68,7 +76,7 @@ def make_plans(backend: str, precision: str, *, max_batch: int) -> list[Plan]:
     """
     if backend != "auto":
         _require(backend)
-    wanted = [name for name in PRECISIONS if backend in ("auto", name) and backend_version(name) is not None]
+    wanted = [name for name in PRECISIONS if backend == name or (backend == "auto" and _is_usable(name))]
     plans = [plan for name in wanted for plan in _plans_of(name, max_batch) if precision in ("auto", plan.precision)]
     if precision == "auto":
         plans = [plan for plan in plans if (plan.backend, plan.precision, plan.provider) != _REFERENCE]
@@ -78,11 +86,26 @@ def make_plans(backend: str, precision: str, *, max_batch: int) -> list[Plan]:
     return plans
 
 
+def plan_ahead(backend: str, precision: str, *, max_batch: int, targets: str) -> list[Plan]:
+    """Engines for other machines, by their compute capabilities, such as "8.6,12.0". Raises EngineError."""
+    from .rtx_build import parse_targets
+
+    if backend != "tensorrt_rtx":
+        raise EngineError("--target builds ahead of time, which --backend tensorrt_rtx alone can do")
+    possible = PRECISIONS["tensorrt_rtx"]
+    if precision not in ("auto", *possible):
+        raise EngineError(f"{precision} cannot be built with {backend}; possible are {' '.join(possible)}")
+    chosen = parse_targets(targets)
+    if backend_version(backend) is None:
+        raise EngineError(f"{backend} is not installed; {INSTALL.format('tensorrt-build')}")
+    plans = [Plan("tensorrt_rtx", each, max_batch, "CUDA", chosen) for each in possible]
+    return [plan for plan in plans if precision in ("auto", plan.precision)]
+
+
 def make_key(bundle: Bundle, plan: Plan, clips: ClipSet) -> EngineKey:
     """What the engine depends on, on this machine. Raises EngineError where its device is not there."""
-    version = backend_version(plan.backend)
-    if version is None:
-        raise EngineError(f"{plan.backend} is not installed; {INSTALL.format(plan.backend)}")
+    version = _require_installed(plan.backend)
+    flags = {"calibration": clips.calibration_sha256[:16]} if plan.precision == "int8" else {}
     key = EngineKey(
         bundle_sha256=bundle.sha256,
         backend=plan.backend,
@@ -90,11 +113,14 @@ def make_key(bundle: Bundle, plan: Plan, clips: ClipSet) -> EngineKey:
         precision=plan.precision,
         provider=plan.provider,
         device=cpu_name(),
-        max_batch=plan.max_batch if plan.backend == "tensorrt" else 0,
-        flags={"calibration": clips.calibration_sha256[:16]} if plan.precision == "int8" else {},
+        max_batch=plan.max_batch if plan.backend in BATCHED else 0,
+        flags=flags,
     )
     if plan.provider == "CPU":
         return key
+    if plan.targets:
+        flags = flags | {TARGETS: ",".join(plan.targets)}
+        return msgspec.structs.replace(key, device=f"compute capability {', '.join(plan.targets)}", flags=flags)
     return msgspec.structs.replace(key, device=current_device(key))
 
 
@@ -144,7 +170,8 @@ def verify(
     reference = OnnxRuntimeEngine(bundle)
     with closing(open_cached(bundle, engine, "verification", 1)) as candidate:
         comparison = compare(bundle, reference, candidate, clips.held_out, origin=clips.origin)
-    return store.attach(engine, VERIFY_FILE, comparison.report(engine.sha256))
+    report = msgspec.structs.replace(comparison.report(engine.sha256), device=_seen_on(engine))
+    return store.attach(engine, VERIFY_FILE, report)
 
 
 def bench(
@@ -165,15 +192,21 @@ def bench(
     for engine in engines:
         start = measure_cold_start(bundle.path, engine.folder) if cold else None
         report = make_report(engine, timings, cold=start, reference_cold=reference_start)
+        report = msgspec.structs.replace(report, device=_seen_on(engine))
         measured.append(store.attach(engine, BENCH_FILE, report))
     return measured
+
+
+def _seen_on(engine: CachedEngine) -> str:
+    """Where a report of an engine is made that is meant for several machines; a report counts for one."""
+    return exact_device(engine.record.key) if engine.record.key.targets else ""
 
 
 _REFERENCE = ("onnxruntime", "fp32", "CPU")
 
 
 def _plans_of(backend: Backend, max_batch: int) -> list[Plan]:
-    if backend == "tensorrt":
+    if backend in BATCHED:
         return [Plan(backend, precision, max_batch, "CUDA") for precision in PRECISIONS[backend]]
     plans = [Plan(backend, precision, max_batch) for precision in PRECISIONS[backend]]
     if backend == "openvino":
@@ -187,12 +220,36 @@ def _plans_of(backend: Backend, max_batch: int) -> list[Plan]:
 
 def _require(backend: str) -> None:
     """Raise EngineError unless a backend that was asked for by name can build here."""
-    if backend_version(backend) is None:
-        raise EngineError(f"{backend} is not installed; {INSTALL.format(backend)}")
+    _require_installed(backend)
     if backend == "tensorrt":
         from streamaffect.runtime.tensorrt import probe
 
         probe()
+    if backend == "tensorrt_rtx":
+        from streamaffect.runtime.tensorrt_rtx.plugin import probe as probe_rtx
+
+        probe_rtx()
+
+
+def _require_installed(backend: str) -> str:
+    """The installed version; raises EngineError with the command that installs it."""
+    version = backend_version(backend)
+    if version is None:
+        raise EngineError(f"{backend} is not installed; {INSTALL.format(extra_of(backend))}")
+    return version
+
+
+def _is_usable(backend: str) -> bool:
+    """Whether it is worth a try unasked; TensorRT for RTX also serves to build for machines that have its cards."""
+    if backend_version(backend) is None:
+        return False
+    if backend != "tensorrt_rtx":
+        return True
+    try:
+        _require(backend)
+    except EngineError:
+        return False
+    return True
 
 
 def _compile(
@@ -203,6 +260,12 @@ def _compile(
         from .tensorrt_build import write_plans
 
         return write_plans(bundle, plan.precision, plan.max_batch, clips, workspace, cache=store.root)
+    if plan.backend == "tensorrt_rtx":
+        from .rtx_build import write_contexts
+
+        return write_contexts(
+            bundle, plan.precision, plan.max_batch, clips, workspace, cache=cache_folder(), targets=plan.targets
+        )
     files: dict[
         str, Path
     ] = {}  # fp32 and bf16 run the bundle's own graphs, which the backend compiles as it loads them

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from streamaffect.errors import StreamAffectError
 
 EXIT_OK, EXIT_REFUSED, EXIT_USER, EXIT_INTERRUPTED = 0, 1, 2, 130
-BACKENDS = ("auto", "tensorrt", "openvino", "onnxruntime")
+BACKENDS = ("auto", "tensorrt", "tensorrt_rtx", "openvino", "onnxruntime")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16", "int8")
 
 OVERVIEW = """\
@@ -28,12 +28,17 @@ precision and processor. They are never taken from anywhere else.
 """
 
 BUILD_HELP = """\
-Precisions: fp32 everywhere; bf16 (openvino, on processors that have it); fp16 (tensorrt); int8 (all), whose ranges are
-measured on crops of the shipped demo clip, or of your own videos and pictures with --calibration. Calibrate on
-material like yours: other faces, other light.
+Precisions: fp32 everywhere; bf16 (openvino, on processors that have it); fp16 (tensorrt, tensorrt_rtx); int8 (all),
+whose ranges are measured on crops of the shipped demo clip, or of your own videos and pictures with --calibration.
+Calibrate on material like yours: other faces, other light.
 
 An engine is only taken by `auto` once it is verified: the same held-out clips run through it and through ONNX Runtime
 fp32, and every published number must stay within 0.005 in CCC and 2.5 % of its range in p99.
+
+  engines build --backend tensorrt_rtx --target 8.6,8.9,12.0 --out plans
+
+builds for machines with such cards on one without a GPU. Copy the folders in plans into the engine cache of each, then
+run `engines verify` and `engines bench` there.
 """
 
 
@@ -122,6 +127,12 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         default=8,
         metavar="B",
         help="faces that a TensorRT engine takes at once; the other backends take any number (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--target", metavar="X.Y,X.Y", help="compute capabilities to build for ahead of time, without a GPU"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="where engines for --target go (default: the engine cache)"
     )
     _add_clips(parser)
     parser.add_argument("--rebuild", action="store_true", help="build again what is in the cache already")

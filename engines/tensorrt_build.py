@@ -15,8 +15,10 @@ from streamaffect.runtime.engine_cache import read_private
 from streamaffect.runtime.engine_record import Precision
 from streamaffect.runtime.manifest import CONTEXT_HEAD, FRAME_ENCODER, ROLES
 from streamaffect.runtime.tensorrt import import_tensorrt, used_outputs
+from streamaffect.runtime.tensorrt_log import make_logger, refusal
 
 from .crops import ClipSet, spread_out
+from .graphs.cast_first import cast_first
 from .graphs.half import to_half
 from .graphs.layers import LayerTypes, types_of_graph
 from .graphs.onnx_package import require_onnx
@@ -48,31 +50,39 @@ def write_plans(
 
 
 def _graph(bundle: Bundle, role: str, precision: Precision, clips: ClipSet, workspace: Path) -> bytes:
-    """The ONNX graph of a role in the types that its network is to compute in."""
-    source = bundle.graph_path(role)
-    if precision == "fp16" and role != CONTEXT_HEAD:
-        import onnx
+    """The ONNX graph of a role in the types that its network is to compute in, as TensorRT takes it."""
+    import onnx
 
-        half: bytes = to_half(onnx.load(source)).SerializeToString()
-        return half
+    source = bundle.graph_path(role)
+    model = cast_first(onnx.load(source))
+    if precision == "fp16" and role != CONTEXT_HEAD:
+        model = to_half(model)
     if precision == "int8" and role == FRAME_ENCODER:
-        target = workspace / f"{role}.int8"
-        write_int8(source, target, spread_out(clips.calibration, CALIBRATION_CROPS), "tensorrt")
-        graph = target.read_bytes()
-        target.unlink()
-        return graph
-    return source.read_bytes()
+        model = _quantised(model, clips, workspace / f"{role}.int8")
+    graph: bytes = model.SerializeToString()
+    return graph
+
+
+def _quantised(model: Any, clips: ClipSet, workspace: Path) -> Any:
+    import onnx
+
+    source, target = workspace.with_suffix(".fp32"), workspace
+    onnx.save(model, source)
+    write_int8(source, target, spread_out(clips.calibration, CALIBRATION_CROPS), "tensorrt")
+    quantised = onnx.load(target)
+    source.unlink()
+    target.unlink()
+    return quantised
 
 
 def _build(trt: Any, graph: bytes, max_batch: int, timings: Path, *, outputs: set[str]) -> bytes:
     """Parse, optimise and serialise one network that gives these outputs alone."""
-    logger = trt.Logger(trt.Logger.WARNING)
+    logger = make_logger(trt)
     builder = trt.Builder(logger)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(graph):
-        reasons = "; ".join(parser.get_error(i).desc() for i in range(parser.num_errors))
-        raise EngineError(f"TensorRT {trt.__version__} cannot read the graph ({reasons[:300]})")
+        raise EngineError(f"TensorRT {trt.__version__} cannot take the graph: {refusal(parser)}")
     for tensor in [network.get_output(i) for i in range(network.num_outputs)]:
         if tensor.name not in outputs:  # a running plan needs memory for each output, and nobody reads this one
             network.unmark_output(tensor)
@@ -83,7 +93,7 @@ def _build(trt: Any, graph: bytes, max_batch: int, timings: Path, *, outputs: se
     config.set_timing_cache(timing_cache, False)  # noqa: FBT003 - the binding's own signature: ignore_mismatch
     plan = builder.build_serialized_network(network, config)
     if plan is None:
-        raise EngineError(f"TensorRT {trt.__version__} cannot build it, its log above says why")
+        raise EngineError(f"TensorRT {trt.__version__} cannot build it: {logger.last_error or 'it gives no reason'}")
     _keep_timings(timings, bytes(config.get_timing_cache().serialize()))
     return bytes(plan)
 

@@ -24,14 +24,18 @@ from .reports.plot import write_plot
 from .reports.tables import cold_table, engines_table, layers_line, timings_table, verification_table
 from .store import EngineStore
 
+AHEAD = (
+    "Built ahead of time, not run: copy the folders into the engine cache of a machine with such a card (as its user's "
+    "own, mode 0700), then run `engines verify` and `engines bench` there."
+)
 QUICK_BATCHES, QUICK_THREADS, QUICK_SECONDS = (1, 8), (1,), 1.5
 
 
 def build(options: argparse.Namespace) -> int:
     """Build, verify and measure what was asked for; 1 where verification refused an engine."""
     bundle = load_bundle(options.bundle)
-    plans = building.make_plans(options.backend, options.precision, max_batch=options.max_batch)
-    store = EngineStore.default()
+    plans = _plans(options)
+    store = EngineStore(options.out) if options.out else EngineStore.default()
     with Steps() as steps:
         for role in graphs_beside(bundle):
             steps.note(f"{role}: beside the stream; it is left as it is, no engine is made of it")
@@ -41,8 +45,8 @@ def build(options: argparse.Namespace) -> int:
             engines = _build_all(store, bundle, plans, clips, rebuild=options.rebuild, steps=steps)
             _measure_new(store, bundle, engines, steps)
             engines = [load_entry(engine.folder) for engine in engines]
-    _show(options, engines)
-    return 0 if engines and all(engine.is_verified for engine in engines) else 1
+    _show(options, store, engines)
+    return 0 if engines and all(engine.is_verified or engine.record.key.targets for engine in engines) else 1
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -134,12 +138,22 @@ def clean(options: argparse.Namespace) -> int:
         doomed += [
             engine.folder
             for engine in engines
-            if options.all or engine.record.key.bundle_sha256 == chosen or _is_outdated(engine)
+            if options.all or engine.record.key.bundle_sha256 == chosen or _is_useless(engine)
         ]
         for folder in doomed:
             store.remove(folder)
     sys.stdout.write(f"{store.root}: {len(doomed)} removed, {len(engines) + len(broken) - len(doomed)} kept\n")
     return 0
+
+
+def _plans(options: argparse.Namespace) -> list[Plan]:
+    """For this machine, or ahead of time for others. Raises EngineError."""
+    wanted = {"precision": options.precision, "max_batch": options.max_batch}
+    if options.target is not None:
+        return building.plan_ahead(options.backend, **wanted, targets=options.target)
+    if options.out:
+        raise EngineError("--out is for engines that are built with --target; others belong into the engine cache")
+    return building.make_plans(options.backend, **wanted)
 
 
 def _build_all(
@@ -151,7 +165,7 @@ def _build_all(
         try:
             with steps.of(plan.title):
                 engine = building.build(store, bundle, plan, clips, rebuild=rebuild, progress=steps)
-                if engine.verify is None:
+                if engine.verify is None and not plan.targets:
                     engine = building.verify(store, bundle, engine, clips, progress=steps)
                 engines.append(engine)
         except EngineError as error:
@@ -201,7 +215,12 @@ def _is_outdated(engine: CachedEngine) -> bool:
         return True
 
 
-def _show(options: argparse.Namespace, engines: Sequence[CachedEngine]) -> None:
+def _is_useless(engine: CachedEngine) -> bool:
+    """Whether `clean` may take it: what was built ahead of time is for other machines than this."""
+    return bool(engine.staleness()) if engine.record.key.targets else _is_outdated(engine)
+
+
+def _show(options: argparse.Namespace, store: EngineStore, engines: Sequence[CachedEngine]) -> None:
     if options.json:
         _print_json([{"record": engine.record, "verify": engine.verify, "bench": engine.bench} for engine in engines])
         return
@@ -209,7 +228,9 @@ def _show(options: argparse.Namespace, engines: Sequence[CachedEngine]) -> None:
     for engine in engines:
         _show_failures(console, engine)
     console.print(engines_table(engines))
-    console.print(f"[dim]{EngineStore.default().root}[/]", highlight=False, soft_wrap=True)
+    console.print(f"[dim]{store.root}[/]", highlight=False, soft_wrap=True)
+    if any(engine.record.key.targets for engine in engines):
+        console.print(AHEAD, highlight=False, soft_wrap=True)
 
 
 def _show_verification(console: Console, engine: CachedEngine) -> None:

@@ -104,7 +104,7 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
     parser.add_argument("--bundle", metavar="DIR", help="the model; default: the one that is shipped")
     parser.add_argument(
         "--engine",
-        choices=("auto", "tensorrt", "openvino", "onnxruntime"),
+        choices=("auto", "tensorrt", "tensorrt_rtx", "openvino", "onnxruntime"),
         help="what runs the model; auto takes the fastest that is verified here (default)",
     )
     parser.add_argument("--bind", metavar="ADDRESS", help="address of the feed; default tcp://127.0.0.1:5556")

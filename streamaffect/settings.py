@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-EngineName = Literal["auto", "tensorrt", "openvino", "onnxruntime"]
+EngineName = Literal["auto", "tensorrt", "tensorrt_rtx", "openvino", "onnxruntime"]
 EnginePrecision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Positive = Annotated[float, Meta(gt=0.0)]
 Seconds = Annotated[float, Meta(gt=0.0, le=3600.0)]

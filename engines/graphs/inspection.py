@@ -13,6 +13,7 @@ from rich.table import Table
 
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.manifest import ROLES, HeadSpec
+from streamaffect.runtime.onnx_file import read_signature
 
 from .onnx_package import require_onnx
 
@@ -25,6 +26,7 @@ class GraphFacts(msgspec.Struct, frozen=True):
     flops:         of convolutions and matrix products, two for each multiply-add; parameters: numbers in the weights
     bytes:         of the weights, which is what a call has to read at least
     types:         element types of the weights, by number of values; operators: by number of nodes
+    obstacle:      why TensorRT can't take the graph as it is; `build` rewrites it first
     """
 
     role: str
@@ -36,6 +38,7 @@ class GraphFacts(msgspec.Struct, frozen=True):
     flops: int
     types: dict[str, int]
     operators: dict[str, int]
+    obstacle: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,18 @@ class BundleFacts:
             f"{graph.role}: {', '.join(graph.inputs)} → {', '.join(graph.outputs)}" + _beside(graph.role, ROLES)
             for graph in self.graphs
         ]
+        obstacles = [
+            f"{graph.role}: TensorRT can't take it as it is: {graph.obstacle}; build rewrites it"
+            for graph in self.graphs
+            if graph.obstacle is not None
+        ]
         missing = [f"{role}: its file is not in the bundle{BESIDE}" for role in self.absent]
         heads = [
             f"head {head.name}: {head.kind}, {_counted(len(head.outputs), 'output')} from the "
             f"{head.input}" + _beside(head.input, ("context",))
             for head in self.heads
         ]
-        return graphs + missing + heads
+        return graphs + obstacles + missing + heads
 
     def table(self) -> Table:
         """One row per graph; MFLOP are millions of floating-point operations at batch 1, two for each multiply-add."""
@@ -120,6 +128,7 @@ def _inspect(bundle: Bundle, role: str) -> GraphFacts:
         flops=2 * count_multiply_adds(model),
         types=dict(types.most_common()),
         operators=dict(operators.most_common()),
+        obstacle=read_signature(bundle.graph_path(role)).uncast,
     )
 
 

@@ -61,7 +61,8 @@ def write_int8(source: Path, target: Path, crops: ImageArray, backend: Backend) 
             activation_type=QuantType.QInt8 if is_symmetric else QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
-            extra_options={"ActivationSymmetric": is_symmetric},
+            # TensorRT takes no quantised bias; the others add theirs in int32.
+            extra_options={"ActivationSymmetric": is_symmetric, "QuantizeBias": backend != "tensorrt"},
         )
     prepared.unlink()
     return convolutions

@@ -23,7 +23,7 @@ def engines_table(engines: Sequence[CachedEngine], broken: Sequence[BrokenEngine
         verified = "not yet" if engine.verify is None else "yes" if engine.is_verified else "[red]refused[/]"
         frame, speedup = (f"{bench.frame_ms:.2f}", f"{bench.speedup:.2f}") if bench else ("–", "–")
         stale = engine.staleness()
-        title = engine.record.key.title + (f"\n[yellow]{stale}[/]" if stale else "")
+        title = engine.record.key.title.replace(" for ", "\nfor ") + (f"\n[yellow]{stale}[/]" if stale else "")
         table.add_row(title, engine.record.bundle, verified, frame, speedup, engine.folder.name[:12])
     for entry in broken:
         table.add_row("[red]unusable[/]", "", "", "", "", f"{entry.folder.name[:12]}\n{entry.reason}")

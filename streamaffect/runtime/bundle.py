@@ -5,7 +5,8 @@ graph points to data outside itself, and that the shapes of the three graphs fit
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class Bundle:
     sha256:      of the manifest, which holds the hashes of all graphs: it names the whole model
     feature_dim: D, width of a frame's feature
     clip_dim:    C, width of a clip vector
+    obstacles:   by role, why TensorRT can't take a graph as it is; `engines build` rewrites what can be rewritten
     """
 
     path: Path
@@ -45,6 +47,7 @@ class Bundle:
     sha256: str
     feature_dim: int
     clip_dim: int
+    obstacles: Mapping[str, str] = field(default_factory=dict)
 
     def graph_path(self, role: str) -> Path:
         """The ONNX file of a role such as "frame_encoder"."""
@@ -71,7 +74,8 @@ def load_bundle(path: str | Path | None = None) -> Bundle:
     _check_heads(folder, manifest, signatures[CONTEXT_HEAD])
     if manifest.sound is not None:
         _check_sound(folder, manifest, manifest.sound, clip_dim)
-    return Bundle(folder, manifest, hashlib.sha256(raw).hexdigest(), feature_dim, clip_dim)
+    obstacles = {role: found.uncast for role, found in signatures.items() if found.uncast is not None}
+    return Bundle(folder, manifest, hashlib.sha256(raw).hexdigest(), feature_dim, clip_dim, obstacles)
 
 
 def _read_manifest(folder: Path) -> bytes:

@@ -1,9 +1,11 @@
 """Which engine runs a bundle on this machine, and why.
 
-`auto` takes the fastest engine of the cache that was verified against ONNX Runtime fp32 on this very machine with the
-versions that are installed, and ONNX Runtime fp32 where there is none. A named backend is obeyed or refused.
+`auto` takes an engine of the cache that was verified against ONNX Runtime fp32 on this very machine with the versions
+that are installed: of TensorRT, else of TensorRT for RTX, else the fastest; and ONNX Runtime fp32 where there is none.
+A named backend is obeyed or refused.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +16,7 @@ from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import Engine
 from streamaffect.runtime.engine_cache import CachedEngine, list_engines
 from streamaffect.runtime.engine_record import Backend, EngineKey, Precision
-from streamaffect.runtime.machine import backend_version, cpu_name
+from streamaffect.runtime.machine import backend_version, cpu_name, extra_of
 
 log = logging.getLogger(__name__)
 
@@ -56,26 +58,43 @@ def build_command(backend: str = AUTO, precision: str = AUTO) -> str:
 
 
 def current_device(key: EngineKey) -> str:
-    """This machine's name for the device that a key is for; raises EngineError where there is no such device."""
+    """This machine's name for the device that a key is for; raises EngineError where there is no such device.
+
+    Of an engine that was built ahead of time, the key's own where this machine's GPU is among what it is for.
+    """
+    if key.targets:
+        from streamaffect.runtime.cuda import first_gpu
+
+        if first_gpu().capability in key.targets:
+            return key.device
+    return exact_device(key)
+
+
+def exact_device(key: EngineKey) -> str:
+    """The device that runs the engines of a key on this machine; raises EngineError where there is none."""
     if key.provider == "CPU":
         return cpu_name()
-    from streamaffect.runtime.cuda import device_name
+    from streamaffect.runtime.cuda import device_name, driver_version
 
-    return device_name()
+    # What TensorRT for RTX keeps beside an engine is made by the driver too.
+    return f"{device_name()}, driver {driver_version()}" if key.backend == "tensorrt_rtx" else device_name()
 
 
 def _open_fastest(bundle: Bundle, engines: Sequence[CachedEngine], precision: str, threads: int) -> Engine:
     """The best of those that may run; each that fails to open is reported and passed over."""
     objections: list[str] = []
-    for engine in sorted(engines, key=_speedup, reverse=True):
+    failures: list[str] = []
+    for engine in sorted(engines, key=_rank):
         if reason := objection(engine) or _is_slow(engine):
             objections.append(f"{engine.record.key.title}: {reason}")
             continue
         try:
-            return open_cached(bundle, engine, f"auto: {_merits(engine)}", threads)
+            why = "; ".join([f"auto: {_merits(engine)}", *failures])
+            return open_cached(bundle, engine, why, threads)
         except EngineError as error:
             log.warning("%s is passed over: %s", engine.record.key.title, error)
-            objections.append(f"{engine.record.key.title} does not load")
+            failures.append(f"{engine.record.key.title} does not load")
+    objections += failures
     if precision not in (AUTO, "fp32"):
         raise EngineError(f"no {precision} engine of this bundle is verified here; {build_command(AUTO, precision)}")
     from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
@@ -87,7 +106,7 @@ def _open_fastest(bundle: Bundle, engines: Sequence[CachedEngine], precision: st
 def _open_named(bundle: Bundle, backend: str, engines: Sequence[CachedEngine], precision: str, threads: int) -> Engine:
     """The fastest verified engine of a backend, else the bundle's own graphs in fp32 where the backend runs those."""
     if backend_version(backend) is None:
-        raise EngineError(f"engine {backend} is not installed; pip install 'streamaffect[{backend}]'")
+        raise EngineError(f"engine {backend} is not installed; pip install 'streamaffect[{extra_of(backend)}]'")
     asked = f"asked for by --engine {backend}"
     fit = [engine for engine in engines if objection(engine) is None]
     if fit:
@@ -110,14 +129,30 @@ def objection(engine: CachedEngine) -> str | None:
     if engine.bench is None:
         return "not benchmarked"
     try:
-        is_here = current_device(engine.record.key) == engine.record.key.device
+        return _misplaced(engine)
     except EngineError as error:
         return str(error)
-    return None if is_here else f"built for {engine.record.key.device}"
+
+
+def _misplaced(engine: CachedEngine) -> str | None:
+    """Why an engine with reports is not for this machine; raises EngineError where that kind of device is not here."""
+    key = engine.record.key
+    if current_device(key) != key.device:
+        return f"built for {key.device}"
+    if key.targets and any(report.device != exact_device(key) for report in (engine.verify, engine.bench) if report):
+        return "verified or measured on another machine"
+    return None
 
 
 def _is_slow(engine: CachedEngine) -> str | None:
     return "no faster than ONNX Runtime fp32" if _speedup(engine) <= 1 else None
+
+
+def _rank(engine: CachedEngine) -> tuple[int, float]:
+    """TensorRT first, then TensorRT for RTX, then the others; the fastest first among equals."""
+    backend = engine.record.key.backend
+    order = _FIRST.index(backend) if backend in _FIRST else len(_FIRST)
+    return order, -_speedup(engine)
 
 
 def _speedup(engine: CachedEngine) -> float:
@@ -144,11 +179,28 @@ def open_cached(bundle: Bundle, engine: CachedEngine, reason: str, threads: int)
         from streamaffect.runtime.tensorrt import TensorRtEngine
 
         return TensorRtEngine(bundle, reason=reason, precision=key.precision, max_batch=key.max_batch, plans=graphs)
+    if key.backend == "tensorrt_rtx":
+        from streamaffect.runtime.tensorrt_rtx.engine import TensorRtRtxEngine
+
+        return TensorRtRtxEngine(
+            bundle,
+            reason=reason,
+            precision=key.precision,
+            max_batch=key.max_batch,
+            graphs=graphs,
+            runtime_cache=_runtime_cache(engine),
+        )
     from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 
     return OnnxRuntimeEngine(
         bundle, reason=reason, threads=threads, precision=key.precision, provider=key.provider, graphs=graphs
     )
+
+
+def _runtime_cache(engine: CachedEngine) -> Path:
+    """In the engine's own folder, one for each card and driver that runs it."""
+    device = hashlib.sha256(exact_device(engine.record.key).encode()).hexdigest()
+    return engine.folder / f"runtime-{device[:8]}"
 
 
 def _open_plain_onnxruntime(bundle: Bundle, reason: str, threads: int) -> Engine:
@@ -167,3 +219,4 @@ _PLAIN: dict[str, Callable[[Bundle, str, int], Engine]] = {
     "onnxruntime": _open_plain_onnxruntime,
     "openvino": _open_plain_openvino,
 }
+_FIRST = ("tensorrt", "tensorrt_rtx")

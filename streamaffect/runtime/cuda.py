@@ -6,8 +6,11 @@ to use TensorRT asks `device_name` first.
 
 import ctypes
 import importlib
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,7 @@ import numpy as np
 from streamaffect.errors import EngineError
 
 INSTALL = "pip install 'streamaffect[tensorrt]'"
+DRIVER_FACTS = Path("/proc/driver/nvidia/version")  # not there in WSL
 
 
 def cudart() -> Any:
@@ -25,8 +29,24 @@ def cudart() -> Any:
         raise EngineError(f"cuda.bindings cannot be loaded ({error}); {INSTALL}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU by its name and compute capability, such as "9.0"."""
+
+    name: str
+    capability: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.capability})"
+
+
 def device_name() -> str:
     """The first GPU and its compute capability, e.g. "NVIDIA H200 (9.0)"; raises EngineError where there is none."""
+    return str(first_gpu())
+
+
+def first_gpu() -> Gpu:
+    """The GPU that engines run on; raises EngineError where there is none."""
     runtime = cudart()
     try:
         (count,) = check(runtime.cudaGetDeviceCount())
@@ -36,7 +56,19 @@ def device_name() -> str:
         raise EngineError("no NVIDIA GPU in this machine; use --engine auto")
     (properties,) = check(runtime.cudaGetDeviceProperties(0))
     name = properties.name.split(b"\0", 1)[0].decode()
-    return f"{name} ({properties.major}.{properties.minor})"
+    return Gpu(name, f"{properties.major}.{properties.minor}")
+
+
+def driver_version() -> str:
+    """The version of NVIDIA's driver, e.g. "580.95.05", or the newest CUDA that it knows; raises EngineError."""
+    try:
+        facts = DRIVER_FACTS.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        facts = ""
+    if found := re.search(r"\b\d{3,}\.\d+(\.\d+)?\b", facts):
+        return found.group()
+    (version,) = check(cudart().cudaDriverGetVersion())
+    return f"CUDA {version // 1000}.{version % 1000 // 10}"
 
 
 def check(result: Sequence[Any]) -> tuple[Any, ...]:

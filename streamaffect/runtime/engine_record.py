@@ -12,9 +12,10 @@ import msgspec
 from streamaffect.version import SOFTWARE
 
 SCHEMA = 1
+TARGETS = "targets"
 ENGINE_FILE, VERIFY_FILE, BENCH_FILE = "engine.json", "verify.json", "bench.json"
 
-Backend = Literal["onnxruntime", "openvino", "tensorrt"]
+Backend = Literal["onnxruntime", "openvino", "tensorrt", "tensorrt_rtx"]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 Provider = Literal["CPU", "CUDA"]
 
@@ -24,7 +25,8 @@ class EngineKey(msgspec.Struct, frozen=True):
 
     bundle_sha256:   of the manifest, which holds the hashes of all graphs
     backend_version: that the engine was built with
-    device:          processor or GPU, see `streamaffect.runtime.machine`
+    device:          processor or GPU, see `streamaffect.runtime.machine`; for TensorRT for RTX with its driver's
+                     version; of an engine that was built ahead of time, all that it is meant for
     max_batch:       largest batch of an optimisation profile; 0 where any batch runs
     software:        the version of streamaffect, which decides how graphs are run
     flags:           what else changes the result, such as the hash of the calibration crops
@@ -47,8 +49,14 @@ class EngineKey(msgspec.Struct, frozen=True):
 
     @property
     def title(self) -> str:
-        """E.g. "openvino CPU bf16"."""
-        return f"{self.backend} {self.provider} {self.precision}"
+        """E.g. "openvino CPU bf16", or "tensorrt_rtx CUDA fp16 for 8.6, 12.0"."""
+        targets = f" for {', '.join(self.targets)}" if self.targets else ""
+        return f"{self.backend} {self.provider} {self.precision}{targets}"
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Compute capabilities that an engine was built for ahead of time, e.g. ("8.6", "12.0"); else none."""
+        return tuple(self.flags[TARGETS].split(",")) if TARGETS in self.flags else ()
 
 
 class CompiledGraph(msgspec.Struct, frozen=True):
@@ -103,6 +111,7 @@ class VerifyReport(msgspec.Struct, frozen=True):
     steps:    predictions that were compared
     graphs:   |Δ| of each graph's output, given the same input
     failures: one sentence for each limit that is passed; empty where the engine is verified
+    device:   where this was seen, of an engine that was built ahead of time for several devices; else empty
     """
 
     schema: int
@@ -115,6 +124,7 @@ class VerifyReport(msgspec.Struct, frozen=True):
     graphs: dict[str, Deviation]
     outputs: list[OutputCheck]
     failures: list[str]
+    device: str = ""
 
     @property
     def passed(self) -> bool:
@@ -159,6 +169,7 @@ class BenchReport(msgspec.Struct, frozen=True):
                         since other programs hardly change that, else the median of the time that passes
     reference_frame_ms: the same of ONNX Runtime fp32
     cold:               null where it was not measured; reference_cold: the same of ONNX Runtime fp32
+    device:             where this was measured, of an engine that was built ahead of time; else empty
     """
 
     schema: int
@@ -171,6 +182,7 @@ class BenchReport(msgspec.Struct, frozen=True):
     reference_timings: list[Timing]
     cold: ColdStart | None = None
     reference_cold: ColdStart | None = None
+    device: str = ""
 
     @property
     def speedup(self) -> float:

@@ -4,6 +4,7 @@ Compiled engines are kept per machine, since an engine that is the fastest on on
 """
 
 import importlib.metadata
+import importlib.util
 import platform
 import sys
 from functools import lru_cache
@@ -19,7 +20,10 @@ _DISTRIBUTIONS = {
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
     "openvino": ("openvino",),
     "tensorrt": ("tensorrt-cu13", "tensorrt", "tensorrt-cu13-bindings"),
+    "tensorrt_rtx": ("onnxruntime-ep-nv-tensorrt-rtx-cu13",),
 }
+# Bindings that wait for libraries from elsewhere; what imports them has another name than they.
+_BINDINGS = {"tensorrt-cu13-bindings": "tensorrt"}
 
 
 @lru_cache(maxsize=1)
@@ -35,11 +39,25 @@ def cpu_name() -> str:
 def backend_version(backend: str) -> str | None:
     """The installed version of a backend without importing it; None where it is not installed."""
     for distribution in _DISTRIBUTIONS[backend]:
-        try:
-            return importlib.metadata.version(distribution)
-        except importlib.metadata.PackageNotFoundError:
+        module = _BINDINGS.get(distribution)
+        if module and module not in sys.modules and importlib.util.find_spec(module) is None:
             continue
+        if version := distribution_version(distribution):
+            return version
     return None
+
+
+def distribution_version(distribution: str) -> str | None:
+    """The installed version of a package by its name on PyPI; None where it is not installed."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def extra_of(backend: str) -> str:
+    """The name of the extra that installs a backend: `pip install 'streamaffect[...]'`."""
+    return backend.replace("_", "-")
 
 
 def _cpuinfo() -> dict[str, str]:

@@ -30,12 +30,18 @@ _EXTERNAL = 1
 
 @dataclass(frozen=True, slots=True)
 class GraphSignature:
-    """The outside of a graph. `external_data` names the first tensor that is stored in another file, if any."""
+    """The outside of a graph.
+
+    external_data: the first tensor that is stored in another file, None where there is none
+    uncast:        what keeps TensorRT from taking the graph: a node that takes bytes and is no `Cast`; None where all
+                   `uint8` inputs go straight into casts
+    """
 
     inputs: list[TensorSpec]
     outputs: list[TensorSpec]
     opset: int
     external_data: str | None
+    uncast: str | None = None
 
 
 def read_signature(path: Path) -> GraphSignature:
@@ -64,12 +70,24 @@ def _model(data: memoryview) -> GraphSignature:
     initialised = {_text(tensor, 8) for tensor in _messages(graph, 5)}
     inputs = [_tensor_spec(info) for info in _messages(graph, 11)]
     tensors = chain(_graph_tensors(graph), *(_node_tensors(_messages(function, 7)) for function in functions))
+    inputs = [spec for spec in inputs if spec.name not in initialised]
     return GraphSignature(
-        inputs=[spec for spec in inputs if spec.name not in initialised],
+        inputs=inputs,
         outputs=[_tensor_spec(info) for info in _messages(graph, 12)],
         opset=opset,
         external_data=next((_text(tensor, 8) or "unnamed" for tensor in tensors if _is_external(tensor)), None),
+        uncast=_uncast(graph, {spec.name for spec in inputs if spec.dtype == "uint8"}),
     )
+
+
+def _uncast(graph: memoryview, byte_inputs: set[str]) -> str | None:
+    """The first node that takes one of these inputs and is no `Cast`, in words."""
+    for node in _messages(graph, 1) if byte_inputs else ():
+        kind = _text(node, 4)
+        if kind != "Cast":
+            for taken in byte_inputs & {str(name, "utf-8") for name in _messages(node, 1)}:
+                return f"{kind} {_text(node, 3) or '(unnamed)'} takes the uint8 input {taken}, which only a Cast may"
+    return None
 
 
 def _default_domain_version(opset_import: memoryview) -> int:

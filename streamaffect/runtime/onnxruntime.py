@@ -1,7 +1,9 @@
 """The ONNX Runtime backend: every bundle runs on it, on any CPU; the others are measured against it."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle
@@ -17,8 +19,59 @@ if TYPE_CHECKING:
 _PROVIDERS: dict[Provider, str] = {"CPU": "CPUExecutionProvider", "CUDA": "CUDAExecutionProvider"}
 
 
-class OnnxRuntimeEngine:
-    """The three graphs as ONNX Runtime sessions, one thread each.
+class GraphSession(Protocol):
+    """A graph that is loaded, as ONNX Runtime has it."""
+
+    def run(self, names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[Any]:
+        """The outputs of these names, in their order."""
+        ...
+
+
+class SessionEngine:
+    """The three graphs of a bundle as sessions, which each backend opens in its own way.
+
+    open_graph: opens the session of a role
+    max_batch:  what a session takes at once, in rows; more are run in parts. None: any number
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        info: EngineInfo,
+        open_graph: Callable[[str], GraphSession],
+        *,
+        max_batch: int | None = None,
+    ) -> None:
+        self._info = info
+        self._max_batch = max_batch
+        self._frame_encoder = open_graph(FRAME_ENCODER)
+        self._clip_encoder = open_graph(CLIP_ENCODER)
+        self._heads = ContextHeads(bundle, open_graph(CONTEXT_HEAD), max_batch=max_batch)
+        warm_up(self, bundle)
+
+    @property
+    def info(self) -> EngineInfo:
+        """Backend, provider, precision and the reason for the choice."""
+        return self._info
+
+    def encode_frames(self, crops: ImageArray) -> FloatArray:
+        """crops (N, S, S, 3) uint8 RGB → features (N, D) float32."""
+        return run_in_parts(self._frame_encoder, ["features"], {"crops": crops}, self._max_batch)[0]
+
+    def encode_clips(self, features: FloatArray) -> FloatArray:
+        """features (N, T, D) float32, oldest first → clip vectors (N, C) float32."""
+        return run_in_parts(self._clip_encoder, ["clip"], {"features": features}, self._max_batch)[0]
+
+    def run_heads(self, clip: FloatArray, context: FloatArray, valid: BoolArray) -> dict[str, FloatArray]:
+        """clip (N, C), context (N, K, C), valid (N, K) → one (N, L) float32 array per head."""
+        return self._heads.run(clip, context, valid)
+
+    def close(self) -> None:
+        """Sessions are freed with the object; nothing is held outside the process."""
+
+
+class OnnxRuntimeEngine(SessionEngine):
+    """The three graphs on ONNX Runtime's own providers, one thread each.
 
     precision: of the graphs, for the record; graphs: compiled ones by role, which replace the bundle's own
     provider:  "CUDA" runs on the first GPU, and is refused where onnxruntime-gpu can't
@@ -37,47 +90,37 @@ class OnnxRuntimeEngine:
         provider: Provider = "CPU",
         graphs: Mapping[str, bytes] | None = None,
     ) -> None:
-        self._info = EngineInfo("onnxruntime", provider, precision, reason)
-        compiled = graphs or {}
-        self._frame_encoder = open_session(bundle, FRAME_ENCODER, compiled, provider, threads)
-        self._clip_encoder = open_session(bundle, CLIP_ENCODER, compiled, provider, threads)
-        self._heads = ContextHeads(bundle, compiled, provider, threads)
-        warm_up(self, bundle)
-
-    @property
-    def info(self) -> EngineInfo:
-        """Backend, provider, precision and the reason for the choice."""
-        return self._info
-
-    def encode_frames(self, crops: ImageArray) -> FloatArray:
-        """crops (N, S, S, 3) uint8 RGB → features (N, D) float32."""
-        features: FloatArray = self._frame_encoder.run(["features"], {"crops": crops})[0]
-        return features
-
-    def encode_clips(self, features: FloatArray) -> FloatArray:
-        """features (N, T, D) float32, oldest first → clip vectors (N, C) float32."""
-        clip: FloatArray = self._clip_encoder.run(["clip"], {"features": features})[0]
-        return clip
-
-    def run_heads(self, clip: FloatArray, context: FloatArray, valid: BoolArray) -> dict[str, FloatArray]:
-        """clip (N, C), context (N, K, C), valid (N, K) → one (N, L) float32 array per head."""
-        return self._heads.run(clip, context, valid)
-
-    def close(self) -> None:
-        """Sessions are freed with the object; nothing is held outside the process."""
+        info = EngineInfo("onnxruntime", provider, precision, reason)
+        super().__init__(bundle, info, lambda role: open_session(bundle, role, graphs or {}, provider, threads))
 
 
 class ContextHeads:
     """The graph of the context heads; OpenVINO's engine runs it here too."""
 
-    def __init__(self, bundle: Bundle, compiled: Mapping[str, bytes], provider: Provider, threads: int) -> None:
-        self._session = open_session(bundle, CONTEXT_HEAD, compiled, provider, threads)
+    def __init__(self, bundle: Bundle, session: GraphSession, *, max_batch: int | None = None) -> None:
+        self._session = session
+        self._max_batch = max_batch
         self._names = [head.name for head in bundle.manifest.heads if head.input == "context"]
 
     def run(self, clip: FloatArray, context: FloatArray, valid: BoolArray) -> dict[str, FloatArray]:
         """clip (N, C), context (N, K, C), valid (N, K) → one (N, L) float32 array per head."""
-        outputs: list[Any] = self._session.run(self._names, {"clip": clip, "context": context, "valid": valid})
+        inputs = {"clip": clip, "context": context, "valid": valid}
+        outputs = run_in_parts(self._session, self._names, inputs, self._max_batch)
         return dict(zip(self._names, outputs, strict=True))
+
+
+def run_in_parts(
+    session: GraphSession, names: Sequence[str], inputs: Mapping[str, np.ndarray], most: int | None
+) -> list[FloatArray]:
+    """The outputs for all rows, by as many calls as a session needs that takes no more than `most` at once."""
+    rows = len(next(iter(inputs.values())))
+    if most is None or rows <= most:
+        return session.run(names, inputs)
+    parts = [
+        session.run(names, {name: array[start : start + most] for name, array in inputs.items()})
+        for start in range(0, rows, most)
+    ]
+    return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
 
 def has_cuda_provider() -> bool:
@@ -93,11 +136,7 @@ def open_session(
     """A role's graph, from `graphs` if it is there, else the bundle's. Raises EngineError."""
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options = session_options(threads)
     wanted = _PROVIDERS[provider]
     path = bundle.graph_path(role)
     if wanted not in onnxruntime.get_available_providers():
@@ -111,3 +150,15 @@ def open_session(
     if session.get_providers()[0] != wanted:
         raise EngineError(f"{path}: {wanted} did not start, see the log above; check the NVIDIA driver and CUDA")
     return session
+
+
+def session_options(threads: int) -> "onnxruntime.SessionOptions":
+    """Few threads that don't spin, and a log of nothing but errors."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options

@@ -13,8 +13,8 @@ from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import EngineInfo
 from streamaffect.runtime.engine_record import Precision
-from streamaffect.runtime.manifest import CLIP_ENCODER, FRAME_ENCODER
-from streamaffect.runtime.onnxruntime import ContextHeads
+from streamaffect.runtime.manifest import CLIP_ENCODER, CONTEXT_HEAD, FRAME_ENCODER
+from streamaffect.runtime.onnxruntime import ContextHeads, open_session
 from streamaffect.runtime.warm_up import first_line, warm_up
 from streamaffect.types import BoolArray, FloatArray, ImageArray
 
@@ -66,7 +66,7 @@ class OpenVinoEngine:
 
         self._frame_encoder = load(FRAME_ENCODER, "features")
         self._clip_encoder = load(CLIP_ENCODER, "clip")
-        self._heads = ContextHeads(bundle, compiled, "CPU", threads)
+        self._heads = ContextHeads(bundle, open_session(bundle, CONTEXT_HEAD, compiled, "CPU", threads))
         warm_up(self, bundle)
 
     @property

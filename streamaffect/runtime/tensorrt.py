@@ -21,6 +21,7 @@ from streamaffect.runtime.engine import EngineInfo
 from streamaffect.runtime.engine_record import Precision
 from streamaffect.runtime.machine import backend_version
 from streamaffect.runtime.manifest import CLIP_ENCODER, CONTEXT_HEAD, FRAME_ENCODER
+from streamaffect.runtime.tensorrt_log import make_logger
 from streamaffect.runtime.warm_up import first_line, warm_up
 from streamaffect.types import BoolArray, FloatArray, ImageArray
 
@@ -46,13 +47,16 @@ class TensorRtEngine:
         self._head_names = [head.name for head in bundle.manifest.heads if head.input == "context"]
         self.stream = CudaStream()
         self.graphs: dict[str, PlanRunner] = {}
-        logger = trt.Logger(trt.Logger.ERROR)
+        logger = make_logger(trt)
         runtime = trt.Runtime(logger)
         try:
             for role in (FRAME_ENCODER, CLIP_ENCODER, CONTEXT_HEAD):
                 engine = runtime.deserialize_cuda_engine(plans[role])
                 if engine is None:
-                    raise EngineError(f"{role}: TensorRT {trt.__version__} refuses this plan; build it again")
+                    reason = logger.last_error or "it gives no reason"
+                    raise EngineError(
+                        f"{role}: TensorRT {trt.__version__} refuses this plan; build it again ({reason})"
+                    )
                 self.graphs[role] = PlanRunner(engine, trt, _tensors(bundle, role), max_batch, self.stream)
             warm_up(self, bundle)
         except BaseException:

@@ -7,7 +7,7 @@ from streamaffect.errors import EngineError, StreamAffectError
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.runtime.choice import build_command, objection
 from streamaffect.runtime.engine_cache import list_engines
-from streamaffect.runtime.machine import backend_version
+from streamaffect.runtime.machine import backend_version, extra_of
 from streamaffect.verbs.findings import Finding
 
 NVIDIA_DEVICE = Path("/dev/nvidia0")
@@ -18,6 +18,7 @@ def engine_findings() -> Iterator[Finding]:
     yield _openvino()
     yield _onnxruntime_cuda()
     yield _tensorrt()
+    yield _tensorrt_rtx()
     yield _compiled_engines()
 
 
@@ -57,6 +58,22 @@ def _tensorrt() -> Finding:
     except EngineError as error:
         return Finding("TensorRT", "absent", str(error), "the command in the message, then look again")
     return Finding("TensorRT", "ok", f"tensorrt {backend_version('tensorrt')} on {gpu}")
+
+
+def _tensorrt_rtx() -> Finding:
+    name, version = "TensorRT for RTX", backend_version("tensorrt_rtx")
+    if not NVIDIA_DEVICE.exists() and version is None:
+        return Finding(name, "absent", f"no NVIDIA GPU here ({NVIDIA_DEVICE} does not exist), and not installed")
+    from streamaffect.runtime.tensorrt_rtx.plugin import CARDS, probe
+
+    if version is None:
+        detail = f"not installed; it is for GeForce and RTX cards, compute capability {CARDS}"
+        return Finding(name, "absent", detail, f"pip install 'streamaffect[{extra_of('tensorrt_rtx')}]'")
+    try:
+        gpu = probe()
+    except EngineError as error:
+        return Finding(name, "absent", str(error), "what the message says, then look again")
+    return Finding(name, "ok", f"plugin {version} on {gpu}; `{build_command('tensorrt_rtx')}` compares it")
 
 
 def _compiled_engines() -> Finding:

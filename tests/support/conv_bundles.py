@@ -52,3 +52,16 @@ def conv_encoder() -> onnx.ModelProto:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)
     return model
+
+
+def moving_bytes() -> onnx.ModelProto:
+    """The convolutional encoder as bundles were exported before: it transposes bytes, and casts them then."""
+    model = conv_encoder()
+    cast, scale, transpose, *rest = model.graph.node
+    transpose.input[0], transpose.output[0] = "crops", "moved"
+    cast.input[0] = "moved"
+    scale.output[0] = "planes"
+    del model.graph.node[:]
+    model.graph.node.extend([transpose, cast, scale, *rest])
+    onnx.checker.check_model(model)
+    return model

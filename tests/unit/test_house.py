@@ -28,9 +28,9 @@ FLOORS: Mapping[str, list[list[str]]] = {
         ["cli.py", "__init__.py", "__main__.py"],
     ],
     "engines": [
-        ["__init__.py", "facts.py", "file_hash.py", "progress.py", "graphs"],
+        ["__init__.py", "facts.py", "file_hash.py", "progress.py", "rtx_bindings.py", "graphs"],
         ["crops.py", "store.py", "cold.py"],
-        ["verify.py", "bench.py", "tensorrt_build.py"],
+        ["verify.py", "bench.py", "tensorrt_build.py", "rtx_build.py"],
         ["build.py", "reports"],
         ["verbs.py"],
         ["cli.py", "__main__.py"],

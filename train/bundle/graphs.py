@@ -71,6 +71,8 @@ def export_graph(graph: Graph, file: Path) -> GraphSpec:
     else:
         _trace(graph, file)
     signature = read_signature(file)
+    if signature.uncast is not None and isinstance(graph, TracedGraph):
+        raise TrainingError(f"{file.name}: {signature.uncast}; the module must begin with a conversion to float")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     return GraphSpec(file.name, digest, signature.inputs, signature.outputs, signature.opset)
 

@@ -52,7 +52,7 @@ class PretrainedEncoder(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """crops (N, S, S, 3) uint8 RGB → features (N, D)."""
-        pictures = crops.permute(0, 3, 1, 2).float()  # (N, 3, S, S)
+        pictures = crops.float().permute(0, 3, 1, 2)  # (N, 3, S, S)
         if self._pixels and pictures.shape[-1] != self._pixels:
             pictures = F.interpolate(pictures, (self._pixels, self._pixels), mode="bilinear", align_corners=False)
         out: Tensor = self.project(self._pooled((pictures * self._scale - self.mean) / self.std))

@@ -20,8 +20,8 @@ from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.types import BoolArray, FloatArray, ImageArray
 from tests.support.bundles import SIZE, write_bundle
 from tests.support.clip_oracle import Geometry, OraclePrediction, predictions
-from tests.support.engines import PositionalEngine
-from tests.support.fake_gpu import install, open_fake_engine
+from tests.support.gpu.engines import PositionalEngine
+from tests.support.gpu.fake_gpu import install, open_fake_engine
 
 TICK_S = 0.001
 TOLERANCE = 1e-5

@@ -18,7 +18,7 @@ from streamaffect.runtime.engine_cache import CachedEngine, list_engines
 from streamaffect.runtime.machine import backend_version
 from tests.support.bundles import add_attention_graph, edit_manifest
 from tests.support.conv_bundles import write_conv_bundle
-from tests.support.engine_entries import make_key, publish, ready, rewrite
+from tests.support.gpu.engine_entries import make_key, publish, ready, rewrite
 
 ROOT = Path(__file__).parents[3]
 BUILD = ["build", "--backend", "onnxruntime", "--precision", "int8"]
@@ -236,6 +236,7 @@ def test_a_bundle_that_cannot_be_streamed_is_named_with_what_it_lacks(bundle: Pa
     [
         (["build", "no/such/bundle"], "no such folder"),
         (["build", "--backend", "tensorrt"], "pip install 'streamaffect[tensorrt]'"),
+        (["build", "--backend", "tensorrt_rtx"], "pip install 'streamaffect[tensorrt-rtx]'"),
         (["build", "--backend", "onnxruntime", "--precision", "bf16"], "cannot be built here"),
         (["build", "--calibration", "no/such/folder"], "no video or picture"),
         (["bench"], "no engine of"),
@@ -244,8 +245,8 @@ def test_a_bundle_that_cannot_be_streamed_is_named_with_what_it_lacks(bundle: Pa
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_mistake_is_one_line_and_exit_code_2(words: list[str], message: str) -> None:
-    if "tensorrt" in words and backend_version("tensorrt"):
-        pytest.skip("TensorRT is installed here")
+    if {"tensorrt", "tensorrt_rtx"} & set(words) and backend_version(words[-1]):
+        pytest.skip(f"{words[-1]} is installed here")
     done = engines(*words)
     assert done.returncode == 2
     assert message in done.stderr

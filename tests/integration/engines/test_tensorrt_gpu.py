@@ -1,23 +1,34 @@
-"""The real TensorRT, wherever an NVIDIA GPU and TensorRT are installed: build, parity, choice, memory on the device."""
+"""The real TensorRT, wherever an NVIDIA GPU and TensorRT are installed: build, parity, choice, memory on the device.
 
+Faces are found in the demo clip, or taken from a file of `benchmarks/gpu/prepare.py` that STREAMAFFECT_GPU_CLIPS names,
+where MediaPipe is not at hand.
+"""
+
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.gpu.prepare import read_clips
 from engines.build import bench, build, make_plans, verify
-from engines.crops import collect_clips
+from engines.crops import ClipSet, collect_clips
 from engines.progress import Steps
 from engines.store import EngineStore
 from streamaffect.affect.estimate import Estimator, Observation
 from streamaffect.errors import EngineError
-from streamaffect.runtime.bundle import load_bundle
+from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_cached, open_engine
 from streamaffect.runtime.device_clips import DeviceClips
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.runtime.tensorrt import TensorRtEngine, probe
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(1200)]
+
+
+def faces_for(bundle: Bundle) -> ClipSet:
+    packed = os.environ.get("STREAMAFFECT_GPU_CLIPS")
+    return read_clips(Path(packed)) if packed else collect_clips(bundle)
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +41,7 @@ def tensorrt_here() -> None:
 
 def test_the_shipped_bundle_is_built_verified_and_chosen(private_engine_cache: Path) -> None:
     bundle, store, steps = load_bundle(), EngineStore(private_engine_cache), Steps()
-    clips = collect_clips(bundle)
+    clips = faces_for(bundle)
     with store.locked(on_wait=lambda: None):
         engines = [
             build(store, bundle, plan, clips, rebuild=False, progress=steps)
@@ -45,7 +56,7 @@ def test_the_shipped_bundle_is_built_verified_and_chosen(private_engine_cache: P
 @pytest.mark.parametrize("rows", [1, 2, 5, 8, 19])
 def test_fp32_plans_give_the_numbers_of_onnxruntime(private_engine_cache: Path, rows: int) -> None:
     bundle, store = load_bundle(), EngineStore(private_engine_cache)
-    clips = collect_clips(bundle)
+    clips = faces_for(bundle)
     (plan,) = make_plans("tensorrt", "fp32", max_batch=8)
     with store.locked(on_wait=lambda: None):
         cached = build(store, bundle, plan, clips, rebuild=False, progress=Steps())
@@ -61,7 +72,7 @@ def test_features_and_clips_in_the_gpus_memory_give_the_estimates_of_onnxruntime
     bundle, store = load_bundle(), EngineStore(private_engine_cache)
     (plan,) = make_plans("tensorrt", "fp32", max_batch=4)
     with store.locked(on_wait=lambda: None):
-        cached = build(store, bundle, plan, collect_clips(bundle), rebuild=False, progress=Steps())
+        cached = build(store, bundle, plan, faces_for(bundle), rebuild=False, progress=Steps())
     engine = open_cached(bundle, cached, "test", 1)
     assert isinstance(engine, TensorRtEngine)
     clips = DeviceClips(engine, bundle, first_rows=16)

@@ -25,7 +25,7 @@ from streamaffect.settings import SourceSettings
 from streamaffect.sources.demo import DEMO_CLIP
 from streamaffect.types import Estimate, Event, Face, FloatArray, Health, ImageArray, LatencySummary, Message
 from tests.support.bundles import write_bundle
-from tests.support.engines import CountingEngine
+from tests.support.gpu.engines import CountingEngine
 from tests.support.scripted import FACE, ScriptedDetector, ScriptedSource, make_stream
 
 SOON_S = 20.0

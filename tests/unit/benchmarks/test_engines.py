@@ -15,7 +15,7 @@ from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.engine_record import VERIFY_FILE, Deviation, OutputCheck
 from tests.support.bundles import write_bundle
-from tests.support.engine_entries import make_key, publish, verified
+from tests.support.gpu.engine_entries import make_key, publish, verified
 
 
 @pytest.fixture

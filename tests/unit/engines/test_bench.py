@@ -11,7 +11,7 @@ from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.runtime.engine_record import Timing
 from tests.support.bundles import write_bundle
-from tests.support.engine_entries import make_key, publish
+from tests.support.gpu.engine_entries import make_key, publish
 
 
 def test_engines_are_called_in_turns_and_warm() -> None:

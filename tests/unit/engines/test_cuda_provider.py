@@ -20,8 +20,8 @@ from streamaffect.runtime.choice import open_engine
 from streamaffect.runtime.engine_cache import CachedEngine
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from tests.support.bundles import SIZE, write_bundle
-from tests.support.engine_entries import rewrite
-from tests.support.fake_gpu import FakeGpu, install
+from tests.support.gpu.engine_entries import rewrite
+from tests.support.gpu.fake_gpu import FakeGpu, install
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 PLAN = Plan("onnxruntime", "fp32", 8, "CUDA")

@@ -9,7 +9,7 @@ from engines.store import EngineStore
 from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import load_bundle
 from tests.support.bundles import write_bundle
-from tests.support.engine_entries import make_key, publish
+from tests.support.gpu.engine_entries import make_key, publish
 
 
 @pytest.fixture

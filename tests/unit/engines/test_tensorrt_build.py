@@ -4,20 +4,22 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from engines.build import Plan, bench, build, make_plans, verify
 from engines.crops import ClipSet, FaceClip
+from engines.graphs.cast_first import cast_first
 from engines.progress import Steps
 from engines.store import EngineStore
-from engines.tensorrt_build import write_plans
+from engines.tensorrt_build import _build, write_plans
 from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine
 from streamaffect.runtime.engine_record import Precision
 from tests.support.bundles import SIZE, add_attention_graph, replace_graph
-from tests.support.conv_bundles import conv_encoder, write_conv_bundle
-from tests.support.fake_gpu import BuilderFlag, FakeGpu, Network, NetworkDefinitionCreationFlag, Status, install
+from tests.support.conv_bundles import conv_encoder, moving_bytes, write_conv_bundle
+from tests.support.gpu.fake_gpu import BuilderFlag, FakeGpu, Network, NetworkDefinitionCreationFlag, Status, install
 
 VERSION = "11.4.0.106"
 
@@ -110,8 +112,39 @@ def test_a_graph_that_the_parser_refuses_is_named_with_its_reason(clips: ClipSet
     model = conv_encoder()
     model.graph.node[3].op_type = "NoSuchOperator"
     replace_graph(folder, "frame_encoder", model)
-    with pytest.raises(EngineError, match=r"frame_encoder: TensorRT .* \(no importer for NoSuchOperator\)"):
+    with pytest.raises(EngineError, match=r"frame_encoder: .*: NoSuchOperator: this operator is not supported$"):
         write_plans(load_bundle(folder), "fp32", 4, clips, tmp_path, cache=tmp_path)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_an_older_graph_that_moves_bytes_is_rewritten_and_gives_the_same(
+    gpu: FakeGpu, clips: ClipSet, tmp_path: Path, precision: Precision
+) -> None:
+    folder = write_conv_bundle(tmp_path / "bundle")
+    replace_graph(folder, "frame_encoder", moving_bytes())
+    bundle = load_bundle(folder)
+    assert list(bundle.obstacles) == ["frame_encoder"]
+    assert "Transpose" in bundle.obstacles["frame_encoder"]
+    network = networks(gpu, bundle, clips, tmp_path / "w", precision)[0]
+    crops = clips.held_out[0].crops
+    found = onnxruntime.InferenceSession(network.graph).run(["features"], {"crops": crops})[0]
+    expected = onnxruntime.InferenceSession(moving_bytes().SerializeToString()).run(["features"], {"crops": crops})[0]
+    assert np.abs(found - expected).max() <= {"fp32": 0.0, "fp16": 2e-3, "int8": 0.1}[precision]
+
+
+def test_a_graph_that_computes_with_bytes_is_refused(tmp_path: Path) -> None:
+    model = moving_bytes()
+    model.graph.node[0].op_type = "Relu"
+    del model.graph.node[0].attribute[:]
+    with pytest.raises(EngineError, match=r"Relu .* computes with the bytes of crops"):
+        cast_first(model)
+
+
+def test_the_fake_refuses_bytes_that_are_moved_before_their_cast(gpu: FakeGpu, tmp_path: Path) -> None:
+    """So that a test on the fake fails where the real one would."""
+    trt = gpu.tensorrt()
+    with pytest.raises(EngineError, match=r"cannot take the graph: Transpose.*: first input has type UInt8"):
+        _build(trt, moving_bytes().SerializeToString(), 4, tmp_path / "timings", outputs={"features"})
 
 
 def test_a_build_that_fails_leaves_nothing_in_the_cache(

@@ -45,7 +45,7 @@ class ClipTowers(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """The frame encoder of a bundle: crops (N, S, S, 3) uint8 RGB → embeddings (N, D), not normalised."""
-        pictures = crops.permute(0, 3, 1, 2).float() / 255
+        pictures = crops.float().permute(0, 3, 1, 2) / 255
         if pictures.shape[2:] != (self.side, self.side):
             pictures = F.interpolate(pictures, (self.side, self.side), mode="bicubic", antialias=True).clamp(0, 1)
         hidden = self.model.vision_model(pixel_values=(pictures - self.mean) / self.std).pooler_output

@@ -10,7 +10,7 @@ from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.types import ImageArray
 from tests.support.bundles import SIZE, write_bundle
-from tests.support.engines import CountingEngine
+from tests.support.gpu.engines import CountingEngine
 
 PERIOD_S = 0.08
 CLIP_S = 4 * PERIOD_S

@@ -11,7 +11,7 @@ from streamaffect.faces.looks import looks
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.types import Box, Face, FloatArray, ImageArray
 from tests.support.bundles import write_bundle
-from tests.support.engines import PositionalEngine
+from tests.support.gpu.engines import PositionalEngine
 from tests.support.scripted import FACE, HEIGHT, WIDTH, ScriptedDetector, picture
 
 FACES = [FACE, Face(Box(0.1, 0.2, 0.4, 0.4), score=0.5)]

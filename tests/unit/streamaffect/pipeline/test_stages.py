@@ -14,7 +14,7 @@ from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.types import Estimate, Event, Frame, Message, Sighting, Sightings
 from tests.support.bundles import SIZE, write_bundle
-from tests.support.engines import CountingEngine
+from tests.support.gpu.engines import CountingEngine
 from tests.support.scripted import FACE, HEIGHT, WIDTH, ScriptedDetector, make_face_stage, picture
 
 MS = 1_000_000

@@ -17,8 +17,8 @@ from streamaffect.runtime.engine import RowEngine
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.settings import EngineSettings
 from tests.support.bundles import SIZE, write_bundle
-from tests.support.engine_entries import make_key, ready
-from tests.support.fake_gpu import CopyKind, FakeGpu, Status, fake_plan, install, open_fake_engine
+from tests.support.gpu.engine_entries import make_key, ready
+from tests.support.gpu.fake_gpu import CopyKind, FakeGpu, Status, fake_plan, install, open_fake_engine
 
 PERIOD_S = 0.08
 FRAMES, PAST, FUTURE = 2, 2, 1

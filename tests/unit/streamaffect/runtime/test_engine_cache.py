@@ -12,7 +12,7 @@ from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.engine_cache import CachedEngine, cache_folder, list_engines, load_entry
 from tests.support.bundles import SIZE, frame_encoder, write_bundle
-from tests.support.engine_entries import make_key, measured, publish, ready, rewrite, verified
+from tests.support.gpu.engine_entries import make_key, measured, publish, ready, rewrite, verified
 
 
 @pytest.fixture

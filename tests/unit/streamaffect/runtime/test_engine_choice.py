@@ -10,7 +10,7 @@ from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine
 from tests.support.bundles import SIZE, frame_encoder, write_bundle
-from tests.support.engine_entries import make_key, measured, publish, ready, verified
+from tests.support.gpu.engine_entries import make_key, measured, publish, ready, verified
 
 GRAPHS = {"frame_encoder": frame_encoder(SIZE).SerializeToString()}
 
@@ -136,8 +136,8 @@ def test_a_backend_that_is_not_installed_is_refused_with_the_command(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streamaffect.runtime.choice.backend_version", lambda backend: None)
-    for backend in ("openvino", "tensorrt"):
-        with pytest.raises(EngineError, match=rf"pip install 'streamaffect\[{backend}\]'"):
+    for backend, extra in (("openvino",) * 2, ("tensorrt",) * 2, ("tensorrt_rtx", "tensorrt-rtx")):
+        with pytest.raises(EngineError, match=rf"pip install 'streamaffect\[{extra}\]'"):
             open_engine(bundle, backend)
 
 

@@ -14,7 +14,7 @@ from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.runtime.tensorrt import TensorRtEngine, import_tensorrt, probe
 from tests.support.bundles import DIM, SIZE
 from tests.support.conv_bundles import write_conv_bundle
-from tests.support.fake_gpu import FakeGpu, Status, fake_plan, install, open_fake_engine
+from tests.support.gpu.fake_gpu import FakeGpu, Status, fake_plan, install, open_fake_engine
 
 MAX_BATCH = 4
 

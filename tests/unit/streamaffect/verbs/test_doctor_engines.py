@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.verbs import doctor_engines
 from streamaffect.verbs.findings import Finding
-from tests.support.engine_entries import make_key, publish, ready
+from tests.support.gpu.engine_entries import make_key, publish, ready
 
 
 def findings() -> dict[str, Finding]:
@@ -18,6 +19,48 @@ def findings() -> dict[str, Finding]:
 def no_backends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor_engines, "backend_version", lambda backend: None)
     monkeypatch.setattr("streamaffect.runtime.tensorrt.backend_version", lambda backend: None)
+
+
+@pytest.mark.usefixtures("no_backends")
+def test_without_an_nvidia_gpu_tensorrt_for_rtx_asks_for_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(doctor_engines, "NVIDIA_DEVICE", tmp_path / "nvidia0")
+    finding = findings()["TensorRT for RTX"]
+    assert (finding.state, finding.remedy) == ("absent", "")
+    assert "no NVIDIA GPU" in finding.detail
+
+
+@pytest.mark.usefixtures("no_backends")
+def test_with_a_gpu_a_missing_tensorrt_for_rtx_says_for_which_cards_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "nvidia0").touch()
+    monkeypatch.setattr(doctor_engines, "NVIDIA_DEVICE", tmp_path / "nvidia0")
+    finding = findings()["TensorRT for RTX"]
+    assert finding.state == "absent"
+    assert "8.6, 8.9, and 12.0 or later" in finding.detail
+    assert finding.remedy == "pip install 'streamaffect[tensorrt-rtx]'"
+
+
+@pytest.mark.parametrize("reason", ["no NVIDIA driver here (libcuda.so.1 is not found)", "NVIDIA H200 (9.0) is not"])
+def test_an_installed_tensorrt_for_rtx_that_cannot_run_says_why(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
+    def refuse() -> str:
+        raise EngineError(reason)
+
+    monkeypatch.setattr(doctor_engines, "backend_version", {"tensorrt_rtx": "0.5.0"}.get)
+    monkeypatch.setattr("streamaffect.runtime.tensorrt_rtx.plugin.probe", refuse)
+    finding = findings()["TensorRT for RTX"]
+    assert (finding.state, finding.detail) == ("absent", reason)
+
+
+def test_a_tensorrt_for_rtx_that_runs_names_the_card_and_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_engines, "backend_version", {"tensorrt_rtx": "0.5.0"}.get)
+    monkeypatch.setattr("streamaffect.runtime.tensorrt_rtx.plugin.probe", lambda: "NVIDIA GeForce RTX 4090 (8.9)")
+    finding = findings()["TensorRT for RTX"]
+    assert finding.state == "ok"
+    assert finding.detail.startswith("plugin 0.5.0 on NVIDIA GeForce RTX 4090 (8.9); `")
+    assert "engines build --backend tensorrt_rtx" in finding.detail
 
 
 @pytest.mark.usefixtures("no_backends")

@@ -3,7 +3,7 @@
 The wheel holds only the Python bindings; TensorRT itself comes from NVIDIA's index. The bindings load over libraries
 that define the few functions they link to and nothing more, which is enough to look at them.
 
-    python -m tests.support.tensorrt_names WHEEL WHEEL > tests/data/tensorrt_names.json
+    python -m tests.support.gpu.tensorrt_names WHEEL WHEEL > tests/data/tensorrt_names.json
 """
 
 import json
@@ -16,6 +16,7 @@ from pathlib import Path
 
 CLASSES = (
     "Builder", "BuilderFlag", "IBuilderConfig", "ICudaEngine", "IExecutionContext", "IHostMemory", "INetworkDefinition",
+    "ILogger", "ILogger.Severity",
     "IOptimizationProfile", "ITensor", "ITimingCache", "Logger", "NetworkDefinitionCreationFlag", "OnnxParser",
     "ParserError", "Runtime", "TensorIOMode",
 )  # fmt: skip
@@ -27,12 +28,12 @@ LINKED = (
 LIBRARIES = ("nvinfer", "nvinfer_plugin", "nvonnxparser")
 
 _LIST = """
-import importlib.util, json, sys
+import functools, importlib.util, json, sys
 spec = importlib.util.spec_from_file_location("tensorrt", sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 public = lambda thing: sorted(name for name in dir(thing) if not name.startswith("_"))
-print(json.dumps({name: public(getattr(module, name)) for name in sys.argv[2:]}))
+print(json.dumps({name: public(functools.reduce(getattr, name.split("."), module)) for name in sys.argv[2:]}))
 """
 
 

@@ -35,6 +35,7 @@ def make_key(
     device: str | None = None,
     max_batch: int = 0,
     software: str = SOFTWARE,
+    flags: dict[str, str] | None = None,
 ) -> EngineKey:
     return EngineKey(
         bundle_sha256=bundle.sha256,
@@ -45,6 +46,7 @@ def make_key(
         device=device or cpu_name(),
         max_batch=max_batch,
         software=software,
+        flags=flags or {},
     )
 
 

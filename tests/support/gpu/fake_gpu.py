@@ -10,7 +10,7 @@ import enum
 import json
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,7 @@ class FakeGpu:
     """
 
     name: str = "NVIDIA Fake"
+    capability: str = "9.0"
     devices: int = 1
     calls: list[str] = field(default_factory=list)
     copies: list[tuple[CopyKind, int]] = field(default_factory=list)
@@ -97,10 +98,10 @@ class FakeGpu:
         """In place of `tensorrt`."""
         module = types.ModuleType("tensorrt")
         module.__version__ = version  # type: ignore[attr-defined]
-        for thing in (Logger, TensorIOMode, NetworkDefinitionCreationFlag, BuilderFlag):
+        for thing in (Logger, ILogger, TensorIOMode, NetworkDefinitionCreationFlag, BuilderFlag):
             setattr(module, thing.__name__, thing)
         module.Runtime = lambda logger: Runtime(self)  # type: ignore[attr-defined]
-        module.Builder = lambda logger: Builder(self)  # type: ignore[attr-defined]
+        module.Builder = lambda logger: Builder(self, logger)  # type: ignore[attr-defined]
         module.OnnxParser = lambda network, logger: OnnxParser(network)  # type: ignore[attr-defined]
         return module
 
@@ -124,7 +125,12 @@ class _Cudart:
         return Status.cudaSuccess, self._gpu.devices
 
     def cudaGetDeviceProperties(self, device: int) -> Any:
-        return Status.cudaSuccess, types.SimpleNamespace(name=self._gpu.name.encode() + b"\0\0", major=9, minor=0)
+        major, minor = map(int, self._gpu.capability.split("."))
+        name = self._gpu.name.encode() + b"\0\0"
+        return Status.cudaSuccess, types.SimpleNamespace(name=name, major=major, minor=minor)
+
+    def cudaDriverGetVersion(self) -> Any:
+        return Status.cudaSuccess, 13040
 
     def cudaGetErrorString(self, status: Status) -> Any:
         return Status.cudaSuccess, f"the fake says {status.name}".encode()
@@ -191,6 +197,13 @@ class Logger:
 
     def __init__(self, severity: int) -> None:
         self.severity = severity
+
+
+class ILogger:
+    """Has to be initialised by a subclass, as the binding has it."""
+
+    class Severity(enum.IntEnum):
+        INTERNAL_ERROR, ERROR, WARNING, INFO, VERBOSE = range(5)
 
 
 class TensorIOMode(enum.IntEnum):
@@ -325,22 +338,64 @@ class Network:
 class OnnxParser:
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._errors: list[str] = []
+        self._errors: list[ParserError] = []
 
     @property
     def num_errors(self) -> int:
         return len(self._errors)
 
     def get_error(self, index: int) -> Any:
-        return types.SimpleNamespace(desc=lambda: self._errors[index])
+        return self._errors[index]
 
     def parse(self, graph: bytes) -> bool:
-        model = onnx.load_from_string(graph)
-        unknown = [node.op_type for node in model.graph.node if not onnx.defs.has(node.op_type)]
-        self._errors += [f"no importer for {name}" for name in unknown]
-        if not unknown:
+        self._errors = list(refusals(onnx.load_from_string(graph)))[:1]  # the real one stops at the first
+        if not self._errors:
             self._network.fill(graph)
-        return not unknown
+        return not self._errors
+
+
+def refusals(model: onnx.ModelProto) -> "Iterator[ParserError]":
+    """What TensorRT 11 refuses, in its words: recorded from the real one, see tests/integration/engines."""
+    kinds = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
+    kinds |= {weight.name: weight.data_type for weight in model.graph.initializer}
+    unsigned, whole, long = onnx.TensorProto.UINT8, onnx.TensorProto.INT32, onnx.TensorProto.INT64
+    takes = "FP8, FP4, Int4, Int8, or UInt8"
+    for node in model.graph.node:
+        taken = {kinds.get(name) for name in node.input}
+        if node.op_type in NOT_SUPPORTED or not onnx.defs.has(node.op_type):
+            yield ParserError(node, "false")
+        elif unsigned in taken and node.op_type not in ("Cast", "DequantizeLinear"):
+            yield _invalid(node, "first input has type UInt8 but must have type Float, Half, BFloat16, FP8, E8M0, FP4, "
+                                 "Int4, Int8, Int64, Int32, or Bool.")  # fmt: skip
+        elif node.op_type == "DequantizeLinear" and kinds.get(node.input[0]) == whole:
+            yield _invalid(node, f"input has type Int32 but must have type {takes}.")
+        elif node.op_type == "MatMul" and long in taken:
+            yield ParserError(node, "Assertion failed: status.is_success(): Found unsupported input type of INT64")
+
+
+NOT_SUPPORTED = {"Det", "Unique", "StringNormalizer", "Multinomial", "Bernoulli"}
+
+
+class ParserError:
+    """An IParserError."""
+
+    def __init__(self, node: onnx.NodeProto, text: str) -> None:
+        self._node, self._text = node, text
+
+    def node_name(self) -> str:
+        return str(self._node.name)
+
+    def node_operator(self) -> str:
+        return str(self._node.op_type)
+
+    def desc(self) -> str:
+        return self._text
+
+
+def _invalid(node: onnx.NodeProto, reason: str) -> ParserError:
+    place = "In checkType at /_src/optimizer/common/nodeBase.cpp:456"
+    head = f"Invalid Node - {node.name}\nITensor::getDimensions: Error Code 4: API Usage Error"
+    return ParserError(node, f"{head} ({node.name}: {reason} {place})")
 
 
 class Profile:
@@ -386,8 +441,9 @@ class Config:
 
 
 class Builder:
-    def __init__(self, gpu: FakeGpu) -> None:
+    def __init__(self, gpu: FakeGpu, logger: Any) -> None:
         self._gpu = gpu
+        self._logger = logger
 
     def create_network(self, flags: int) -> Network:
         return Network(flags)
@@ -400,6 +456,7 @@ class Builder:
 
     def build_serialized_network(self, network: Network, config: Config) -> bytes | None:
         if self._gpu.broken.get("build"):
+            self._logger.log(ILogger.Severity.ERROR, "IBuilder::buildSerializedNetwork: no memory\n")
             return None
         network.config = config
         self._gpu.networks.append(network)
