@@ -16,18 +16,18 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
 from rich.console import Console
 from torch import Tensor
 
+from benchmarks.measures.training_run import training_context
 from streamaffect.text.textualise import TextualiserConfig
 from train.config import OptimiserConfig
 from train.data.sets.meld import CLASS_ORDERS, MeldPart, load_meld
 from train.data.text.face_windows import WindowConfig
 from train.data.text.prompts import Prompts, TextClip, prompts_of
 from train.loop.progress import Progress
-from train.methods.compound_text.model import LanguageModelConfig, open_language_model
-from train.methods.compound_text.recipe import CompoundTextRecipe
+from train.methods.compound_text.model import open_language_model
+from train.methods.compound_text.recipe import CompoundTextRecipe, LanguageModelConfig
 from train.methods.compound_text.run import Encoded, train_classifier
 from train.methods.compound_text.task import Tokens, logits_of
 from train.metrics.classification import confusion, macro_f1, war, weighted_f1
@@ -169,9 +169,8 @@ def fine_tuned(options: argparse.Namespace, train: Prompts, valid: Prompts, prog
         part: Encoded(prompts, Tokens(prompts.texts, tokenizer, max_tokens=recipe.max_tokens))
         for part, prompts in (("train", train), ("val", valid))
     }
-    average = train_classifier(
-        recipe, classifier, encoded, options.run, fabric=Fabric(accelerator="cpu"), progress=progress
-    )
+    context = training_context(options.run, progress, seed=recipe.seed)
+    average = train_classifier(recipe, classifier, encoded, context)
     return logits_of(average, encoded["val"].tokens, batch=64).argmax(dim=1)
 
 

@@ -7,6 +7,7 @@ front changes no number: what stands between only moves values.
 from typing import Any
 
 from streamaffect.errors import EngineError
+from streamaffect.runtime.onnx_file import TAKES_BYTES
 
 # Operators that move values and compute nothing: the same on bytes and on floats.
 MOVES = {"Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
@@ -20,7 +21,7 @@ def cast_first(model: Any) -> Any:
     import onnx
     from onnx import TensorProto, helper
 
-    late = [name for name in _byte_inputs(model) if _takers(model, name) - {"Cast"}]
+    late = [name for name in _byte_inputs(model) if _takers(model, name) - TAKES_BYTES]
     if not late:
         return model
     moved = onnx.ModelProto()

@@ -26,6 +26,7 @@ _ELEMENT_TYPES = {
     16: "bfloat16",
 }
 _EXTERNAL = 1
+TAKES_BYTES = frozenset({"Cast", "Shape"})  # the operators to which TensorRT gives a uint8 input
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,10 @@ def _model(data: memoryview) -> GraphSignature:
 
 
 def _uncast(graph: memoryview, byte_inputs: set[str]) -> str | None:
-    """The first node that takes one of these inputs and is no `Cast`, in words."""
+    """The first node that takes the values of one of these inputs and is no `Cast`, in words."""
     for node in _messages(graph, 1) if byte_inputs else ():
         kind = _text(node, 4)
-        if kind != "Cast":
+        if kind not in TAKES_BYTES:
             for taken in byte_inputs & {str(name, "utf-8") for name in _messages(node, 1)}:
                 return f"{kind} {_text(node, 3) or '(unnamed)'} takes the uint8 input {taken}, which only a Cast may"
     return None

@@ -9,6 +9,7 @@ import torch
 from streamaffect import analyze
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
+from tests.support.gpu.real_tensorrt import assert_tensorrt_takes
 from train.data.drawn_faces import EXPRESSIONS
 from train.methods.au_guided.bundle import ATTENTION_MAP, EXPRESSION_HEAD, export_au_guided
 from train.methods.au_guided.model import SpatialClassifier
@@ -78,3 +79,7 @@ def test_the_manifest_declares_the_map_without_handing_it_to_the_stream(bundle: 
     assert head is not None
     assert (head.kind, head.input) == ("map", "frame")
     assert (bundle.path / "MODEL_CARD.md").is_file()
+
+
+def test_tensorrt_builds_the_streams_graphs_and_takes_the_map(bundle: Bundle) -> None:
+    assert_tensorrt_takes(bundle.path, beside=["attention_map"])

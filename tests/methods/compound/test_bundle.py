@@ -18,6 +18,7 @@ from streamaffect.runtime.manifest import CLIP_ENCODER, FRAME_ENCODER
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.sources.demo import DEMO_CLIP
 from tests.support.bundles import DIM, write_bundle
+from tests.support.gpu.real_tensorrt import assert_tensorrt_takes
 from train.cli import main
 from train.data.sets.c_expr import CLASSES
 from train.errors import DataError
@@ -165,3 +166,8 @@ def test_the_stream_runs_the_recipes_bundle_with_nothing_but_the_face(
             assert sum(estimate.outputs[head].values()) == pytest.approx(1, abs=1e-4)
     assert engines(["inspect", str(run / "bundle")]) == 0
     assert "compound_smoke@0.1" in capsys.readouterr().out
+
+
+def test_tensorrt_builds_the_streams_graphs_and_takes_those_of_other_modalities(run: Path) -> None:
+    followers = [follower_graph(name) for name in ("bert", "vggish")]
+    assert_tensorrt_takes(run / "bundle", beside=[MODALITIES_HEAD, *followers])

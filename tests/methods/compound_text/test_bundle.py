@@ -17,6 +17,7 @@ from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.text.spec import read_text_spec
 from streamaffect.text.textualise import evidence_of_estimates, textualise, track_windows
 from tests.support.bundles import edit_manifest, write_bundle
+from tests.support.gpu.real_tensorrt import assert_tensorrt_takes
 from train.cli import main
 from train.methods.compound_text.data import drawn_clips
 from train.methods.compound_text.model import load_adapters
@@ -158,3 +159,7 @@ def test_a_damaged_text_classifier_is_named_and_the_stream_does_not_mind(
     damaged = load_bundle(copy)
     with pytest.raises(BundleError, match=message):
         read_text_spec(damaged)
+
+
+def test_tensorrt_builds_the_streams_graphs_and_takes_the_classifier(bundle: Bundle) -> None:
+    assert_tensorrt_takes(bundle.path, quantised=False, beside=["text_classifier"])

@@ -10,6 +10,7 @@ from streamaffect import analyze
 from streamaffect.runtime.bundle import Bundle, default_bundle_path, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.sources.demo import DEMO_CLIP
+from tests.support.gpu.real_tensorrt import assert_tensorrt_takes
 from train.cli import main
 from train.config import OptimiserConfig
 from train.methods.emoclip.bundle import ZERO_SHOT_HEAD, export_emoclip
@@ -132,3 +133,7 @@ def test_sentences_of_another_clip_and_bundles_without_any_are_refused(
         error = capsys.readouterr().err
         assert error.count("\n") == 1
         assert message in error
+
+
+def test_tensorrt_builds_every_graph(bundle: Bundle) -> None:
+    assert_tensorrt_takes(bundle.path)

@@ -13,6 +13,7 @@ from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.manifest import AUDIO_ENCODER, CLIP_ENCODER, CONTEXT_HEAD, FRAME_ENCODER, FUSION_HEAD
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from tests.support.bundles import edit_manifest
+from tests.support.gpu.real_tensorrt import assert_tensorrt_takes
 from tests.support.training.audio_visual import Finished, streamed
 
 
@@ -96,3 +97,7 @@ def test_a_bundle_that_claims_to_hear_is_held_to_it(finished: Finished, tmp_path
         with pytest.raises(BundleError) as refused:
             load_bundle(folder)
         assert message in str(refused.value)
+
+
+def test_tensorrt_builds_the_streams_graphs_and_takes_those_beside_it(finished: Finished) -> None:
+    assert_tensorrt_takes(finished.bundle.path, beside=["audio_encoder", "fusion_head"])

@@ -8,6 +8,7 @@ import torch
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.runtime.manifest import CLIP_ENCODER, FRAME_ENCODER
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
+from tests.support.gpu.real_tensorrt import assert_tensorrt_takes
 from tests.support.training.audio_visual import SHORT, Finished, changed, finish, streamed
 
 
@@ -30,3 +31,7 @@ def test_the_students_head_classifies_where_the_task_is_classes(tmp_path: Path) 
     clip = np.random.default_rng(0).normal(size=(4, bundle.clip_dim)).astype(np.float32)
     shares = OnnxRuntimeEngine(bundle).run_heads(clip, clip[:, None], np.ones((4, 1), np.bool_))[head.name]
     torch.testing.assert_close(torch.from_numpy(shares).sum(dim=1), torch.ones(4))
+
+
+def test_tensorrt_builds_every_graph(finished: Finished) -> None:
+    assert_tensorrt_takes(finished.bundle.path)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from streamaffect import Bundle, analyze_image, load_bundle
+from tests.support.gpu.real_tensorrt import assert_tensorrt_takes
 from tests.support.training.runs import CONFIGS, ENVIRONMENT, ROOT, command
 from train.bundle.source_statistics import read_statistics
 from train.cli import main
@@ -106,3 +107,7 @@ def test_a_recipe_on_data_needs_a_data_folder(tmp_path: Path, capsys: pytest.Cap
         assert capsys.readouterr().err == (
             "error: default.toml needs --data: the folder that holds ferplus/, lfw_faces/ and videos/, or clips.csv\n"
         )
+
+
+def test_tensorrt_builds_every_graph(bundle: Bundle) -> None:
+    assert_tensorrt_takes(bundle.path)

@@ -14,6 +14,7 @@ from engines.cli import main as engines
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.sources.demo import DEMO_CLIP
+from tests.support.gpu.real_tensorrt import assert_tensorrt_takes
 from train.cli import main
 from train.methods.registry import load_recipe
 from train.methods.stochastic_softmax.bundle import EVIDENCE_HEAD, EXPRESSION_HEAD, export_stochastic_softmax
@@ -117,3 +118,7 @@ def test_the_stream_runs_the_recipes_bundle_and_says_which_clip_counted(
     assert max(estimate.outputs[EVIDENCE_HEAD]["4_before"] for estimate in estimates) > 0.01
     assert engines(["inspect", str(run / "bundle")]) == 0
     assert "stochastic_softmax_smoke@0.1" in capsys.readouterr().out
+
+
+def test_tensorrt_builds_every_graph(run: Path) -> None:
+    assert_tensorrt_takes(run / "bundle", quantised=False)

@@ -13,6 +13,7 @@ from streamaffect import Bundle, analyze, analyze_image, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.sources.demo import DEMO_CLIP
 from streamaffect.types import ImageArray
+from tests.support.gpu.real_tensorrt import assert_tensorrt_takes
 from train.cli import main
 from train.data.sets.subject_list import load_subject_list
 from train.methods.registry import load_recipe
@@ -163,3 +164,7 @@ def test_a_mistake_ends_with_one_line(
     words = ["fit", "--config", str(recipe), "--run", str(tmp_path / "run"), "--data", str(data)]
     assert main(words) == 2
     assert message in capsys.readouterr().err
+
+
+def test_tensorrt_builds_every_graph(drawn: Bundle) -> None:
+    assert_tensorrt_takes(drawn.path)

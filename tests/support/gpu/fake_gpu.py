@@ -364,7 +364,7 @@ def refusals(model: onnx.ModelProto) -> "Iterator[ParserError]":
         taken = {kinds.get(name) for name in node.input}
         if node.op_type in NOT_SUPPORTED or not onnx.defs.has(node.op_type):
             yield ParserError(node, "false")
-        elif unsigned in taken and node.op_type not in ("Cast", "DequantizeLinear"):
+        elif unsigned in taken and node.op_type not in ("Cast", "Shape", "DequantizeLinear"):
             yield _invalid(node, "first input has type UInt8 but must have type Float, Half, BFloat16, FP8, E8M0, FP4, "
                                  "Int4, Int8, Int64, Int32, or Bool.")  # fmt: skip
         elif node.op_type == "DequantizeLinear" and kinds.get(node.input[0]) == whole:
