@@ -1,6 +1,7 @@
 """Where a feed is offered: the parts of an address, and whether it may be bound as the settings ask."""
 
 import ipaddress
+import os
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -36,16 +37,22 @@ class Address:
             return False
 
     @property
+    def has_file(self) -> bool:
+        """True for an ipc socket with a file that we name: neither an abstract one of Linux nor any free one."""
+        return self.transport == "ipc" and self.path != "*" and not self.path.startswith("@")
+
+    @property
     def is_ipv6(self) -> bool:
         """True for a literal IPv6 host."""
         return ":" in self.host
 
 
 def parse_address(text: str) -> Address:
-    """The parts of `tcp://HOST:PORT` or `ipc://PATH`. Raises WireError for anything else."""
+    """The parts of `tcp://HOST:PORT` or `ipc://PATH`, in which `~` is the user's home. Raises WireError otherwise."""
     transport, _, rest = text.partition("://")
-    if transport == "ipc" and rest:
-        return Address(text=text, transport="ipc", path=rest)
+    if transport == "ipc" and rest and "\0" not in rest:
+        path = os.path.expanduser(rest)  # noqa: PTH111  a Path would take `a//b` and `a/` for something else
+        return Address(text=f"ipc://{path}", transport="ipc", path=path)
     found = _TCP.fullmatch(rest) if transport == "tcp" else None
     if found is None:
         raise WireError(f"address {text!r}: expected tcp://HOST:PORT or ipc://PATH, for instance {DEFAULT_ADDRESS}")

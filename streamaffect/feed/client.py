@@ -34,6 +34,7 @@ Connection = Literal["waiting", "connected", "refused", "closed"]
 SUBSCRIBED = ("meta", "event", "health", "affect")  # meta first: it tells of a new run
 POLL_MS = 100
 RECONNECT_MS, RECONNECT_MAX_MS = 100, 2000
+HEARTBEAT_MS, SILENCE_MS = 3_000, 10_000
 _REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _CONNECTION_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | _REFUSALS
 
@@ -182,9 +183,11 @@ class Subscriber:
         socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
         socket.setsockopt(zmq.IPV6, int(address.is_ipv6))
+        socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)  # a host that has vanished says no good-bye
+        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, SILENCE_MS)
         if keys is not None:
             check_curve()
-            client = keys if isinstance(keys, ClientKeys) else load_client(Path(keys))
+            client = keys if isinstance(keys, ClientKeys) else load_client(Path(keys).expanduser())
             socket.curve_publickey, socket.curve_secretkey = client.own.public, client.own.secret
             socket.curve_serverkey = client.server
         for kind in SUBSCRIBED:
@@ -216,9 +219,10 @@ class Subscriber:
 
     def _connect_again(self, socket: "zmq.Socket[bytes]") -> None:
         """After a refusal ZeroMQ gives an address up for ever; the feed may come back with other keys, though."""
+        address = parse_address(self.address).text
         with suppress(zmq.ZMQError):
-            socket.disconnect(self.address)
-        socket.connect(self.address)
+            socket.disconnect(address)
+        socket.connect(address)
 
     def _note_connection(self, event: int) -> None:
         with self._changed:

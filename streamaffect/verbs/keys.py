@@ -8,5 +8,5 @@ from streamaffect.feed.keys import write_keys
 
 def keys(folder: Path, *, client: str, overwrite: bool) -> int:
     """Write the keys and say who needs which; returns the exit code. Raises WireError where it cannot be done."""
-    sys.stdout.write(f"{write_keys(folder, client=client, overwrite=overwrite)}\n")
+    sys.stdout.write(f"{write_keys(folder.expanduser(), client=client, overwrite=overwrite)}\n")
     return 0

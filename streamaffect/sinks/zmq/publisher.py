@@ -1,43 +1,36 @@
 """The ZeroMQ publisher: one XPUB socket for all streams of the process.
 
-XPUB tells who subscribes to what, so that late joiners at once get the last message of each topic they asked for.
-ZeroMQ cannot address one subscriber: everybody on that topic gets the copy, which is marked `"repeat": true`, and drops
-it where the topic is not new.
+XPUB tells who subscribes to what, so that late joiners get the last message of each topic they asked for.
 """
 
-import errno
 import logging
-import socket as unix
-from pathlib import Path
-from types import MappingProxyType
+import time
+from contextlib import ExitStack
 from typing import Final
 
 import zmq
-from zmq.auth.thread import ThreadAuthenticator
 
 from streamaffect.clock import Clock, monotonic_ns
-from streamaffect.errors import WireError
 from streamaffect.feed.address import Address, check_protection
-from streamaffect.feed.keys import check_curve, load_allowed, load_pair
-from streamaffect.feed.wire import as_repeat, encode, topic_of, topic_prefix
-from streamaffect.settings import DEFAULT_ADDRESS, FeedSettings
+from streamaffect.feed.wire import encode, topic_of
+from streamaffect.settings import FeedSettings
 from streamaffect.sinks.publishing import Latencies, published
-from streamaffect.types import Event, LatencySummary, Message
+from streamaffect.sinks.zmq.admission import Admission
+from streamaffect.sinks.zmq.binding import bind
+from streamaffect.sinks.zmq.last_messages import LastMessages
+from streamaffect.sinks.zmq.peers import Peers
+from streamaffect.types import LatencySummary, Message
 
 log = logging.getLogger(__name__)
 
 LINGER_MS = 200
-_SUBSCRIBE = 1
-_REASONS: Final = MappingProxyType(
-    {
-        errno.EADDRINUSE: "the address is in use; stop the other publisher, or choose another one: "
-        "--bind tcp://127.0.0.1:5557, or port 0 for any free one",
-        errno.EADDRNOTAVAIL: f"this machine has no such address; use one of its own, for instance {DEFAULT_ADDRESS}",
-        errno.ENODEV: f"this machine has no such address or network interface; use, for instance, {DEFAULT_ADDRESS}",
-        errno.EACCES: "no permission; use a port above 1023, or a folder that can be written",
-        errno.ENOENT: "the folder of the socket does not exist; create it first",
-    }
-)
+MAX_REQUEST_BYTES = 1024  # a subscription, or a part of a handshake; a longer one ends its connection
+HANDSHAKE_MS = 5_000
+HEARTBEAT_MS, SILENCE_MS = 3_000, 10_000  # a subscriber that answers no heartbeat for so long is disconnected
+REQUESTS_WAITING = 4  # of one peer: what it sends in a flood waits on its own side, and not in our memory
+REQUESTS_AT_ONCE = 256
+LOOK_PERIOD_S = 0.01
+_SUBSCRIBE = b"\x01"
 
 
 class ZmqPublisher:
@@ -53,16 +46,22 @@ class ZmqPublisher:
         address = check_protection(settings)
         self._clock = Clock.now()
         self._latencies = Latencies()
-        self._last: dict[bytes, bytes] = {}
+        self._last = LastMessages()
+        self._looked_s = 0.0
         self._overflows = 0
-        self._context = zmq.Context()
-        self._authenticator: ThreadAuthenticator | None = None
-        self._socket = self._context.socket(zmq.XPUB)
+        self._open = ExitStack()
+        context = zmq.Context()
+        self._open.callback(context.term)
         try:
+            self._socket = context.socket(zmq.XPUB)
+            self._open.callback(self._socket.close, LINGER_MS)
+            self._peers = Peers(self._socket, most=settings.max_subscribers)
+            self._open.callback(self._peers.close)
             self._configure(settings, address)
-            _bind(self._socket, address)
+            self._admission = self._encrypted(settings)
+            self._file = bind(self._socket, address)
         except BaseException:
-            self.close()
+            self._open.close()
             raise
         self.address = str(self._socket.getsockopt_string(zmq.LAST_ENDPOINT))
 
@@ -72,70 +71,84 @@ class ZmqPublisher:
 
     def send(self, message: Message) -> None:
         """Publish a message; a live estimate gets its time of publishing now. Never waits for a subscriber."""
-        self.idle()
+        now_s = time.monotonic()
+        if now_s - self._looked_s >= LOOK_PERIOD_S:
+            self._look(now_s)
         message = published(message, self._clock.utc(monotonic_ns()))
         topic, payload = topic_of(message), encode(message)
-        self._remember(message, topic, payload)
+        self._last.sent(message, topic, payload)
+        self._repeat(now_s)
         self._publish(topic, payload)
         self._latencies.note(message)
 
     def idle(self) -> None:
         """Give new subscribers the last message of every topic they have subscribed to."""
-        prefixes = self._new_subscriptions()
-        if not prefixes:
-            return
-        for topic, payload in sorted(self._last.items(), key=lambda item: _rank(item[0])):
-            if topic.startswith(prefixes):
-                self._publish(topic, as_repeat(payload))
+        now_s = time.monotonic()
+        self._look(now_s)
+        self._repeat(now_s)
 
     def close(self) -> None:
         """Send what is on its way, for at most 0.2 s, and free the address."""
         if self._overflows:
             log.info("%s: the queue of a slow subscriber was full at %d messages", self.name, self._overflows)
-        self._socket.close(linger=LINGER_MS)
-        if self._authenticator is not None:
-            self._authenticator.stop()
-        self._context.term()
+        self._open.close()
+        if self._file is not None:
+            self._file.remove()
 
     def _configure(self, settings: FeedSettings, address: Address) -> None:
-        self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)  # also tells of a topic that somebody else has subscribed to
-        self._socket.setsockopt(zmq.XPUB_NODROP, 1)  # reports a full queue, see _publish
-        self._socket.setsockopt(zmq.SNDHWM, settings.high_water_mark)
-        self._socket.setsockopt(zmq.IPV6, int(address.is_ipv6))
+        options = {
+            zmq.XPUB_VERBOSE: 1,  # also tells of a topic that somebody else has subscribed to
+            zmq.XPUB_NODROP: 1,  # reports a full queue, see _publish
+            zmq.SNDHWM: settings.high_water_mark,
+            zmq.RCVHWM: REQUESTS_WAITING,
+            zmq.MAXMSGSIZE: MAX_REQUEST_BYTES,
+            zmq.HANDSHAKE_IVL: HANDSHAKE_MS,
+            zmq.HEARTBEAT_IVL: HEARTBEAT_MS,
+            zmq.HEARTBEAT_TIMEOUT: SILENCE_MS,
+            zmq.IPV6: int(address.is_ipv6),
+        }
+        for option, value in options.items():
+            self._socket.setsockopt(option, value)
+
+    def _encrypted(self, settings: FeedSettings) -> Admission | None:
         if not settings.server_key:
-            return
-        check_curve()
-        pair, allowed = load_pair(Path(settings.server_key)), load_allowed(Path(settings.allowed_clients))
-        self._authenticator = ThreadAuthenticator(self._context)
-        self._authenticator.start()
-        self._authenticator.configure_curve_callback(domain="*", credentials_provider=allowed)
-        self._socket.curve_publickey, self._socket.curve_secretkey = pair.public, pair.secret
-        self._socket.curve_server = True
+            return None
+        admission = Admission(self._socket, settings)
+        # Last in, first out, and so before the socket: whoever is let in at this moment gets nothing any more.
+        self._open.callback(admission.close)
+        return admission
 
-    def _new_subscriptions(self) -> tuple[bytes, ...]:
-        prefixes: list[bytes] = []
-        while True:
+    def _look(self, now_s: float) -> None:
+        """See who has connected, and who has subscribed to what."""
+        self._looked_s = now_s
+        self._peers.look()
+        if self._admission is not None:
+            self._admission.watch()
+        prefixes = []
+        for _ in range(REQUESTS_AT_ONCE):
             try:
-                request = self._socket.recv(zmq.NOBLOCK)
+                request = self._socket.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
-                return tuple(prefixes)
-            if request[:1] == bytes([_SUBSCRIBE]):
-                prefixes.append(request[1:])
+                break
+            if (prefix := self._subscription(request)) is not None:
+                prefixes.append(prefix)
+        if prefixes:
+            self._last.subscribed(tuple(prefixes), now_s)
 
-    def _remember(self, message: Message, topic: bytes, payload: bytes) -> None:
-        """Keep the last message of each topic that still has a meaning; events are over once they have been sent."""
-        if isinstance(message, Event):
-            if message.event == "track_lost" and message.track is not None:
-                self._last.pop(topic_prefix("affect", message.stream) + b"%d/" % message.track, None)
-            elif message.event in {"source_lost", "source_ended"}:
-                self._forget_tracks(topic_prefix("affect", message.stream))
-            return
-        self._last.pop(topic, None)  # so that the newest stands last
-        self._last[topic] = payload
+    def _subscription(self, request: zmq.Frame) -> bytes | None:
+        """The prefix that somebody has subscribed to, who may; None for anything else."""
+        content = request.bytes
+        if content[:1] != _SUBSCRIBE:
+            return None
+        try:
+            descriptor = int(request.get(zmq.SRCFD))
+        except zmq.ZMQError:  # it was sent by nobody
+            return None
+        return content[1:] if self._peers.may_subscribe(descriptor, len(content)) else None
 
-    def _forget_tracks(self, prefix: bytes) -> None:
-        for topic in [topic for topic in self._last if topic.startswith(prefix)]:
-            del self._last[topic]
+    def _repeat(self, now_s: float) -> None:
+        for topic, payload in self._last.due(now_s):
+            self._publish(topic, payload)
 
     def _publish(self, topic: bytes, payload: bytes) -> None:
         """Send to all; where a subscriber's queue is full, to all the others."""
@@ -146,27 +159,3 @@ class ZmqPublisher:
             self._socket.setsockopt(zmq.XPUB_NODROP, 0)
             self._socket.send_multipart((topic, payload), zmq.NOBLOCK)
             self._socket.setsockopt(zmq.XPUB_NODROP, 1)
-
-
-def _rank(topic: bytes) -> int:
-    """Meta first, since it says how to read the others; sorting keeps the order of sending within a kind."""
-    return (b"meta", b"health", b"affect").index(topic.partition(b"/")[0])
-
-
-def _bind(socket: "zmq.Socket[bytes]", address: Address) -> None:
-    if address.transport == "ipc" and _somebody_listens(address.path):
-        raise WireError(f"{address.text}: {_REASONS[errno.EADDRINUSE]}")
-    try:
-        socket.bind(address.text)
-    except zmq.ZMQError as error:
-        raise WireError(f"{address.text}: {_REASONS.get(error.errno or 0, error.strerror)}") from error
-
-
-def _somebody_listens(path: str) -> bool:
-    """True where an ipc socket is in use: ZeroMQ itself would take it over without a word."""
-    with unix.socket(unix.AF_UNIX, unix.SOCK_STREAM) as probe:
-        try:
-            probe.connect(path)
-        except OSError:
-            return False
-    return True

@@ -1,7 +1,9 @@
 import logging
+import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -270,3 +272,69 @@ def test_ipc_works_and_is_not_taken_over_while_in_use(tmp_path: Path) -> None:
             ZmqPublisher(FeedSettings(bind=bind))
     with publishing(bind):
         pass
+
+
+def test_the_file_of_an_ipc_socket_goes_with_the_feed(tmp_path: Path) -> None:
+    path = tmp_path / "feed"
+    with publishing(f"ipc://{path}"):
+        assert path.is_socket()
+    assert not path.exists()
+
+
+def test_the_file_of_another_feed_that_has_taken_its_place_stays(tmp_path: Path) -> None:
+    path = tmp_path / "feed"
+    first = ZmqPublisher(FeedSettings(bind=f"ipc://{path}"))
+    path.unlink()
+    with publishing(f"ipc://{path}", said=[estimate_at(0.0)]):
+        first.close()
+        with Subscriber(f"ipc://{path}") as subscriber:
+            received(subscriber, 1)
+    assert not path.exists()
+
+
+def test_a_socket_that_nobody_listens_at_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "feed"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    with publishing(f"ipc://{path}", said=[estimate_at(0.0)]) as feed, Subscriber(feed.address) as subscriber:
+        received(subscriber, 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda path: path.write_text("my notes"), "is a file that is no socket, and is not replaced"),
+        (lambda path: path.mkdir(), "is a folder, and is not replaced"),
+        (lambda path: path.symlink_to(path.with_name("notes.txt")), "is a symbolic link"),
+        (os.mkfifo, "is a file that is no socket"),
+    ],
+)
+def test_an_ipc_address_never_replaces_what_is_no_dead_socket(
+    tmp_path: Path, make: Callable[[Path], object], says: str
+) -> None:
+    notes, path = tmp_path / "notes.txt", tmp_path / "feed"
+    notes.write_text("kept")
+    make(path)
+    before = path.lstat()
+    with pytest.raises(WireError, match=says):
+        ZmqPublisher(FeedSettings(bind=f"ipc://{path}"))
+    assert path.lstat().st_ino == before.st_ino
+    assert notes.read_text() == "kept"
+
+
+def test_the_socket_of_another_program_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "feed"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.bind(str(path))
+        with pytest.raises(WireError, match="in use"):
+            ZmqPublisher(FeedSettings(bind=f"ipc://{path}"))
+        assert path.is_socket()
+
+
+def test_an_address_in_use_may_be_free_later_and_a_file_in_its_place_may_not(tmp_path: Path) -> None:
+    with publishing() as feed, pytest.raises(WireError) as taken:
+        ZmqPublisher(FeedSettings(bind=feed.address))
+    (tmp_path / "feed").touch()
+    with pytest.raises(WireError) as occupied:
+        ZmqPublisher(FeedSettings(bind=f"ipc://{tmp_path}/feed"))
+    assert (taken.value.transient, occupied.value.transient) == (True, False)

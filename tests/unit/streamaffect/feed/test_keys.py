@@ -1,3 +1,4 @@
+import os
 import stat
 from pathlib import Path
 
@@ -5,7 +6,9 @@ import pytest
 import zmq
 
 from streamaffect.errors import WireError
-from streamaffect.feed.keys import KEY_LENGTH, load_allowed, load_client, load_pair, write_keys
+from streamaffect.feed.allowed import load_allowed, read_allowed
+from streamaffect.feed.key_files import KEY_LENGTH, load_pair
+from streamaffect.feed.keys import load_client, load_server, write_keys
 
 pytestmark = pytest.mark.skipif(not zmq.has("curve"), reason="this libzmq was built without CURVE")
 
@@ -15,8 +18,7 @@ def test_the_keys_of_publisher_and_client_fit_together(tmp_path: Path) -> None:
     server, client = load_pair(keys.server_key), load_client(keys.client)
     assert client.server == server.public
     assert zmq.curve_public(client.own.secret) == client.own.public
-    assert load_allowed(keys.allowed_clients).callback("*", client.own.public)
-    assert not load_allowed(keys.allowed_clients).callback("*", server.public)
+    assert load_allowed(keys.allowed_clients).keys == {client.own.public}
 
 
 def test_secrets_are_readable_by_their_owner_alone_and_never_printed(tmp_path: Path) -> None:
@@ -49,9 +51,8 @@ def test_keys_are_never_replaced_unasked(tmp_path: Path) -> None:
 
 def test_a_second_client_joins_the_first(tmp_path: Path) -> None:
     alice, bob = write_keys(tmp_path, client="alice"), write_keys(tmp_path, client="bob")
-    allowed = load_allowed(alice.allowed_clients)
     assert alice.server_key == bob.server_key
-    assert all(allowed.callback("*", load_client(keys.client).own.public) for keys in (alice, bob))
+    assert load_allowed(alice.allowed_clients).keys == {load_client(keys.client).own.public for keys in (alice, bob)}
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "allowed", "x" * 65])
@@ -72,14 +73,72 @@ def test_a_folder_that_cannot_be_written_is_a_wire_error(tmp_path: Path) -> None
     ["", "public-key = 'short'", f"public-key = '{'A' * (KEY_LENGTH + 5)}'", f"public-key = '{'~' * KEY_LENGTH}'"],
 )
 def test_a_file_that_is_no_key_is_refused_and_admits_nobody(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "broken.key"
-    allowed = load_allowed(tmp_path)
-    path.write_text(text)
+    (tmp_path / "broken.key").write_text(text)
     with pytest.raises(WireError, match=r"broken.key: is no CURVE key"):
         load_allowed(tmp_path)
-    assert not allowed.callback("*", b"short")
+    assert read_allowed(tmp_path).keys == frozenset()
 
 
 def test_a_client_folder_without_keys_says_how_to_make_them(tmp_path: Path) -> None:
     with pytest.raises(WireError, match=r"client.key_secret: no such file; `streamaffect keys DIR`"):
         load_client(tmp_path)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o660, 0o666])
+def test_a_secret_of_the_publisher_that_others_can_read_or_replace_is_refused(tmp_path: Path, mode: int) -> None:
+    keys = write_keys(tmp_path)
+    keys.server_key.chmod(mode)
+    with pytest.raises(WireError, match=rf"mode {mode:04o}.*chmod 600 .*server.key_secret"):
+        load_server(keys.server_key)
+
+
+def test_a_secret_of_a_subscriber_that_others_can_read_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = write_keys(tmp_path)
+    (keys.client / "client.key_secret").chmod(0o644)
+    load_client(keys.client)
+    assert "chmod 600" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["allowed", "allowed/client.key"])
+def test_a_list_that_anybody_could_add_to_is_refused(tmp_path: Path, name: str) -> None:
+    keys = write_keys(tmp_path)
+    (tmp_path / name).chmod(0o777)
+    with pytest.raises(WireError, match=r"anybody on this machine could write to it \(mode 0777\)"):
+        load_allowed(keys.allowed_clients)
+
+
+def test_the_folder_of_the_list_is_made_for_its_owner_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        keys = write_keys(tmp_path)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(keys.allowed_clients.stat().st_mode) == 0o755
+
+
+def test_a_pipe_among_the_keys_is_not_waited_for(tmp_path: Path) -> None:
+    keys = write_keys(tmp_path)
+    os.mkfifo(keys.allowed_clients / "pipe.key")
+    with pytest.raises(WireError, match=r"pipe.key: is no regular file"):
+        load_allowed(keys.allowed_clients)
+    assert len(read_allowed(keys.allowed_clients).keys) == 1
+
+
+def test_only_what_has_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = write_keys(tmp_path, client="alice")
+    first = load_allowed(keys.allowed_clients)
+    bob = write_keys(tmp_path, client="bob")
+    read: list[Path] = []
+
+    def noted(path: Path) -> bytes:
+        read.append(path)
+        return path.read_bytes()
+
+    monkeypatch.setattr("streamaffect.feed.allowed.read_file", noted)
+    second = read_allowed(keys.allowed_clients, first)
+    assert read == [keys.allowed_clients / "bob.key"]
+    assert second.keys == first.keys | {load_client(bob.client).own.public}
+    (keys.allowed_clients / "alice.key").unlink()
+    assert read_allowed(keys.allowed_clients, second).keys == {load_client(bob.client).own.public}

@@ -1,0 +1,157 @@
+"""Who is connected to the feed, and how much each may ask of it.
+
+A peer costs memory by what it subscribes to, about 40 bytes for each byte, and time of everybody when it goes. So each
+may send a subscriber's few hundred bytes, with much to spare; one that sends more, or connects beyond the limit, is cut
+off. ZeroMQ has no call for that: its monitor tells the descriptor of each connection, and that is shut down.
+"""
+
+import logging
+import os
+import socket as sockets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+log = logging.getLogger(__name__)
+
+BURST_BYTES = 1 << 16  # what a peer may send at once: a thousand subscriptions to single tracks
+REFILL_BYTES_PER_S = 64.0
+PRICE_BYTES = 32  # of a subscription, beside its length
+MAX_STRANGERS = 128  # connections that have not subscribed to anything yet
+LOG_PERIOD_S = 60.0
+_EVENTS = zmq.EVENT_LISTENING | zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED
+_numbers = count()
+
+
+@dataclass(slots=True)
+class Peer:
+    """One connection.
+
+    inode:     of its socket, by which a descriptor is known to be still the same
+    allowance: bytes that it may send, as of `at_s`
+    """
+
+    inode: int
+    allowance: float
+    at_s: float
+    subscribes: bool = False
+    cut: bool = False
+
+    def spend(self, size: int, now_s: float) -> bool:
+        """Take from the allowance; False where it is used up."""
+        refilled = self.allowance + (now_s - self.at_s) * REFILL_BYTES_PER_S
+        self.allowance, self.at_s = min(BURST_BYTES, refilled) - size, now_s
+        return self.allowance >= 0.0
+
+
+class Peers:
+    """The connections of a socket that is about to be bound. Used by the thread that owns the socket.
+
+    most: so many may subscribe at once; a further one is cut off, and comes again by itself
+    """
+
+    def __init__(self, socket: "zmq.Socket[bytes]", *, most: int) -> None:
+        self._most = most
+        self._peers: dict[int, Peer] = {}
+        self._listener: object = None
+        self._logged_s = -LOG_PERIOD_S
+        self._socket = socket
+        address = f"inproc://peers-{next(_numbers)}"
+        socket.monitor(address, _EVENTS)
+        self._monitor = socket.context.socket(zmq.PAIR)
+        self._monitor.setsockopt(zmq.RCVHWM, 0)  # without a limit, since ZeroMQ's own thread would wait at it
+        self._monitor.connect(address)
+
+    def look(self) -> None:
+        """Take note of who has come and gone, and cut off strangers where there are too many: the oldest first."""
+        while (happened := self._event()) is not None:
+            event, descriptor = happened
+            if event == zmq.EVENT_LISTENING:
+                with _borrowed(descriptor) as listener:
+                    self._listener = None if listener is None else _local_end(listener)
+            elif event == zmq.EVENT_ACCEPTED:
+                self._note(descriptor)
+            else:
+                self._peers.pop(descriptor, None)
+        strangers = [one for one, peer in self._peers.items() if not peer.subscribes and not peer.cut]
+        for descriptor in strangers[: max(0, len(strangers) - MAX_STRANGERS)]:
+            self._cut(descriptor, f"more than {MAX_STRANGERS} connections that subscribe to nothing")
+
+    def may_subscribe(self, descriptor: int, size: int) -> bool:
+        """Charge a subscription of so many bytes to its peer. False where it is not to be served."""
+        if descriptor not in self._peers:
+            self.look()
+        peer = self._peers.get(descriptor)
+        if peer is None or peer.cut:  # it has gone in the meantime, or is about to
+            return False
+        if not peer.subscribes and sum(other.subscribes for other in self._peers.values()) >= self._most:
+            self._cut(descriptor, f"more than {self._most} subscribers (feed.max_subscribers)")
+            return False
+        peer.subscribes = True
+        if not peer.spend(size + PRICE_BYTES, time.monotonic()):
+            self._cut(descriptor, f"a subscriber that sent more than {BURST_BYTES >> 10} KiB of subscriptions")
+            return False
+        return True
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._socket.monitor(None, 0)
+        self._monitor.close(linger=0)
+
+    def _event(self) -> tuple[int, int] | None:
+        """What has happened, and the descriptor of the connection that it happened to."""
+        try:
+            message = recv_monitor_message(self._monitor, zmq.NOBLOCK)
+        except zmq.Again:
+            return None
+        return int(message["event"]), int(message["value"])
+
+    def _note(self, descriptor: int) -> None:
+        with _borrowed(descriptor) as connection:
+            if connection is None or _local_end(connection) != self._listener:
+                self._peers.pop(descriptor, None)  # closed already, and something else may have its number
+                return
+            inode = os.fstat(connection.fileno()).st_ino
+        self._peers.pop(descriptor, None)  # so that the newest stands last
+        self._peers[descriptor] = Peer(inode, BURST_BYTES, time.monotonic())
+
+    def _cut(self, descriptor: int, reason: str) -> None:
+        peer = self._peers[descriptor]
+        peer.cut = True
+        with _borrowed(descriptor) as connection:
+            if connection is not None and os.fstat(connection.fileno()).st_ino == peer.inode:
+                with suppress(OSError):  # it has gone by itself
+                    connection.shutdown(sockets.SHUT_RDWR)
+        now_s = time.monotonic()
+        if now_s - self._logged_s >= LOG_PERIOD_S:
+            self._logged_s = now_s
+            log.warning("the feed has cut off %s (logged once a minute)", reason)
+
+
+@contextmanager
+def _borrowed(descriptor: int) -> Iterator[sockets.socket | None]:
+    """A socket of ZeroMQ's, for a moment, under a number of our own; None where it is closed, or no socket any more."""
+    try:
+        own = os.dup(descriptor)
+    except OSError:
+        yield None
+        return
+    try:
+        connection = sockets.socket(fileno=own)
+    except OSError:
+        os.close(own)
+        yield None
+        return
+    with connection:
+        yield connection
+
+
+def _local_end(connection: sockets.socket) -> object:
+    """The port, or the path of an ipc socket: equal for a listener and for all that it has accepted."""
+    name = connection.getsockname()
+    return name[1] if isinstance(name, tuple) else name
