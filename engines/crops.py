@@ -125,10 +125,10 @@ def _clips_of_video(file: Path, bundle: Bundle) -> list[FaceClip]:
 
 
 def _frames(file: Path) -> Iterator[Frame]:
-    from streamaffect.sources.file import VideoReader
+    from streamaffect.sources.video.reader import open_video
 
     try:
-        reader = VideoReader(file)
+        reader = open_video(file)
     except StreamAffectError as error:
         raise EngineError(str(error)) from error
     try:

@@ -8,8 +8,8 @@ from pathlib import Path
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import SourceEndedError
 from streamaffect.sources.base import Source, SourceInfo
-from streamaffect.sources.file import VideoReader
 from streamaffect.sources.pacing import Pacer
+from streamaffect.sources.video.reader import VideoReader, open_video
 from streamaffect.types import Frame, ImageArray
 
 DEMO_CLIP = Path(__file__).resolve().parents[1] / "assets" / "demo.mp4"
@@ -30,7 +30,7 @@ class DemoSource(Source):
         """Open the clip and decode its first frame."""
         if self._pacer.stopped:
             raise SourceEndedError("demo: was closed")
-        reader = self._reader = VideoReader(self._path)
+        reader = self._reader = open_video(self._path)
         self._fps = reader.fps or self._fps
         width, height = reader.size
         return SourceInfo(
@@ -57,6 +57,5 @@ class DemoSource(Source):
             decoded = self._reader.next()
             if decoded:
                 return decoded[1]
-            self._reader.close()
-            self._reader = VideoReader(self._path)
+            self._reader.rewind()
         raise SourceEndedError("demo: is not open")

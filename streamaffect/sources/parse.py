@@ -17,6 +17,7 @@ SCHEMES = ("rtsp", "rtsps", "http", "https")
 KINDS = "webcam, webcam:1, demo, synthetic, replay:RECORDING, rtsp://…, http://… or a video file"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
+_TRACK = re.compile(r"#video=(\d{1,3})$")
 _KINDS_WITH_A_WORD = ("webcam", "demo", "synthetic", "replay")
 
 
@@ -62,7 +63,7 @@ def default_name(spec: str) -> str:
     elif spec == "demo" or spec.startswith("synthetic"):
         raw = spec.partition(":")[0]
     else:
-        raw = Path(redact(spec.removeprefix("replay:"))).stem
+        raw = Path(_TRACK.sub("", redact(spec.removeprefix("replay:")))).stem
     return made_name(raw)
 
 
@@ -107,7 +108,26 @@ def make_source(spec: str, *, realtime: bool = False, settings: SourceSettings) 
         case "file":
             from streamaffect.sources.file import FileSource
 
-            return FileSource(Path(spec).expanduser(), realtime=realtime)
+            path, track = file_and_track(spec)
+            return FileSource(path, realtime=realtime, track=track)
+
+
+def file_and_track(spec: str) -> tuple[Path, int | None]:
+    """The path of a video file, and which of its video tracks `#video=1` names; None is the file's default.
+
+    `~` is the user's home also where no shell has seen it. A file whose own name ends like that is meant as it is.
+    """
+    path, track = _from_home(spec), _TRACK.search(spec)
+    if track is None or _exists(str(path)):
+        return path, None
+    return _from_home(spec[: track.start()]), int(track.group(1))
+
+
+def _from_home(spec: str) -> Path:
+    try:
+        return Path(spec).expanduser()
+    except RuntimeError:  # nobody of that name has a home here
+        return Path(spec)
 
 
 def recording_of(spec: str) -> str:

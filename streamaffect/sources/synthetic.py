@@ -15,8 +15,8 @@ from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import ConfigError, SourceEndedError
 from streamaffect.sources.base import Source, SourceInfo
 from streamaffect.sources.demo import DEMO_CLIP
-from streamaffect.sources.file import VideoReader
 from streamaffect.sources.pacing import Pacer
+from streamaffect.sources.video.reader import open_video
 from streamaffect.types import FloatArray, Frame, ImageArray
 
 BACKGROUND_BGR = (112, 104, 96)
@@ -128,7 +128,7 @@ class _Faces:
         return image
 
     def _cut(self) -> tuple[list[ImageArray], float]:
-        reader = VideoReader(DEMO_CLIP)
+        reader = open_video(DEMO_CLIP)
         patches = []
         mask = _oval(self._patch_size)
         number = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamaffect import Subscriber
-from streamaffect.sources.file import VideoReader
+from streamaffect.sources.video.reader import open_video
 from streamaffect.types import Estimate, Event, Health, ImageArray, Message
 from tests.support.bundles import write_bundle
 from tests.support.rtsp_server import Credentials, RtspServer
@@ -21,7 +21,7 @@ WAIT_S = 30.0
 
 @pytest.fixture(scope="module")
 def pictures() -> list[ImageArray]:
-    reader = VideoReader(DEMO)
+    reader = open_video(DEMO)
     images = [decoded[1] for decoded in iter(reader.next, None)]
     reader.close()
     return images

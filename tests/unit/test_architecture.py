@@ -20,7 +20,7 @@ FORBIDDEN = {
 }
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 NAMES_PICKLE_ERRORS = {"train/convert.py"}  # catches UnpicklingError of torch's weights-only reader
-NOT_FOR_HELP = ("cv2", "mediapipe", "numpy", "onnxruntime", "pyarrow", "rich", "torch", "zmq")
+NOT_FOR_HELP = ("av", "cv2", "mediapipe", "numpy", "onnxruntime", "pyarrow", "rich", "torch", "zmq")
 
 
 def imported_names(file: Path, root: Path = ROOT, *, resolve_relative: bool = True) -> set[str]:

@@ -1,6 +1,6 @@
 """The sound of a recording: decoded to one channel at any rate, and cut to what was heard until a moment.
 
-Time counts from the first picture, as it does for the faces of the same file.
+Time counts from the start of the file, as it does for the faces of the same file.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def read_sound(path: Path, rate_hz: int) -> Sound | None:
     try:
         import av
     except ImportError as error:
-        raise DataError(f"{path}: reading sound needs PyAV; pip install 'streamaffect[train]'") from error
+        raise DataError(f"{path}: reading sound needs PyAV; pip install av") from error
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
@@ -55,7 +55,7 @@ def read_sound(path: Path, rate_hz: int) -> Sound | None:
             if parts:
                 parts += resampler.resample(None)
             channels = [part.to_ndarray() for part in parts]
-            start_s = _start_s(track) - (_start_s(container.streams.video[0]) if container.streams.video else 0.0)
+            start_s = _start_s(track) - (container.start_time or 0) / av.time_base
     except (av.FFmpegError, OSError, ValueError) as error:
         raise DataError(f"{path}: its sound cannot be read ({error}); play the file, or convert it") from error
     mono = np.concatenate([part.mean(axis=0) for part in channels]) if channels else np.zeros(0)
@@ -68,5 +68,5 @@ def _start_s(stream: object) -> float:
 
 
 def _shifted(samples: Tensor, by: int) -> Tensor:
-    """With silence before it, or without its beginning, so that it starts with the pictures."""
+    """With silence before it, or without its beginning, so that it starts with the file."""
     return torch.nn.functional.pad(samples, (by, 0)) if by > 0 else samples[-by:]

@@ -19,7 +19,7 @@ from streamaffect.faces.crop import crop_face
 from streamaffect.faces.detector import FaceDetector, MediaPipeDetector
 from streamaffect.faces.tracker import Tracker
 from streamaffect.runtime.manifest import CropSpec
-from streamaffect.sources.file import VideoReader
+from streamaffect.sources.video.reader import open_video
 from streamaffect.types import FloatArray, ImageArray
 
 SKIPPED = "skipped.json"
@@ -164,7 +164,7 @@ def tracked_faces(
     video: Path, detector: FaceDetector, frames: Collection[int] | None, gap_s: float, spec: CropSpec = SHARD_CROP
 ) -> Iterator[tuple[int, float, int, tuple[float, ...], ImageArray]]:
     """Frame number, time, track, box and crop of each visible face. Every frame is tracked, as in the stream."""
-    reader = VideoReader(video)
+    reader = open_video(video)
     tracker = Tracker()
     try:
         number, last_s = -1, -np.inf

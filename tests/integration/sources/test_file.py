@@ -125,7 +125,7 @@ def test_a_text_file_is_no_video_whatever_its_name(tmp_path: Path) -> None:
 def test_random_bytes_are_no_video(tmp_path: Path) -> None:
     path = tmp_path / "v.mp4"
     path.write_bytes(np.random.default_rng(0).bytes(5000))
-    assert "is not a video that OpenCV can decode" in opening_error(path)
+    assert "is not a video that FFmpeg can decode" in opening_error(path)
 
 
 def test_a_file_without_permission_is_not_reported_as_damaged(tmp_path: Path) -> None:

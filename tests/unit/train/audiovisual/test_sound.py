@@ -1,6 +1,7 @@
 """The sound of recordings, from files that the tests write."""
 
 import wave
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from streamaffect.sources.video.reader import open_video
 from train.audiovisual.sound import Sound, is_audible, read_sound
 from train.errors import DataError
 
@@ -62,11 +64,15 @@ def test_another_rate_keeps_pitch_and_length(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("first_s", [0.0, 0.4])
-def test_the_sound_of_a_video_starts_with_its_pictures(first_s: float, tmp_path: Path) -> None:
-    found = read_sound(write_video(tmp_path / "a.mkv", first_s=first_s), RATE_HZ)
+def test_sound_and_pictures_of_a_video_have_one_clock(first_s: float, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mkv", first_s=first_s)
+    found = read_sound(video, RATE_HZ)
     assert found is not None
     begins = int((found.samples.abs() > 0.01).nonzero()[0])
-    assert begins / RATE_HZ == pytest.approx(1 - first_s, abs=0.05)
+    assert begins / RATE_HZ == pytest.approx(1, abs=0.05)
+    with closing(open_video(video)) as reader:
+        picture = reader.next()
+    assert picture is not None and picture[0] == pytest.approx(first_s)
 
 
 def test_a_file_without_sound_has_none(tmp_path: Path) -> None:

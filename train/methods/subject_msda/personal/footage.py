@@ -20,7 +20,7 @@ from streamaffect.pipeline.opening import make_detector
 from streamaffect.pipeline.stages import FaceStage
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import Engine
-from streamaffect.sources.file import VideoReader
+from streamaffect.sources.video.reader import open_video
 from streamaffect.types import FloatArray, Frame, ImageArray, Sighting
 
 from ....data.clips import index_sequence, join
@@ -190,7 +190,7 @@ def _sightings(file: Path, bundle: Bundle) -> Iterator[tuple[float, Sequence[Sig
 
 
 def _video_frames(file: Path) -> Iterator[tuple[float, ImageArray]]:
-    reader = VideoReader(file)
+    reader = open_video(file)
     try:
         while (item := reader.next()) is not None:
             yield item

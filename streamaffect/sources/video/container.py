@@ -1,0 +1,121 @@
+"""An open container: its tracks, its clock and its packets.
+
+What is named is opened and nothing else: no protocol beyond those allowed, so that no file can make FFmpeg ask a host.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from streamaffect.errors import SourceOpenError
+
+MICROSECOND_S = 1e-6
+MOST_READ_ERRORS = 16  # in a row; a demuxer that has found its place again gives packets in between
+
+
+class Container:
+    """What FFmpeg can demux, opened.
+
+    label:     what messages call it
+    options:   FFmpeg's, for protocol and demuxer
+    start_s:   the earliest time stamp of any track, which is a player's zero; None where there are no time stamps
+    reached_s: the end of the last packet of any track so far, in seconds since the start
+
+    Raises:
+        FFmpegError: on construction, where it cannot be opened.
+    """
+
+    def __init__(self, target: str, *, label: str, options: Mapping[str, str]) -> None:
+        self.label = label
+        self.reached_s = 0.0
+        # Tags of a file may be in any encoding, and nobody reads them.
+        opened = av.open(target, options=dict(options), metadata_errors="replace")
+        self._container: InputContainer = opened
+        start = opened.start_time
+        self.start_s = None if start is None else start * MICROSECOND_S
+
+    @property
+    def format(self) -> str:
+        """FFmpeg's name of the format, for instance "matroska,webm"."""
+        return self._container.format.name
+
+    @property
+    def video_tracks(self) -> list[VideoStream]:
+        """All video tracks, cover pictures among them."""
+        return list(self._container.streams.video)
+
+    @property
+    def has_sound(self) -> bool:
+        """True where there is an audio track."""
+        return bool(self._container.streams.audio)
+
+    @property
+    def duration_s(self) -> float | None:
+        """Length of the longest track as the container states it."""
+        duration = self._container.duration
+        return duration * MICROSECOND_S if duration and duration > 0 else None
+
+    def best_track(self) -> VideoStream | None:
+        """The track that FFmpeg thinks best, where the container names no default."""
+        best = self._container.streams.best("video")
+        return best if isinstance(best, VideoStream) else None
+
+    def packets(self, on_error: Callable[[], None]) -> Iterator["Packet[Stream]"]:
+        """The packets of all tracks up to the end; read errors are told to `on_error` and gone over."""
+        errors_in_a_row = 0
+        while errors_in_a_row < MOST_READ_ERRORS:
+            try:
+                for packet in self._container.demux():
+                    if packet.size:  # the last ones are empty and mean the end
+                        errors_in_a_row = 0
+                        self._note(packet)
+                        yield packet
+                return
+            except FFmpegError:
+                errors_in_a_row += 1
+                on_error()
+
+    def rewind(self) -> None:
+        """Go back to the start."""
+        self.reached_s = 0.0
+        self._container.seek(self._container.start_time or 0)
+
+    def describe(self) -> str:
+        """FFmpeg's own description, many lines, which names codecs that it has no decoder for."""
+        level = av.logging.get_level()
+        av.logging.set_level(av.logging.INFO)  # it is a log message
+        try:
+            return str(cast(Any, self._container).dumps_format())  # not in its stub
+        finally:
+            av.logging.set_level(level)
+
+    def close(self) -> None:
+        """Release it. Calling it again does nothing."""
+        self._container.close()
+
+    def _note(self, packet: "Packet[Stream]") -> None:
+        if packet.pts is not None:
+            end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base) - (self.start_s or 0.0)
+            self.reached_s = max(self.reached_s, end_s)
+
+
+def open_file(target: str, label: str) -> Container:
+    """Open a file, and no other file or host that it may refer to.
+
+    Raises:
+        FFmpegError: it cannot be opened.
+        SourceOpenError: it is a single picture.
+    """
+    container = Container(target, label=label, options={"protocol_whitelist": "file"})
+    if container.format.endswith("_pipe") or container.format == "image2":
+        container.close()
+        raise SourceOpenError(
+            f"{label}: is a single picture, not a video; streamaffect.analyze_image estimates pictures"
+        )
+    return container

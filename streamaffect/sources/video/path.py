@@ -1,0 +1,80 @@
+"""Whether a path can be a video at all; if not, one line that says what it is instead.
+
+Names come from the file system as bytes and need not be text: `printable` is for people, the path itself for opening.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from streamaffect.errors import SourceOpenError
+
+HEAD_BYTES = 512
+TEXT_THAT_IS_VIDEO = b"YUV4MPEG2"
+EXPECTED = "webcam, webcam:1, demo, synthetic, rtsp://…, http://… or a video file"
+
+
+def printable(path: Path) -> str:
+    """The path as text that can be printed, sent and recorded, whatever bytes its name has."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def checked_file(path: Path) -> Path:
+    """The absolute path of a file that may be a video.
+
+    Absolute, so that a name such as "concat:a" is a file and never one of FFmpeg's protocols.
+
+    Raises:
+        SourceOpenError: it is not there, cannot be read, is no regular file, is empty, or is text.
+    """
+    label = printable(path)
+    size = _size_of_regular_file(path, label)
+    if size == 0:
+        raise SourceOpenError(f"{label}: is empty (0 bytes); expected a video file")
+    head = _head(path)
+    if head.startswith(b"#EXTM3U"):
+        raise SourceOpenError(f"{label}: is a playlist, not a video; give the address or a file that it lists")
+    if _is_text(head):
+        raise SourceOpenError(f"{label}: is a text file; expected a video such as MP4, MKV, AVI, MPEG or GIF")
+    return path.absolute()
+
+
+def why_not_a_video(path: Path, reader: str) -> str:
+    """Why `reader` could not open an existing file, judged by its first bytes."""
+    head = _head(path)
+    if head[4:8] == b"ftyp":
+        return f"an MP4 without its index ({path.stat().st_size} bytes); it is cut off, copy or record it again"
+    return f"is not a video that {reader} can decode; expected MP4, MKV, AVI, MPEG or GIF (ffmpeg can convert it)"
+
+
+def _size_of_regular_file(path: Path, label: str) -> int:
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise SourceOpenError(f"{label}: {_instead_of_a_file(found.st_mode)}")
+        with path.open("rb"):
+            return found.st_size
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise SourceOpenError(f"{label}: no such file; expected {EXPECTED}") from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise SourceOpenError(f"{label}: cannot be read ({reason}); check the name and the permissions") from error
+
+
+def _instead_of_a_file(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "is a folder; expected a video file, name one inside it"
+    if stat.S_ISFIFO(mode):
+        return "is a named pipe (FIFO), which cannot be searched; write the video to a file first"
+    if stat.S_ISSOCK(mode):
+        return "is a socket; expected a video file"
+    return "is a device; expected a video file, or webcam:0 for a camera"
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def _is_text(head: bytes) -> bool:
+    return not (head.startswith(TEXT_THAT_IS_VIDEO) or head.translate(None, bytes(range(128))) or b"\0" in head)
