@@ -12,6 +12,8 @@ from streamaffect.types import HeadMeta, Meta
 
 VERSION = 1
 MAX_HEADER_BYTES = 1 << 20
+BEGINNING = b'{"kind":"recording"'
+BOM = b"\xef\xbb\xbf"
 REMEDY = "give a file that was made with --record"
 
 
@@ -98,6 +100,12 @@ def encode_header(header: RecordingHeader) -> bytes:
     return msgspec.json.encode(header, order="deterministic")
 
 
+def is_recording(path: Path) -> bool:
+    """True for a file that begins as a recording does, whatever is wrong with the rest. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(len(BEGINNING)) == BEGINNING
+
+
 class _Versions(msgspec.Struct):
     kind: str
     v: int
@@ -106,6 +114,7 @@ class _Versions(msgspec.Struct):
 
 def decode_header(path: Path, line: bytes) -> RecordingHeader:
     """The header in the first line of `path`. Raises RecordingError where it is none, or of another version."""
+    line = line.removeprefix(BOM)  # of an editor
     if not line:
         raise RecordingError(f"{path}: is empty; {REMEDY}")
     try:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from streamaffect.errors import RecordingError, WireError
+from streamaffect.feed.wire import topic_prefix
 from streamaffect.recordings.reading import read_recording
 from streamaffect.types import Estimate, Message, Meta
 
@@ -20,10 +22,17 @@ class Replay:
     """Plays a recording back, in live pace."""
 
     is_live = True
+    has_failed = False
+    has_stuck_threads = False
 
     def __init__(self, path: str | Path) -> None:
-        """Read the header. Raises RecordingError where it is no recording."""
+        """Read the header. Raises RecordingError where it is no recording, or has a stream that cannot be published."""
         self._recording = read_recording(path)
+        for recorded in self._recording.header.streams:
+            try:
+                topic_prefix("meta", recorded.stream)
+            except WireError as error:
+                raise RecordingError(f"{self._recording.path}: line 1: {error}") from error
         self._stop = threading.Event()
 
     @property
@@ -43,8 +52,8 @@ class Replay:
     def messages(self) -> Iterator[Message]:
         """Yield each message when it is due, counted from the first one, until the end or `stop`.
 
-        A consumer that is late gets the waiting messages at once: none is skipped. Raises RecordingError at a broken
-        line.
+        A consumer that is late gets the waiting messages at once: none is skipped. Raises RecordingError where a second
+        recording begins in the file.
         """
         messages = iter(self._in_order())
         first = next(messages, None)
@@ -57,8 +66,8 @@ class Replay:
             if self._stop.wait(max(0.0, due_s - time.monotonic())):
                 return
             yield message
-        if self._recording.torn:
-            log.warning("%s: the last line is torn and was ignored", self._recording.path)
+        if (complaint := self._recording.complaint) is not None:
+            log.warning("%s: %s", self._recording.path, complaint)
 
     def _in_order(self) -> Iterable[Message]:
         """The messages in the order in which they were published.

@@ -143,7 +143,8 @@ class SinkThread:
         try:
             call()
         except FATAL as error:
-            log.error("%s has ended: %s", self.name, error)
+            if not self._has_failed:  # an error at closing only follows from the first one
+                log.error("%s has ended: %s", self.name, error)
             self._has_failed = True
             return False
         except Exception as error:

@@ -14,6 +14,6 @@ def export(recording: Path, out: Path, *, stream: str | None, overwrite: bool) -
     Raises ConfigError or RecordingError where it cannot be done.
     """
     exported = write_export(recording, out, stream=stream, overwrite=overwrite, console=Console(stderr=True))
-    torn = "; the recording's last line was torn and is not in it" if exported.torn else ""
-    sys.stdout.write(f"{exported.path}: {exported.rows} estimates{torn}\n")
+    complaint = "" if exported.complaint is None else f"; of the recording, {exported.complaint}"
+    sys.stdout.write(f"{exported.path}: {exported.rows} estimates{complaint}\n")
     return 0

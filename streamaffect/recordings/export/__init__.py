@@ -13,7 +13,8 @@ from streamaffect.recordings.export.csv import write_csv
 from streamaffect.recordings.export.emotionml import write_emotionml
 from streamaffect.recordings.export.parquet import require_pyarrow, write_parquet
 from streamaffect.recordings.export.table import Table, columns, rows, survey
-from streamaffect.recordings.output_file import check_output, whole_file
+from streamaffect.recordings.header import is_recording
+from streamaffect.recordings.output_file import check_output, output_path, whole_file
 from streamaffect.recordings.reading import Recording, read_recording
 from streamaffect.types import Message
 
@@ -29,6 +30,7 @@ FORMAT_OF_SUFFIX: dict[str, Format] = {
     ".emotionml": "emotionml",
     ".xml": "emotionml",
 }
+WANTED = "an export is a file, e.g. session.csv"
 PROGRESS_FROM_BYTES = 8 << 20
 MESSAGES_PER_UPDATE = 1000
 
@@ -43,12 +45,15 @@ _WRITERS: dict[Format, Callable[[BinaryIO, Table], int]] = {
 class Exported:
     """What an export has written.
 
-    rows: estimates in the file; torn: True where the recording's last line was incomplete and has been ignored
+    rows:      estimates in the file
+    torn:      True where the recording's last line was incomplete and has been ignored
+    complaint: what of the recording is not in it, in words; None where nothing is missing
     """
 
     path: Path
     rows: int
     torn: bool
+    complaint: str | None = None
 
 
 def export(
@@ -69,18 +74,18 @@ def export(
     Raises ConfigError for a format or stream that does not exist and where pyarrow is missing, RecordingError where the
     recording cannot be read or `out` cannot be written. After an error there is no new file.
     """
-    out = Path(out)
+    out = output_path(out, wanted=WANTED)
     chosen = format or _format_of(out)
     if chosen == "parquet":
         require_pyarrow()
     recording = read_recording(path)
     _check_stream(recording, stream)
-    check_output(out, overwrite=overwrite)
     if out.exists() and out.samefile(recording.path):
         raise ConfigError(f"{out}: is the recording itself; give another name for the export")
+    check_output(out, overwrite=overwrite, inputs=[recording.path], objection=_objection)
     with _progress(recording, console) as progress:
         found = survey(_watched(recording, progress, "reading"), stream)
-        with whole_file(out, overwrite=overwrite) as file:
+        with whole_file(out, overwrite=overwrite, inputs=[recording.path]) as file:
             written = _WRITERS[chosen](
                 file,
                 Table(
@@ -89,7 +94,12 @@ def export(
                     rows=rows(_watched(recording, progress, "writing"), stream, start_ns=found.start_ns),
                 ),
             )
-    return Exported(path=out, rows=written, torn=recording.torn)
+    return Exported(path=out, rows=written, torn=recording.torn, complaint=recording.complaint)
+
+
+def _objection(out: Path) -> str | None:
+    """Why a file is not replaced by an export."""
+    return "is a recording, and is not replaced by an export; choose another name" if is_recording(out) else None
 
 
 def _format_of(out: Path) -> Format:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import stat
 import subprocess
 import sys
 import tracemalloc
@@ -10,8 +11,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow.csv import ConvertOptions, read_csv
 from rich.console import Console
 
 from streamaffect.errors import ConfigError, RecordingError
@@ -30,6 +33,7 @@ from tests.support.recordings import (
 )
 
 FORMATS: tuple[Format, ...] = ("csv", "parquet", "emotionml")
+TEXTS = {"stream": pa.string(), "status": pa.string()}  # as docs/recordings.md says
 EMOTIONML = {"e": "http://www.w3.org/2009/10/emotionml", "sa": "urn:x-streamaffect:emotionml:1"}
 
 
@@ -231,11 +235,20 @@ def test_a_torn_recording_is_exported_up_to_its_last_whole_line(clip: Path) -> N
     assert len(rows_of(exported.path)) == exported.rows == 3
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_a_broken_recording_leaves_no_export(clip: Path, format: Format) -> None:
+def test_a_damaged_recording_is_exported_with_what_is_missing(clip: Path) -> None:
     lines = clip.read_bytes().splitlines(keepends=True)
-    clip.write_bytes(b"".join([*lines[:3], b"oops\n", *lines[3:]]))
-    with pytest.raises(RecordingError, match="line 4"):
+    clip.write_bytes(b"".join([*lines[:3], b"\n", bytes(4096) + b"\n", *lines[4:]]))
+    exported = export(clip, clip.with_suffix(".csv"))
+    assert exported.rows == 3
+    assert exported.complaint == (
+        "1 line is damaged and left out, the first is line 5, and 1 estimates are missing in all"
+    )
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_two_recordings_in_one_file_are_refused_and_leave_no_export(clip: Path, format: Format) -> None:
+    clip.write_bytes(clip.read_bytes() * 2)
+    with pytest.raises(RecordingError, match="line 7: a second recording begins here"):
         export(clip, clip.with_name("out"), format=format)
     assert list(clip.parent.iterdir()) == [clip]
 
@@ -271,6 +284,71 @@ def test_a_recording_is_never_replaced_by_its_own_export(clip: Path) -> None:
     with pytest.raises(ConfigError, match="is the recording itself"):
         export(clip, clip, format="csv", overwrite=True)
     assert clip.read_bytes() == before
+
+
+def test_no_recording_is_replaced_by_an_export(clip: Path) -> None:
+    other = record(clip.with_name("other.csv"), [estimate_at(0.0)])
+    before = other.read_bytes()
+    with pytest.raises(RecordingError, match="is a recording, and is not replaced by an export"):
+        export(clip, other, overwrite=True)
+    assert other.read_bytes() == before
+
+
+def test_what_a_link_points_to_is_not_replaced(clip: Path) -> None:
+    precious, link = clip.with_name("precious.csv"), clip.with_name("link.csv")
+    precious.write_text("precious")
+    link.symlink_to(precious)
+    with pytest.raises(RecordingError, match="is a symbolic link"):
+        export(clip, link, overwrite=True)
+    assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("out", "complaint"),
+    [("-", "standard output is not possible"), ("out.csv/", "names a folder"), ("http://host/a.csv", "is an address")],
+)
+def test_what_is_no_file_says_what_is_wanted(clip: Path, out: str, complaint: str) -> None:
+    with pytest.raises(RecordingError, match=rf"{complaint}.*an export is a file, e.g. session.csv"):
+        export(clip, out)
+
+
+def test_an_export_is_about_people_and_readable_by_its_owner_alone(clip: Path) -> None:
+    out = export(clip, clip.with_suffix(".csv")).path
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    out.chmod(0o644)
+    export(clip, out, overwrite=True)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+
+
+def test_what_a_killed_export_has_left_is_removed_by_the_next_one(clip: Path) -> None:
+    dead = clip.with_name(".clip.csv.99.part")
+    dead.write_text("unfinished")
+    others = [clip.with_name(".clip.csv.notes.part"), clip.with_name(".other.csv.99.part"), clip.with_name("99.part")]
+    for other in others:
+        other.touch()
+    export(clip, clip.with_suffix(".csv"))
+    assert sorted(clip.parent.iterdir()) == sorted([clip, clip.with_suffix(".csv"), *others])
+
+
+def test_home_may_be_written_as_a_tilde(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(clip.parent))
+    assert export("~/clip.jsonl", "~/clip.csv").path == clip.with_suffix(".csv")
+
+
+@pytest.mark.parametrize("name", ["007", "NA", "1e5", "true", "-3"])
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_a_stream_with_the_name_of_a_number_stays_a_text(tmp_path: Path, name: str, format: Format) -> None:
+    out = export(
+        record(tmp_path / "a.jsonl", [estimate_at(0.0, stream=name)], file_header(name)), tmp_path / "o", format=format
+    )
+    if format == "parquet":
+        table = pq.read_table(out.path)
+    else:
+        table = read_csv(out.path, convert_options=ConvertOptions(column_types=TEXTS, strings_can_be_null=False))
+    assert table["stream"].to_pylist() == [name]
+    assert table["status"].to_pylist() == ["ok"]
+    assert table["valence"].to_pylist() == [0.31]
+    assert table["refines"].to_pylist() == [None]
 
 
 def test_an_unknown_ending_names_the_known_ones(clip: Path) -> None:

@@ -1,5 +1,6 @@
 """What the reader says about files that are not as they should be."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,12 +54,62 @@ def test_a_folder_is_not_a_recording(tmp_path: Path) -> None:
         read_recording(tmp_path)
 
 
-@pytest.mark.parametrize("broken", [b"{}\n", b"garbage\n", LINE[:-10] + b"\n", b"\n", b"\xff\xfe\n"])
-def test_a_broken_line_in_the_middle_is_reported_by_its_number(tmp_path: Path, broken: bytes) -> None:
-    messages = iter(read_recording(written(tmp_path, HEADER + LINE + broken + LINE)))
-    assert next(messages) == estimate_at(0.0)
-    with pytest.raises(RecordingError, match=r"line 3: .*delete this line or use a copy"):
-        next(messages)
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"{}\n",
+        b"garbage\n",
+        LINE[:-10] + b"\n",
+        b"\xff\xfe\n",
+        bytes(4096) + b"\n",
+        LINE[:40] + LINE,
+        b"x" * (3 << 20) + b"\n",
+    ],
+)
+def test_a_damaged_line_in_the_middle_is_left_out_and_told_by_its_number(tmp_path: Path, broken: bytes) -> None:
+    later = encode(estimate_at(0.08, seq=2)) + b"\n"
+    recording = read_recording(written(tmp_path, HEADER + LINE + broken + later))
+    assert list(recording) == [estimate_at(0.0), estimate_at(0.08, seq=2)]
+    assert recording.complaint == (
+        "1 line is damaged and left out, the first is line 3, and 1 estimates are missing in all"
+    )
+    assert list(recording) == [estimate_at(0.0), estimate_at(0.08, seq=2)]
+    assert (recording.broken, recording.torn) == ({3}, False)
+
+
+def test_an_empty_line_is_no_loss(tmp_path: Path) -> None:
+    recording = read_recording(written(tmp_path, HEADER + b"\n" + LINE + b" \r\n" + LINE))
+    assert len(list(recording)) == 2
+    assert recording.complaint is None
+
+
+def test_what_stands_behind_a_hole_in_a_line_is_read_and_the_hole_is_told(tmp_path: Path) -> None:
+    recording = read_recording(written(tmp_path, HEADER + bytes(512) + LINE))
+    assert list(recording) == [estimate_at(0.0)]
+    assert recording.broken == {2}
+
+
+@pytest.mark.parametrize("before", [b"", LINE, LINE[:-20]])
+def test_a_second_recording_in_the_file_is_refused_with_its_line(tmp_path: Path, before: bytes) -> None:
+    recording = read_recording(written(tmp_path, HEADER + before + HEADER + LINE))
+    with pytest.raises(RecordingError, match=r"line [23]: a second recording begins here.*cut the file"):
+        list(recording)
+
+
+def test_a_header_behind_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    assert list(read_recording(written(tmp_path, b"\xef\xbb\xbf" + HEADER + LINE))) == [estimate_at(0.0)]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RecordingError, match="no regular file"):
+        read_recording(tmp_path / "pipe")
+
+
+def test_a_name_that_no_file_can_have_is_an_error_like_any_other() -> None:
+    for name in ("a\0b", "x" * 5000):
+        with pytest.raises(RecordingError, match="cannot be read"):
+            read_recording(name)
 
 
 @pytest.mark.parametrize("rest", [LINE[:1], LINE[:-2], b"\x00" * 4096, '{"stream":"ü'.encode()[:-1]])

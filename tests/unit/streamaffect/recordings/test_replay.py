@@ -103,6 +103,22 @@ def test_a_torn_last_line_ends_the_replay_with_a_warning(tmp_path: Path, caplog:
     assert "last line is torn" in caplog.text
 
 
+def test_a_damaged_line_is_passed_over_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = record(tmp_path / "a.jsonl", [estimate_at(0.0, seq=0), estimate_at(0.04, seq=1), estimate_at(0.08, seq=2)])
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], b"oops\n", lines[3]]))
+    assert played(path) == [estimate_at(0.0, seq=0), estimate_at(0.08, seq=2)]
+    assert "1 line is damaged and left out, the first is line 3" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["a/b", "two words", "x" * 65])
+def test_a_stream_that_no_subscriber_could_ask_for_is_refused_at_the_start(tmp_path: Path, name: str) -> None:
+    path = record(tmp_path / "a.jsonl", [estimate_at(0.0)])
+    path.write_bytes(path.read_bytes().replace(b'"stream":"clip"', f'"stream":"{name}"'.encode()))
+    with pytest.raises(RecordingError, match="line 1: stream name"):
+        Replay(path)
+
+
 def test_the_meta_messages_of_a_replay_are_those_of_the_recording(tmp_path: Path) -> None:
     replay = Replay(record(tmp_path / "a.jsonl", [], live_header("door", "hall")))
     assert [(meta.stream, meta.live) for meta in replay.metas] == [("door", True), ("hall", True)]
