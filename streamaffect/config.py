@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from streamaffect.errors import ConfigError
+from streamaffect.redaction import redact
 from streamaffect.settings import (
     EngineSettings,
     FaceSettings,
@@ -60,8 +61,24 @@ def load_config(
 
 def to_toml(config: Config) -> str:
     """The settings as TOML that `load_config` reads back. What is not set stands as a comment."""
-    lines: list[str] = []
+    return _as_toml(msgspec.to_builtins(config))
+
+
+def to_printed_toml(config: Config) -> str:
+    """The settings as TOML to be looked at: credentials are hidden, and it says where."""
+    lines = []
     for section, values in msgspec.to_builtins(config).items():
+        shown = {key: _hidden(value) for key, value in values.items()}
+        hides = [key for key, value in shown.items() if value != values[key]]
+        lines.append(_as_toml({section: shown}))
+        lines += [f"# credentials in {section}.{key} are not shown" for key in hides]
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def _as_toml(settings: Settings) -> str:
+    lines: list[str] = []
+    for section, values in settings.items():
         lines.append(f"[{section}]")
         lines += [
             f"# {key} is not set" if value is None else f"{key} = {_toml_value(value)}" for key, value in values.items()
@@ -70,12 +87,19 @@ def to_toml(config: Config) -> str:
     return "\n".join(lines).rstrip()
 
 
+def _hidden(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_hidden(item) for item in value]
+    return redact(value) if isinstance(value, str) else value
+
+
 def _read_toml(path: Path) -> Settings:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); --config takes a TOML file") from None
+        # Some editors begin a file with a byte order mark, which TOML has not.
+        return tomllib.loads(path.expanduser().read_bytes().decode("utf-8-sig"))
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{path}: cannot be read ({reason}); --config takes a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML ({error})") from None
 

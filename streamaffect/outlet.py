@@ -189,6 +189,35 @@ def outlets(*descriptors: int) -> Iterator[None]:
             outlet.retire()
 
 
+def allow_any_character() -> None:
+    """Let what standard output has no sign for become a question mark, where it writes by itself."""
+    if sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def finish_stdout() -> str | None:
+    """Bring out what standard output still holds. The reason where that is impossible, None where nobody reads it.
+
+    What could not be written is given up, so that the interpreter's end doesn't stumble over it.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        give_up_stdout()
+    except OSError as error:
+        give_up_stdout()
+        return error.strerror
+    return None
+
+
+def give_up_stdout() -> None:
+    """Let whatever is still written to standard output go nowhere."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
 def last_words() -> None:
     """Wait until what was written to standard output and error is out, at most half a second."""
     deadline_s = time.monotonic() + LAST_WORDS_S

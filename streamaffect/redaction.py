@@ -9,7 +9,7 @@ import re
 from urllib.parse import unquote
 
 HIDDEN = "***"
-EXAMPLES = ("user:password@host", "user:pw@host")  # as messages and help spell them: nobody's secret
+EXAMPLES = ("user:password@host", "user:pw@host", "HOST:PORT")  # as messages and help spell them: nobody's secret
 
 _EXAMPLE = re.compile("(" + "|".join(EXAMPLES) + ")")
 _SECRET_NAME = re.compile("pass|pwd|psw|token|secret|auth|key|sig|credential|session|user|login|^(u|p|pw|usr)$", re.I)
@@ -37,6 +37,11 @@ def redact(text: str) -> str:
     if "@" not in text and "=" not in text and ":" not in text:
         return text
     return "".join(part if part in EXAMPLES else _redact_part(part) for part in _EXAMPLE.split(text))
+
+
+def clean(text: str) -> str:
+    """`text` without credentials, and with characters alone that UTF-8 has: a file's name may hold others."""
+    return redact(text).encode("utf-8", "replace").decode()
 
 
 def _redact_part(text: str) -> str:

@@ -8,6 +8,7 @@ import msgspec
 
 from streamaffect.errors import RecordingError
 from streamaffect.feed import wire
+from streamaffect.redaction import clean
 from streamaffect.types import HeadMeta, Meta
 
 VERSION = 1
@@ -62,7 +63,7 @@ class RecordingHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind
             clip_s=first.clip_s,
             context_s=first.context_s,
             options=dict(options),
-            streams=[RecordedStream(stream=meta.stream, source=meta.source, live=meta.live) for meta in metas],
+            streams=[RecordedStream(stream=meta.stream, source=clean(meta.source), live=meta.live) for meta in metas],
             created=None if started_ns is None else datetime.fromtimestamp(started_ns // 10**9, UTC).isoformat(),
             notice=first.notice,
         )

@@ -25,7 +25,7 @@ class FanOut:
         self._must_have_all: set[SinkThread] = set()
 
     def add(self, sink: Sink, policy: Policy, *, keep_s: float = KEEP_S, must_have_all: bool = False) -> None:
-        """Take a sink over: from here on it belongs to its thread, which also closes it.
+        """Take a sink over: from here on it belongs to its thread, which also closes it, in the order of adding.
 
         keep_s:        live, how long a message may wait for a sink that is slow
         must_have_all: a message that this sink doesn't get is a failure of the run, and said
@@ -58,7 +58,14 @@ class FanOut:
     @property
     def has_failed(self) -> bool:
         """True where an error has ended a sink before the run, or where one lacks messages that it must have."""
-        return any(thread.has_failed or (thread in self._must_have_all and thread.dropped) for thread in self._threads)
+        return any(map(self._failed, self._threads))
+
+    def is_complete(self, name: str) -> bool:
+        """True where the sink of this name is there and has not failed."""
+        return any(thread.name == name and not self._failed(thread) for thread in self._threads)
+
+    def _failed(self, thread: SinkThread) -> bool:
+        return thread.has_failed or (thread in self._must_have_all and thread.dropped > 0)
 
     def _close(self) -> None:
         deadline_s = time.monotonic() + CLOSE_S

@@ -1,7 +1,6 @@
 """The verb `listen`: watch any feed, in the live display or as JSON lines for pipes."""
 
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -9,8 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from streamaffect.errors import StreamAffectError
 from streamaffect.feed.client import Subscriber
 from streamaffect.feed.wire import encode
+from streamaffect.outlet import give_up_stdout
 from streamaffect.sinks.base import IdlingSink, Sink
 from streamaffect.sinks.display.choice import can_redraw, make_display
 from streamaffect.sinks.display.state import RunInfo
@@ -28,9 +29,17 @@ class JsonLines:
     name = "json"
 
     def send(self, message: Message) -> None:
-        """Write one line. Raises BrokenPipeError when nobody reads any more."""
-        sys.stdout.buffer.write(encode(message) + b"\n")
-        sys.stdout.buffer.flush()
+        """Write one line. Raises BrokenPipeError when nobody reads any more, StreamAffectError on a full disk."""
+        try:
+            sys.stdout.buffer.write(encode(message) + b"\n")
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            give_up_stdout()
+            raise StreamAffectError(
+                f"standard output cannot be written ({error.strerror}); choose a place with room", transient=True
+            ) from error
 
     def close(self) -> None:
         """Nothing is held back, so nothing is left to do."""
@@ -55,7 +64,7 @@ def listen(
         except KeyboardInterrupt:
             pass
         except BrokenPipeError:
-            _mute_stdout()
+            give_up_stdout()
         finally:
             sink.close()
     return 0
@@ -92,8 +101,3 @@ def _notice(feed: Subscriber) -> str:
 
 def _display(address: str) -> Sink:
     return make_display("dashboard" if can_redraw(Console()) else "plain", run=RunInfo(feed=address))
-
-
-def _mute_stdout() -> None:
-    """Nobody reads standard output any more: let the interpreter's last flush go nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

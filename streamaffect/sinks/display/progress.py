@@ -122,7 +122,8 @@ def summary(state: DisplayState) -> list[str]:
     """What a run has done, a line per stream; nothing where it has not begun."""
     lines = [_summary_of(stream, stream.health) for stream in state.streams.values() if stream.health is not None]
     if lines and state.run.recording is not None:
-        lines.append(f"recorded to {clean(state.run.recording)}")
+        words = "recorded to" if state.run.is_recorded() else "not completely recorded to"
+        lines.append(f"{words} {clean(state.run.recording)}")
     return lines
 
 

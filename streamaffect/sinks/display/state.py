@@ -6,6 +6,7 @@ the stream's clock (`t_capture_ns`), so that a file read faster than real time h
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -24,11 +25,13 @@ class RunInfo:
     feed:      the address of the feed
     subscribe: a command that subscribes to it
     recording: where the run is recorded
+    is_recorded: whether that has worked; asked at the end
     """
 
     feed: str | None = None
     subscribe: str | None = None
     recording: str | None = None
+    is_recorded: Callable[[], bool] = lambda: True
 
 
 class Sample(NamedTuple):

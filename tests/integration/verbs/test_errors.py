@@ -113,7 +113,7 @@ def test_a_taken_port_is_named_with_a_way_out(
 ) -> None:
     recording = tmp_path / "run.jsonl"
     arguments = ["--source", str(DEMO), "--bundle", str(bundle), "--bind", taken_address, "--record", str(recording)]
-    assert main(["run", *arguments]) == 2
+    assert main(["run", *arguments]) == 1  # it may be free when a supervisor tries again
     err = capsys.readouterr().err
     assert taken_address in err
     assert "--bind" in err

@@ -75,6 +75,7 @@ def test_urls_that_follow_each_other_without_a_space_are_redacted_each() -> None
         "rtsp://[::1]:554/1: no answer on port 554",
         '{"model":"default@1.0","stream":"cam"}',
         "give them as rtsp://user:password@host/…",
+        "expected tcp://HOST:PORT or ipc://PATH",
     ],
 )
 def test_text_without_credentials_is_unchanged(text: str) -> None:
