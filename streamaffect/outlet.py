@@ -27,7 +27,8 @@ STDOUT, STDERR = 1, 2
 class Outlet(io.TextIOBase):
     """A text file over a descriptor whose writers never wait.
 
-    remarks: True where it says how many lines nobody has read, once somebody reads again
+    remarks:   True where it says how many lines nobody has read, once somebody reads again
+    complaint: why nothing can be written any more; None where it can, and where its reader has gone
     """
 
     def __init__(self, descriptor: int, *, encoding: str, remarks: bool) -> None:
@@ -40,6 +41,7 @@ class Outlet(io.TextIOBase):
         self._queue: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._dropped = 0
+        self.complaint: str | None = None
         self._broken = self._retired = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -86,7 +88,7 @@ class Outlet(io.TextIOBase):
                 begun, self._begun = self._begun, ""
                 self._put(begun)
 
-    def drain(self, timeout_s: float) -> bool:
+    def drain(self, timeout_s: float | None) -> bool:
         """Wait until everything is written, at most so long. False where something is left."""
         self.flush()
         with self._changed:
@@ -129,8 +131,9 @@ class Outlet(io.TextIOBase):
                 content = self._queue.popleft()
             try:
                 self._write_all(content)
-            except OSError:  # nobody will read it any more, or the disk is full
+            except OSError as error:  # nobody will read it any more, or the disk is full
                 self._broken = True
+                self.complaint = None if isinstance(error, BrokenPipeError) else error.strerror
             with self._changed:
                 self._waiting_bytes -= len(content)
                 if self._broken:
@@ -162,9 +165,10 @@ def open_descriptors() -> None:
 
 
 @contextmanager
-def outlets(*descriptors: int) -> Iterator[None]:
-    """Let what is written to these never wait; at the end, half a second for the last words.
+def outlets(*descriptors: int, nobody_waits: bool) -> Iterator[None]:
+    """Let what is written to these pass an outlet; at the end, half a second for the last words.
 
+    nobody_waits: native code is not to wait either
     Only the interpreter's own files are replaced: what a test or a program has put in their place is left there.
     """
     placed: list[tuple[str, object, Outlet]] = []
@@ -175,7 +179,8 @@ def outlets(*descriptors: int) -> Iterator[None]:
             continue
         with suppress(OSError, ValueError):
             own.flush()
-        _let_nobody_wait(descriptor)
+        if nobody_waits:
+            _let_nobody_wait(descriptor)
         outlet = Outlet(descriptor, encoding=own.encoding, remarks=descriptor == STDERR)
         setattr(sys, name, outlet)
         placed.append((name, own, outlet))
@@ -189,17 +194,14 @@ def outlets(*descriptors: int) -> Iterator[None]:
             outlet.retire()
 
 
-def allow_any_character() -> None:
-    """Let what standard output has no sign for become a question mark, where it writes by itself."""
-    if sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
-
-
-def finish_stdout() -> str | None:
-    """Bring out what standard output still holds. The reason where that is impossible, None where nobody reads it.
+def finish_stdout(timeout_s: float | None) -> str | None:
+    """Bring out what standard output still holds. The reason where that is impossible; None where nobody reads it.
 
     What could not be written is given up, so that the interpreter's end doesn't stumble over it.
     """
+    if isinstance(sys.stdout, Outlet):
+        sys.stdout.drain(timeout_s)
+        return sys.stdout.complaint
     try:
         sys.stdout.flush()
     except BrokenPipeError:

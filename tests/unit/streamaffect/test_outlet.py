@@ -115,7 +115,7 @@ def run(program: str, **redirections: int) -> "subprocess.Popen[str]":
 CHATTER = """
 import logging, sys
 from streamaffect.outlet import outlets
-with outlets(1, 2):
+with outlets(1, 2, nobody_waits=True):
     logging.basicConfig(format="%(message)s")
     for number in range(200_000):
         logging.warning("log line %d", number)
@@ -133,7 +133,7 @@ def test_a_program_ends_although_nobody_reads_its_output(which: str) -> None:
 NATIVE = """
 import os
 from streamaffect.outlet import outlets
-with outlets(1, 2):
+with outlets(1, 2, nobody_waits=True):
     written = 0
     try:
         while True:
@@ -157,7 +157,7 @@ CLOSED = """
 import os, sys
 from streamaffect.outlet import open_descriptors, outlets
 open_descriptors()
-with outlets(1, 2):
+with outlets(1, 2, nobody_waits=True):
     file = open(sys.argv[1], "w")
     print("standard output")
     os.write(1, b"native output")
