@@ -1,16 +1,21 @@
-"""The command line. Only what parses is imported here, so that `--help` answers at once."""
+"""The command line. Only what parses is imported here, so that `--help` answers at once.
+
+What is written to standard output and error passes an outlet: it shows no credentials and makes nobody wait.
+"""
 
 import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from streamaffect.errors import StreamAffectError
+from streamaffect.outlet import LAST_WORDS_S, STDERR, STDOUT, finish_stdout, open_descriptors, outlets
+from streamaffect.redaction import clean
 from streamaffect.version import SOFTWARE
 
-EXIT_OK, EXIT_USER = 0, 2
+EXIT_OK, EXIT_FAILED, EXIT_USER = 0, 1, 2
 
 SOURCES = """\
 sources:
@@ -41,6 +46,7 @@ FLAG_SETTINGS = {
     "max_seconds": ("run", "max_seconds"),
     "record": ("run", "record"),
     "overwrite": ("run", "overwrite"),
+    "require_all": ("run", "require_all"),
     "engine": ("engine", "backend"),
     "bind": ("feed", "bind"),
     "insecure_bind": ("feed", "insecure_bind"),
@@ -48,29 +54,76 @@ FLAG_SETTINGS = {
 
 Verb = Callable[[argparse.Namespace], int]
 
+log = logging.getLogger(__name__)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse and run; returns the exit code: 0 done, 1 failed, 2 a user's mistake, said in one line."""
+    """Parse and run; returns the exit code: 0 done, 1 failed, 2 what no restart cures; both said in one line."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser()
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
         words.insert(0, "run")
-    options = parser.parse_args(words)
+    open_descriptors()
+    prints_lines = words[0] == "listen" and "--json" in words  # as many as there are, for a pipe that sets the pace
+    runs_for_long = words[0] in ("run", "record", "replay", "listen") and not prints_lines
+    runs_for_long &= "--print-config" not in words
+    with outlets(*([STDERR] if prints_lines else [STDOUT, STDERR]), nobody_waits=runs_for_long):
+        code, complaint = EXIT_OK, None
+        try:
+            code = _do(words)
+        finally:
+            complaint = finish_stdout(LAST_WORDS_S if runs_for_long else None)
+        if complaint is None or runs_for_long:
+            return code
+        _say(f"standard output cannot be written ({complaint})")
+        return code or EXIT_FAILED
+
+
+def _do(words: Sequence[str]) -> int:
+    """Do what the words say; whatever goes wrong ends in one line and an exit code."""
     try:
+        options = _parser().parse_args(words)
         _set_up_logging(getattr(options, "log_level", "warning"))
         verb: Verb = options.verb
         return verb(options)
     except StreamAffectError as error:
-        print(f"streamaffect: {error}", file=sys.stderr)
-        return EXIT_USER
-    except KeyboardInterrupt:
+        _say(str(error))
+        return EXIT_FAILED if error.transient else EXIT_USER
+    except (KeyboardInterrupt, BrokenPipeError):
         return EXIT_OK
-    except BrokenPipeError:
-        return EXIT_OK
+    except OSError as error:  # what the system refuses may be granted at the next start
+        _say(str(error))
+        return EXIT_FAILED
+    except Exception as error:
+        if _was_interrupted(error):
+            return EXIT_OK
+        log.debug("where it happened", exc_info=error)
+        _say(f"{type(error).__name__}: {error}; this is a fault of the program, --log-level debug shows where")
+        return EXIT_FAILED
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """True where Ctrl-C is behind an error: native libraries that are being imported make others of it."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _say(text: str) -> None:
+    """The one line to standard error."""
+    print(f"streamaffect: {clean(' '.join(text.splitlines()))}", file=sys.stderr)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that repeats no credentials when it complains of a word."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(clean(message))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="streamaffect",
         description="Live video of faces to a continuous stream of valence and arousal, with uncertainty.",
         epilog="`streamaffect VERB --help` explains each verb; without a verb, `run` is meant.\n\n" + SOURCES,
@@ -89,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Verbs: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
 
 def _add_run(verbs: Verbs, name: str, summary: str) -> None:
@@ -121,13 +174,21 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
         "--record", metavar="PATH", required=name == "record", help="write every estimate to this file (JSON Lines)"
     )
     parser.add_argument("--overwrite", action="store_true", default=None, help="replace a recording that exists")
+    parser.add_argument(
+        "--require-all",
+        action="store_true",
+        default=None,
+        help="begin only if every source works",
+    )
     parser.add_argument("--realtime", action="store_true", default=None, help="play files by their clock, as if live")
     parser.add_argument("--max-seconds", type=float, metavar="X", help="end after X seconds (of a file: of its time)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML; flags come after it")
     parser.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="one setting; repeatable"
     )
-    parser.add_argument("--print-config", action="store_true", help="print all settings as TOML and end")
+    parser.add_argument(
+        "--print-config", action="store_true", help="print all settings as TOML, without credentials, and end"
+    )
     _finish(parser, _run)
 
 
@@ -214,11 +275,11 @@ def _finish(parser: argparse.ArgumentParser, verb: Verb) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from streamaffect.config import load_config, to_toml
+    from streamaffect.config import load_config, to_printed_toml
 
     config = load_config(options.config, options.set, flags=_flags(options))
     if options.print_config:
-        print(to_toml(config))
+        print(to_printed_toml(config))
         return EXIT_OK
     from streamaffect.verbs.run import run
 
@@ -280,4 +341,13 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _set_up_logging(level: str) -> None:
-    logging.basicConfig(level=level.upper(), format="%(levelname)s %(name)s: %(message)s", force=True)
+    logging.basicConfig(level=level.upper(), force=True)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_CleanFormatter("%(levelname)s %(name)s: %(message)s"))
+
+
+class _CleanFormatter(logging.Formatter):
+    """Without credentials, also in traces, whichever library has logged them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return clean(super().format(record))
