@@ -139,10 +139,10 @@ def test_no_sink_is_told_a_password_or_what_utf_8_has_not() -> None:
     sinks = FanOut()
     sinks.add(Ear("ear"), "wait")
     lost = Event(stream="cam", t_ns=0, event="source_lost", detail="rtsp://ann:secret@cam/1: refused")
-    sinks.feed([lost, meta_of("clip", live=False, source="caf\udce9.mp4")])
+    sinks.feed([lost, meta_of("clip", live=False, source="clip-\udce9.mp4")])
     assert [getattr(message, "detail", getattr(message, "source", "")) for message in told] == [
         "rtsp://***@cam/1: refused",
-        "caf?.mp4",
+        "clip-?.mp4",
     ]
 
 
