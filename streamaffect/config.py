@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from streamaffect.errors import ConfigError
+from streamaffect.paths import from_home
 from streamaffect.redaction import redact
 from streamaffect.settings import (
     EngineSettings,
@@ -96,10 +97,9 @@ def _hidden(value: Any) -> Any:
 def _read_toml(path: Path) -> Settings:
     try:
         # Some editors begin a file with a byte order mark, which TOML has not.
-        return tomllib.loads(path.expanduser().read_bytes().decode("utf-8-sig"))
-    except (OSError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"{path}: cannot be read ({reason}); --config takes a TOML file") from None
+        return tomllib.loads(from_home(path).read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); --config takes a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML ({error})") from None
 

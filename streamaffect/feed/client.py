@@ -26,6 +26,7 @@ from streamaffect.feed.address import parse_address
 from streamaffect.feed.keys import ClientKeys, check_curve, load_client
 from streamaffect.feed.state import FeedState
 from streamaffect.feed.wire import decode, read_envelope, topic_prefix
+from streamaffect.paths import from_home
 from streamaffect.types import Estimate, Health, Message, Meta
 
 log = logging.getLogger(__name__)
@@ -187,7 +188,7 @@ class Subscriber:
         socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, SILENCE_MS)
         if keys is not None:
             check_curve()
-            client = keys if isinstance(keys, ClientKeys) else load_client(Path(keys).expanduser())
+            client = keys if isinstance(keys, ClientKeys) else load_client(from_home(keys))
             socket.curve_publickey, socket.curve_secretkey = client.own.public, client.own.secret
             socket.curve_serverkey = client.server
         for kind in SUBSCRIBED:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from streamaffect.errors import RecordingError
+from streamaffect.paths import from_home
 
 MODE = 0o600
 MAY_PASS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE)
@@ -38,10 +39,7 @@ def output_path(text: str | Path, *, wanted: str) -> Path:
         raise RecordingError(f"{written}: is an address; {wanted}")
     if written.endswith(("/", "/.", "/..")) or written in (".", ".."):
         raise RecordingError(f"{written}: names a folder; {wanted}")
-    try:
-        return Path(written).expanduser()
-    except RuntimeError as error:  # a home of nobody
-        raise RecordingError(f"{written}: {error}; write the whole path") from error
+    return from_home(written)
 
 
 def check_output(

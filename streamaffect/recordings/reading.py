@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from streamaffect.errors import RecordingError, WireError
 from streamaffect.feed import wire
+from streamaffect.paths import from_home
 from streamaffect.recordings.header import BEGINNING, MAX_HEADER_BYTES, REMEDY, RecordingHeader, decode_header
 from streamaffect.types import Estimate, Message
 
@@ -106,7 +107,7 @@ def read_recording(path: str | Path) -> Recording:
 
     Raises RecordingError where there is no file, where it is not a recording, or where its version is not known.
     """
-    path = Path(path).expanduser()
+    path = from_home(path)
     try:
         with open_recording(path) as file:
             line = file.readline(MAX_HEADER_BYTES)

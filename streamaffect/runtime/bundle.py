@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from streamaffect.errors import BundleError
+from streamaffect.paths import from_home
 from streamaffect.runtime.manifest import (
     AUDIO_ENCODER,
     CLIP_ENCODER,
@@ -66,7 +67,7 @@ def load_bundle(path: str | Path | None = None) -> Bundle:
 
     Raises BundleError that names the file, the key, what was expected and what was found.
     """
-    folder = default_bundle_path() if path is None else Path(path)
+    folder = default_bundle_path() if path is None else from_home(path)
     raw = _read_manifest(folder)
     manifest = _decode_manifest(folder / MANIFEST, raw)
     signatures = {role: _check_graph(folder, manifest, role) for role in ROLES}

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from streamaffect.errors import ConfigError
 from streamaffect.names import checked_name, is_name, made_name
+from streamaffect.paths import from_home
 from streamaffect.redaction import redact
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.base import Source, SourceKind
@@ -117,17 +118,10 @@ def file_and_track(spec: str) -> tuple[Path, int | None]:
 
     `~` is the user's home also where no shell has seen it. A file whose own name ends like that is meant as it is.
     """
-    path, track = _from_home(spec), _TRACK.search(spec)
+    path, track = from_home(spec), _TRACK.search(spec)
     if track is None or _exists(str(path)):
         return path, None
-    return _from_home(spec[: track.start()]), int(track.group(1))
-
-
-def _from_home(spec: str) -> Path:
-    try:
-        return Path(spec).expanduser()
-    except RuntimeError:  # nobody of that name has a home here
-        return Path(spec)
+    return from_home(spec[: track.start()]), int(track.group(1))
 
 
 def recording_of(spec: str) -> str:

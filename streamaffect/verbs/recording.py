@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from streamaffect.config import Config
+from streamaffect.paths import from_home
 from streamaffect.recordings.header import RecordingHeader
 from streamaffect.recordings.output_file import output_path
 from streamaffect.recordings.writing import check_recording
@@ -43,7 +44,7 @@ def _inputs(config: Config) -> list[Path]:
         spec = split_name(source)[1]
         match kind_of(spec):
             case "replay":
-                paths.append(Path(recording_of(spec)).expanduser())
+                paths.append(from_home(recording_of(spec)))
             case "file":
                 paths.append(file_and_track(spec)[0])
     return paths

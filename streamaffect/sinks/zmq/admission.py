@@ -8,13 +8,13 @@ import logging
 import threading
 import time
 from collections import deque
-from pathlib import Path
 from typing import NamedTuple
 
 import zmq
 from zmq.utils import z85
 
 from streamaffect.feed.keys import check_curve, load_server
+from streamaffect.paths import from_home
 from streamaffect.settings import FeedSettings
 from streamaffect.sinks.zmq.allow_list import AllowList
 
@@ -46,8 +46,8 @@ class Admission:
 
     def __init__(self, socket: "zmq.Socket[bytes]", settings: FeedSettings) -> None:
         check_curve()
-        pair = load_server(Path(settings.server_key).expanduser())
-        self._allowed = AllowList(Path(settings.allowed_clients).expanduser())
+        pair = load_server(from_home(settings.server_key))
+        self._allowed = AllowList(from_home(settings.allowed_clients))
         self._waiting: deque[Waiting] = deque()
         self._stop = False
         self._failures = 0

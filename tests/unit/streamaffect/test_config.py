@@ -197,6 +197,7 @@ def test_settings_load_nothing_of_what_they_set() -> None:
     assert [name.removeprefix("streamaffect.") for name in child.stdout.split()] == [
         "config",
         "errors",
+        "paths",
         "redaction",
         "settings",
     ]
