@@ -3,9 +3,12 @@
 
 import sys
 
-from streamaffect.cli import main
-
 if __name__ == "__main__":
     words = sys.argv[1:]
-    # Here even `--help` is about running.
-    sys.exit(main(["run", *words] if not words or words[0].startswith("-") else words))
+    try:
+        from streamaffect.cli import main
+
+        # Here even `--help` is about running.
+        sys.exit(main(["run", *words] if not words or words[0].startswith("-") else words))
+    except KeyboardInterrupt:  # before the command line could be loaded
+        sys.exit(0)

@@ -6,13 +6,14 @@ from contextlib import closing
 from functools import cache, lru_cache
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from streamaffect.affect.still import StillAnalyser
 from streamaffect.config import Config, load_config
 from streamaffect.errors import ConfigError
 from streamaffect.pipeline.at_exit import close_at_exit
-from streamaffect.pipeline.opening import make_detector, open_streams
+from streamaffect.pipeline.opening import engine_after, make_detector, open_streams
 from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine
@@ -39,7 +40,15 @@ def analyze(
     with closing(open_engine(loaded, engine)) as running:
         streams = open_streams([str(source)], config, loaded)
         max_seconds = config.run.max_seconds or None
-        pipeline = Pipeline(streams, loaded, running, settings=config.source, max_seconds=max_seconds)
+        pipeline = Pipeline(
+            streams,
+            loaded,
+            running,
+            settings=config.source,
+            max_seconds=max_seconds,
+            reopen=engine_after(loaded, msgspec.structs.replace(config.engine, backend=engine)),
+            patience_s=config.run.patience_s,
+        )
         if pipeline.is_live:
             streams[0].close()
             raise ConfigError(

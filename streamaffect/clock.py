@@ -59,7 +59,8 @@ class Clock:
         self._read = read or _read_clocks
         self._lock = threading.Lock()
         found = self._read() or Readings(monotonic_ns(), time.time_ns(), 0)
-        self._offset_ns = self._before_ns = found.utc_ns - found.monotonic_ns
+        self._offset_ns = found.utc_ns - found.monotonic_ns
+        self._before_ns: int | None = None  # the offset before the last step
         self._slept_ns = found.slept_ns
         self._followed_ns = self._stepped_ns = found.monotonic_ns
         self._step = Step(0, 0.0, 0.0)
@@ -87,9 +88,9 @@ class Clock:
         with self._lock:
             stepped_ns, offset_ns, before_ns = self._stepped_ns, self._offset_ns, self._before_ns
         now_monotonic_ns, then_monotonic_ns = now_ns - offset_ns, then_ns - offset_ns
-        by_clock_before_ns = then_ns - before_ns
-        if not stepped_ns <= then_monotonic_ns <= now_monotonic_ns and by_clock_before_ns <= stepped_ns:
-            then_monotonic_ns = by_clock_before_ns
+        if before_ns is not None and not stepped_ns <= then_monotonic_ns <= now_monotonic_ns:
+            by_clock_before_ns = then_ns - before_ns
+            then_monotonic_ns = by_clock_before_ns if by_clock_before_ns <= stepped_ns else then_monotonic_ns
         return max(0, now_monotonic_ns - then_monotonic_ns)
 
     def follow(self) -> None:

@@ -4,10 +4,12 @@ StreamAffectError
 ├── ConfigError            a setting: which key, the value, what is allowed
 ├── SourceError            a camera, file or URL
 │   ├── SourceOpenError    it never worked: ends the run
+│   │   └── SourceForbiddenError   it is there, and wants other credentials
 │   ├── SourceStalledError it worked and has gone silent or broken: is retried
 │   └── SourceEndedError   it is over: not a failure
 ├── BundleError            a bundle on disk: file, key, expected, found
 ├── EngineError            a backend that is missing or refuses a graph
+├── FaultError             a part of a running stream has failed for good
 ├── RecordingError         a recording that cannot be written or read
 └── WireError              a message, an address or a key of the feed
     └── FeedTimeoutError   nothing came within the time that the subscriber allows
@@ -43,6 +45,10 @@ class SourceOpenError(SourceError):
     """The source could not be opened, or gave no first frame."""
 
 
+class SourceForbiddenError(SourceOpenError):
+    """The host of the source is there, and does not take these credentials, or wants some."""
+
+
 class SourceStalledError(SourceError):
     """A source that has worked gave no frame within its timeout, or its connection broke."""
 
@@ -57,6 +63,13 @@ class BundleError(StreamAffectError):
 
 class EngineError(StreamAffectError):
     """An inference backend is not available here, or cannot run a graph."""
+
+
+class FaultError(StreamAffectError):
+    """A part of a running stream has failed, and nothing could take its place."""
+
+    def __init__(self, message: str = "", *, transient: bool = True) -> None:
+        super().__init__(message, transient=transient)
 
 
 class RecordingError(StreamAffectError):

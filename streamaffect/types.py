@@ -25,8 +25,19 @@ Signed = Annotated[float, msgspec.Meta(ge=-1.0, le=1.0)]
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 Status = Literal["ok", "warming", "held", "abstain"]
-EventName = Literal["track_born", "track_lost", "source_lost", "source_back", "source_ended"]
-SourceState = Literal["starting", "live", "lost", "ended"]
+EventName = Literal[
+    "track_born",
+    "track_lost",
+    "source_lost",
+    "source_back",
+    "source_ended",
+    "engine_lost",
+    "engine_back",
+    "detector_lost",
+    "detector_back",
+    "clock_stepped",
+]
+SourceState = Literal["starting", "live", "stalled", "lost", "ended"]
 
 
 class Box(NamedTuple):
@@ -127,6 +138,7 @@ class Sightings:
     """What the face stage found in one frame.
 
     born, lost:            tracks that began, or ended, with this frame
+    left_out:              faces in view that are not followed, since there are too many
     started_ns, ended_ns:  monotonic nanoseconds around the work
     """
 
@@ -136,6 +148,7 @@ class Sightings:
     lost: Sequence[int]
     started_ns: int
     ended_ns: int
+    left_out: int = 0
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="affect"):
@@ -191,9 +204,14 @@ class LatencySummary(msgspec.Struct, frozen=True):
 class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="health"):
     """The state of one stream, each second: topic `health/<stream>/`.
 
+    state:            starting: no frame has been finished yet; live; stalled: the source is open, but no estimates can
+                      be made at the moment; lost: the source is away and is tried again; ended
+    fault:            why it is stalled, one line for people; empty where nothing is wrong
     fps_in, fps_out:  frames grabbed and frames finished per second, over the last seconds
     frames, skipped:  totals since the start; skipped frames were grabbed and never looked at, so that latency stays low
     dropped:          messages that each sink had to drop, by sink
+    faces:            faces in view that are followed; faces_left_out: further ones, for which `tracker.max_faces` has
+                      no room
     downtime_s:       seconds without a source, in total; reconnects: how often it came back
     memory_mb:        highest resident memory of the process so far, MiB
     progress:         share of the file that is done, [0, 1]; None for a live source
@@ -203,12 +221,14 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
     stream: str
     t_ns: int
     state: SourceState
+    fault: str = ""
     uptime_s: float
     fps_in: float
     fps_out: float
     frames: int
     skipped: int
     faces: int
+    faces_left_out: int = 0
     estimates: int
     dropped: dict[str, int] = {}
     latency_ms: LatencySummary | None = None
@@ -221,9 +241,12 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="event"):
     """Something that happened once: topic `event/<stream>/`.
 
-    event:      track_born, track_lost, source_lost, source_back, source_ended
+    event:      track_born, track_lost; source_lost, source_back, source_ended; engine_lost, engine_back: what runs the
+                model failed or hung, and another one has taken over; detector_lost, detector_back: the same of the face
+                detector of this stream; clock_stepped: the system clock was set, or the machine has slept
     track:      for events of a track
-    downtime_s: for source_back, how long the source was away
+    downtime_s: for source_back, engine_back and detector_back, how long there was none
+    step_s:     for clock_stepped alone: by how many seconds t_capture_ns and t_publish_ns went forward
     detail:     one line for people, without credentials
     """
 
@@ -233,6 +256,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="ev
     event: EventName
     track: int | None = None
     downtime_s: float | None = None
+    step_s: float | msgspec.UnsetType = msgspec.UNSET
     detail: str = ""
 
 

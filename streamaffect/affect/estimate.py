@@ -121,6 +121,11 @@ class Estimator:
         if track := self._tracks.pop(key, None):
             track.buffer.reset()
 
+    def forget_all(self) -> None:
+        """Drop what is known of all tracks, as if each began now."""
+        for key in list(self._tracks):
+            self.forget(key)
+
     def _encode_frames(self, observations: Sequence[Observation]) -> None:
         seen = [(observation, observation.crop) for observation in observations if observation.crop is not None]
         if not seen:

@@ -24,24 +24,38 @@ SLOWEST_FRAME_S = 2.0  # frames up to this far apart follow each other; after a 
 class TrackUpdate:
     """What one frame changed.
 
-    tracks: all tracks, hidden ones too, the oldest first
-    born:   ids reported for the first time in this frame
-    lost:   ids that will never be reported again
+    tracks:   all tracks, hidden ones too, the oldest first
+    born:     ids reported for the first time in this frame
+    lost:     ids that will never be reported again
+    left_out: faces in view that would be tracks, if there were room
     """
 
     tracks: list[TrackedFace]
     born: list[int]
     lost: list[int]
+    left_out: int = 0
 
 
 class Tracker:
-    """Follows the faces of one stream. Deterministic: the same detections give the same tracks."""
+    """Follows the faces of one stream. Deterministic: the same detections give the same tracks.
 
-    def __init__(self, settings: TrackerSettings | None = None) -> None:
+    first_id: the id of the first track
+    """
+
+    def __init__(self, settings: TrackerSettings | None = None, *, first_id: int = 0) -> None:
         self._settings = settings or TrackerSettings()
         self._followed: list[_Followed] = []
-        self._next_id = 0
+        self._next_id = first_id
         self._time_s: float | None = None
+
+    @property
+    def tracks(self) -> list[int]:
+        """The ids of all tracks, hidden ones too."""
+        return sorted(followed.track for followed in self._followed if followed.track is not None)
+
+    def successor(self) -> "Tracker":
+        """A tracker that knows no face yet, and goes on with the ids."""
+        return Tracker(self._settings, first_id=self._next_id)
 
     def update(self, faces: list[Face], time_s: float) -> TrackUpdate:
         """Take the detections of the frame at `time_s`, in any order; a frame without faces counts too.
@@ -64,13 +78,13 @@ class Tracker:
         new = [face for column, face in enumerate(faces) if column not in taken]
         self._followed += [_Followed(face, time_s, self._settings) for face in new]
         lost += self._drop_expired(time_s)
-        born = self._confirm(time_s)
+        born, left_out = self._confirm(time_s)
         tracks = [
             TrackedFace(followed.track, followed.face, followed.missed == 0)
             for followed in self._followed
             if followed.track is not None
         ]
-        return TrackUpdate(sorted(tracks, key=lambda tracked: tracked.track), born, sorted(lost))
+        return TrackUpdate(sorted(tracks, key=lambda tracked: tracked.track), born, sorted(lost), left_out)
 
     def _drop_expired(self, time_s: float) -> list[int]:
         """Forget what has been hidden for too long; the ids of tracks among it."""
@@ -84,8 +98,11 @@ class Tracker:
             limit_s = max(limit_s, SLOWEST_FRAME_S)
         return time_s - followed.seen_s > limit_s
 
-    def _confirm(self, time_s: float) -> list[int]:
-        """Give ids to candidates that have been seen often and long enough, as long as there is room."""
+    def _confirm(self, time_s: float) -> tuple[list[int], int]:
+        """Give ids to candidates that have been seen often and long enough, as long as there is room.
+
+        Returns the new ids, and for how many there was no room.
+        """
         settings = self._settings
         room = settings.max_faces - sum(followed.track is not None for followed in self._followed)
         ready = [
@@ -102,7 +119,7 @@ class Tracker:
             followed.track = self._next_id
             born.append(self._next_id)
             self._next_id += 1
-        return born
+        return born, len(ready) - len(born)
 
 
 class _Followed:

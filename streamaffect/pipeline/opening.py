@@ -1,6 +1,7 @@
 """From settings to running parts: engine, sources, detectors and trackers, for `run` and `analyze` alike."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -10,26 +11,29 @@ from streamaffect.errors import ConfigError, EngineError
 from streamaffect.faces.detector import FaceDetector
 from streamaffect.faces.opening import open_detector
 from streamaffect.faces.tracker import Tracker
-from streamaffect.names import free_name
+from streamaffect.pipeline.opening_sources import open_sources
 from streamaffect.pipeline.stages import FaceStage
 from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.choice import AUTO, open_engine
-from streamaffect.runtime.engine import StreamEngine
+from streamaffect.runtime.engine import EngineInfo, StreamEngine
 from streamaffect.settings import EngineSettings
-from streamaffect.sources.parse import make_source, split_name
 
 
 def open_streams(sources: Sequence[str], config: Config, bundle: Bundle) -> list[Stream]:
-    """Open every source, in order; what was opened is closed again if a later one fails.
+    """Open every source, in order, with a detector for each; what was opened is closed again where something fails.
 
-    sources: each "SOURCE" or "name=SOURCE". Raises SourceOpenError or ConfigError.
+    sources: each "SOURCE" or "name=SOURCE". Raises SourceOpenError, ConfigError or EngineError.
     """
+    opened = open_sources(sources, config.source, realtime=config.run.realtime, require_all=config.run.require_all)
     streams: list[Stream] = []
     try:
-        for text in sources:
-            streams.append(_open_stream(text, config, bundle, taken={stream.name for stream in streams}))
+        for one in opened:
+            stage = _make_face_stage(config, bundle)
+            streams.append(Stream(one.name, one.source, one.info, stage, partial(make_detector, config, mode="video")))
     except BaseException:
+        for one in opened:
+            one.source.close()
         for stream in streams:
             stream.close()
         raise
@@ -64,20 +68,26 @@ def open_stream_engine(bundle: Bundle, settings: EngineSettings) -> StreamEngine
         raise
 
 
+def engine_after(bundle: Bundle, settings: EngineSettings) -> Callable[[EngineInfo, int], StreamEngine]:
+    """What opens an engine in the place of one that has failed in use, after so many failures in a row.
+
+    The first time it is what the settings ask for, opened anew; `auto` passes over an engine that does not open any
+    more. If that fails too, `auto` goes on to the engine that runs everywhere, and then begins again.
+    """
+
+    def open_next(failed: EngineInfo, failures: int) -> StreamEngine:
+        if settings.backend != AUTO or failures % 2 == 1:
+            return open_stream_engine(bundle, settings)
+        from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
+
+        return OnnxRuntimeEngine(bundle, reason=f"auto: {failed} failed in use", threads=settings.threads)
+
+    return open_next
+
+
 def make_detector(config: Config, *, mode: Literal["video", "image"]) -> FaceDetector:
     """The detector that the settings ask for, loaded. Raises EngineError where it is not available here."""
     return open_detector(config.faces, mode=mode, max_faces=config.tracker.max_faces)
-
-
-def _open_stream(text: str, config: Config, bundle: Bundle, *, taken: set[str]) -> Stream:
-    name, spec = split_name(text)
-    source = make_source(spec, realtime=config.run.realtime, settings=config.source)
-    try:
-        info = source.open()
-        return Stream(free_name(name, taken), source, info, _make_face_stage(config, bundle))
-    except BaseException:
-        source.close()
-        raise
 
 
 def _make_face_stage(config: Config, bundle: Bundle) -> FaceStage:

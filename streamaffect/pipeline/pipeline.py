@@ -1,35 +1,45 @@
 """The running stream: sources, face stages and the affect stage on their threads, and the messages that come out.
 
-Each stream has a capture thread and a face thread; one affect stage, in the thread that iterates over `messages`,
-serves all streams. Live, a capture thread replaces frames that nobody has looked at yet, so latency never grows;
-offline, every queue makes its producer wait, and nothing is lost or reordered.
+Each stream has a capture thread and a thread that finds its faces; one thread with the engine serves all streams. The
+thread that iterates over `messages` does none of that work: it passes messages on, reports the health of the streams,
+and watches over the others, so that one which hangs is seen and replaced. Live, a frame that nobody has looked at yet
+is replaced by a newer one, so latency never grows; offline, every queue makes its producer wait, and nothing is lost
+or reordered.
 """
 
 import logging
+import os
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from queue import Empty, SimpleQueue
+from collections.abc import Generator, Iterator, Mapping, Sequence
 
 from streamaffect.affect.assemble import Assembler
-from streamaffect.affect.estimate import Estimator
 from streamaffect.clock import Clock, monotonic_ns
-from streamaffect.errors import SourceError
-from streamaffect.pipeline.channel import Closed, Mailbox
+from streamaffect.errors import FaultError, SourceError
+from streamaffect.pipeline.at_exit import close_at_exit
+from streamaffect.pipeline.bulletin import Bulletin
+from streamaffect.pipeline.channel import Channel, Closed
+from streamaffect.pipeline.exchange import Exchange, Mailbox
 from streamaffect.pipeline.meta import make_meta
-from streamaffect.pipeline.stages import AffectStage
+from streamaffect.pipeline.stations.base import Care, Tell
+from streamaffect.pipeline.stations.engine import Ended, EngineStation, Estimated, OpenEngine, Output
+from streamaffect.pipeline.stations.vigil import Vigil
+from streamaffect.pipeline.stations.watch import Watch
 from streamaffect.pipeline.stats import NO_SINKS, Deliveries, StreamStats
+from streamaffect.pipeline.turns import Turns
 from streamaffect.pipeline.worker import OFFLINE_FRAMES, Stream, Worker
 from streamaffect.runtime.bundle import Bundle
-from streamaffect.runtime.engine import StreamEngine
+from streamaffect.runtime.engine import EngineInfo, StreamEngine
 from streamaffect.settings import SourceSettings
-from streamaffect.sources.supervise import Backoff, SourceChange
+from streamaffect.sources.supervise import Backoff
 from streamaffect.types import Estimate, Event, Message, Meta, Sightings
 
 log = logging.getLogger(__name__)
 
 HEALTH_PERIOD_S = 1.0
 POLL_S = 0.1
-JOIN_S = 1.0
+JOIN_S = 0.7
+PATIENCE_S = 10.0
+LIVE_OUTPUTS = 2
 
 
 class Pipeline:
@@ -39,6 +49,10 @@ class Pipeline:
     settings:    how a live source that is lost is tried again
     max_seconds: end after so long: of a file's own time offline, of real time live
     deliveries:  what the sinks say of the messages; without sinks they say nothing
+    reopen:      opens an engine in the place of one that failed: from what that was, and how often in a row; without
+                 it, an engine that fails ends the run
+    pauses:      between a failure of an engine or a detector and the next one
+    patience_s:  a call of an engine or a detector that takes longer has hung
     metas:       what a subscriber must know of each stream
     """
 
@@ -51,38 +65,42 @@ class Pipeline:
         settings: SourceSettings,
         max_seconds: float | None = None,
         deliveries: Deliveries = NO_SINKS,
+        reopen: OpenEngine | None = None,
+        pauses: Backoff | None = None,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self.is_live = any(stream.info.live for stream in streams)
-        self.stats: Mapping[str, StreamStats] = {
-            stream.name: StreamStats(stream.name, duration_s=None if stream.info.live else stream.info.duration_s)
-            for stream in streams
-        }
+        self.stats: Mapping[str, StreamStats] = {stream.name: _stats(stream) for stream in streams}
+        self._streams = list(streams)
+        self._bundle = bundle
         self._clock = Clock.now()
-        started_ns = self._clock.utc(monotonic_ns())
-        self.metas: Sequence[Meta] = [
-            make_meta(stream, bundle, engine.info, t_ns=started_ns if stream.info.live else 0) for stream in streams
-        ]
+        self._seen_step = self._clock.last_step.number
+        self._process = os.getpid()
         self._stop = threading.Event()
-        self._max_live_s = max_seconds if self.is_live else None
+        self._max_s = max_seconds
         self._deliveries = deliveries
-        self._events: SimpleQueue[Event] = SimpleQueue()
-        self._mailbox: Mailbox[Sightings] = Mailbox(list(self.stats), capacity=1 if self.is_live else OFFLINE_FRAMES)
-        self._affect = AffectStage(
-            Estimator(bundle, engine), {stream.name: Assembler(stream.name, bundle) for stream in streams}
-        )
-        self._last_capture_ns = dict.fromkeys(self.stats, 0)
+        self._bulletin = Bulletin(self.stats, self._clock)
         self._announced: set[str] = set()
-        self._workers = [
-            Worker(
-                stream,
-                self._mailbox,
-                self._stop,
-                on_source=self._source_event,
-                backoff=Backoff.of(settings),
-                max_file_s=None if self.is_live else max_seconds,
-            )
-            for stream in streams
-        ]
+        self._pauses = pauses or Backoff()
+        names = list(self.stats)
+        self._exchange: Exchange[Sightings] = Turns(names) if self.is_live else Mailbox(names, capacity=OFFLINE_FRAMES)
+        self._outputs: Channel[Output] = Channel(LIVE_OUTPUTS if self.is_live else OFFLINE_FRAMES, newest_wins=False)
+        vigil = Vigil()
+        self._engine = EngineStation(
+            bundle,
+            engine,
+            self._care(self._bulletin.engine),
+            assemblers={name: Assembler(name, bundle) for name in names},
+            exchange=self._exchange,
+            outputs=self._outputs,
+            vigil=vigil if self.is_live else None,
+            reopen=reopen,
+        )
+        self._workers = [self._worker(stream, settings) for stream in streams]
+        faces = {worker.stream.name: worker.faces for worker in self._workers}
+        self._watch = Watch(self._engine, faces, vigil, patience_s=patience_s)
+        self._speaker = engine.info
+        self.metas: Sequence[Meta] = self._metas(engine.info)
 
     @property
     def remarks(self) -> Sequence[str]:
@@ -97,102 +115,138 @@ class Pipeline:
         """End soon; callable from any thread and from a signal handler."""
         self._stop.set()
 
+    def close(self) -> None:
+        """End within a second; what is stuck in native code is left behind. May be called again."""
+        if os.getpid() != self._process:
+            return  # a fork has copied this run, but none of its threads
+        self._stop.set()
+        self._outputs.close()
+        for worker in self._workers:
+            worker.close()
+        deadline_ns = monotonic_ns() + round(JOIN_S * 1e9)
+        self._engine.join(deadline_ns)
+        for worker in self._workers:
+            worker.join(deadline_ns)
+        self._engine.close()
+
+    @property
+    def has_stuck_threads(self) -> bool:
+        """True where native code did not come back: then the interpreter cannot end in order."""
+        return self._engine.is_alive or any(worker.is_alive for worker in self._workers)
+
+    @property
+    def has_failed(self) -> bool:
+        """True where a source ended before its time."""
+        return any(worker.failure is not None for worker in self._workers)
+
     def messages(self) -> Generator[Message, None, None]:
         """Start, and yield all messages in order until every source has ended or `stop` was called.
 
         Raises the first failure that was not a source's own, after the other streams have ended.
         """
+        close_at_exit(self)
+        self._engine.start()
         for worker in self._workers:
             worker.start()
         try:
             yield from self._run()
         finally:
-            self._stop.set()
-            for worker in self._workers:
-                worker.close()
-            deadline_ns = monotonic_ns() + round(JOIN_S * 1e9)
-            for worker in self._workers:
-                worker.join(deadline_ns)
-            failures = [worker.failure for worker in self._workers]
-            # They refer back to this pipeline: without them, frames and engine are freed at once, not some time later.
-            self._workers.clear()
-        for failure in failures:
+            self.close()
+        for failure in (self._engine.failure, *(worker.failure for worker in self._workers)):
             if failure is not None and not isinstance(failure, SourceError):
                 raise failure
 
     def _run(self) -> Iterator[Message]:
-        take = self._mailbox.take_ready if self.is_live else self._mailbox.take_turn
-        started_ns = health_ns = monotonic_ns()
+        started_ns = looked_ns = health_ns = monotonic_ns()
         while not self._stop.is_set():
             try:
-                batch = take(POLL_S)
+                output = self._outputs.poll(POLL_S)
             except Closed:
                 break
-            yield from self._pending_events()
-            if batch:
-                yield from self._estimate(batch)
-            if self.is_live:
-                yield from self._ends(self._mailbox.has_ended)
             now_ns = monotonic_ns()
+            if now_ns - looked_ns >= POLL_S * 1e9:
+                looked_ns = now_ns
+                self._look_around()
+            yield from self._news()
+            if isinstance(output, Estimated):
+                yield from self._finish(output)
+            elif isinstance(output, Ended):
+                yield from self._end(output.stream)
             if now_ns - health_ns >= HEALTH_PERIOD_S * 1e9:
                 health_ns = now_ns
-                yield from self._health(now_ns)
-            if self._max_live_s is not None and now_ns - started_ns >= self._max_live_s * 1e9:
+                yield from self._health()
+            if self.is_live and self._max_s is not None and now_ns - started_ns >= self._max_s * 1e9:
                 break
-        yield from self._pending_events()
+        yield from self._news()
         # Files end here even if one was longer: where exactly its end was noticed depends on the load.
-        yield from self._ends(lambda _: True)
-        yield from self._health(monotonic_ns())
+        for stream in self.stats:
+            yield from self._end(stream)
+        yield from self._health()
 
-    def _estimate(self, batch: list[tuple[str, Sightings]]) -> Iterator[Message]:
-        for message in self._affect.process(batch):
+    def _look_around(self) -> None:
+        """See what no thread tells of itself: that one hangs, that the system clock was set, that there was a fork."""
+        if os.getpid() != self._process:
+            raise FaultError(f"this run belongs to process {self._process}, and so do its threads; start another one")
+        self._watch.pass_by()
+        self._clock.follow()
+        step = self._clock.last_step
+        if step.number != self._seen_step:
+            self._seen_step = step.number
+            self._bulletin.clock_step(step)
+            if step.slept_s > 0:
+                self._engine.start_contexts_anew()
+
+    def _news(self) -> Iterator[Message]:
+        """What was told since this was last asked; after a change of engines, who speaks now."""
+        yield from self._bulletin.pending()
+        if (engine := self._engine.engine) is not self._speaker:
+            self._speaker = engine
+            yield from self._metas(engine)
+
+    def _finish(self, output: Estimated) -> Iterator[Message]:
+        for message in output.messages:
             if isinstance(message, Estimate):
                 self.stats[message.stream].take_estimate()
             yield message
-        for stream, sightings in batch:
-            self._last_capture_ns[stream] = sightings.frame.t_capture_ns
-            self.stats[stream].take_frame(sightings)
+        for stream, sightings in output.batch:
+            if stream not in output.stale:
+                self.stats[stream].take_frame(sightings)
 
-    def _health(self, now_ns: int) -> Iterator[Message]:
+    def _health(self) -> Iterator[Message]:
         dropped = self._deliveries.dropped()
+        t_ns = self._clock.utc(monotonic_ns())
         for stats in self.stats.values():
-            latency_ms = self._deliveries.latency(stats.stream)
-            yield stats.health(self._clock.utc(now_ns), dropped=dropped, latency_ms=latency_ms)
+            latency_ms, fault = self._deliveries.latency(stats.stream), self._watch.fault(stats.stream)
+            yield stats.health(t_ns, dropped=dropped, latency_ms=latency_ms, fault=fault)
 
-    def _ends(self, has_ended: Callable[[str], bool]) -> Iterator[Event]:
-        """Announce each stream that has ended, once."""
-        for worker in self._workers:
-            name = worker.stream.name
-            if name in self._announced or not has_ended(name):
-                continue
-            self._announced.add(name)
-            self.stats[name].source_ended()
-            # Offline the event carries the file's own time: a recording must not depend on when it was made.
-            t_ns = self._clock.utc(monotonic_ns()) if worker.stream.info.live else self._last_capture_ns[name]
-            detail = str(worker.failure) if worker.failure is not None else ""
-            yield Event(stream=name, t_ns=t_ns, event="source_ended", detail=detail)
+    def _end(self, stream: str) -> Iterator[Event]:
+        """Announce that a stream has ended, once."""
+        if stream in self._announced:
+            return
+        self._announced.add(stream)
+        failure = next(worker.failure for worker in self._workers if worker.stream.name == stream)
+        yield self._bulletin.ended(stream, str(failure) if failure is not None else "")
 
-    def _source_event(self, stream: str, event: SourceChange, downtime_s: float, detail: str) -> None:
-        """Called by capture threads."""
-        if event == "source_lost":
-            self.stats[stream].source_lost()
-            log.warning("%s: source lost: %s", stream, detail)
-        else:
-            self.stats[stream].source_back(downtime_s)
-            log.warning("%s: source back after %.1f s", stream, downtime_s)
-        self._events.put(
-            Event(
-                stream=stream,
-                t_ns=self._clock.utc(monotonic_ns()),
-                event=event,
-                downtime_s=downtime_s if event == "source_back" else None,
-                detail=detail,
-            )
+    def _care(self, tell: Tell) -> Care:
+        return Care(self._stop, self._pauses, lossless=not self.is_live, tell=tell)
+
+    def _worker(self, stream: Stream, settings: SourceSettings) -> Worker:
+        return Worker(
+            stream,
+            self._exchange,
+            self._care(self._bulletin.of_detector(stream.name)),
+            on_source=self._bulletin.source,
+            backoff=Backoff.of(settings),
+            max_file_s=None if self.is_live else self._max_s,
         )
 
-    def _pending_events(self) -> Iterator[Event]:
-        while True:
-            try:
-                yield self._events.get_nowait()
-            except Empty:
-                return
+    def _metas(self, engine: EngineInfo) -> list[Meta]:
+        t_ns = self._clock.utc(monotonic_ns())
+        return [
+            make_meta(stream, self._bundle, engine, t_ns=t_ns if stream.info.live else 0) for stream in self._streams
+        ]
+
+
+def _stats(stream: Stream) -> StreamStats:
+    live = stream.info.live
+    return StreamStats(stream.name, duration_s=None if live else stream.info.duration_s, is_live=live)

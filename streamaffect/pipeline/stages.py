@@ -3,7 +3,7 @@
 Both are plain objects without threads; `pipeline` decides what runs where.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -17,15 +17,26 @@ from streamaffect.faces.tracker import Tracker
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.types import Estimate, Event, EventName, Frame, Message, Sighting, Sightings, TrackedFace
 
+Batch = Sequence[tuple[str, Sightings]]
+
 
 class FaceStage:
     """Detector, tracker, crop and quality for the frames of one stream."""
 
-    def __init__(self, detector: FaceDetector, tracker: Tracker, bundle: Bundle) -> None:
+    def __init__(
+        self, detector: FaceDetector, tracker: Tracker, bundle: Bundle, *, lost_before: Sequence[int] = ()
+    ) -> None:
         self._detector = detector
         self._tracker = tracker
+        self._bundle = bundle
+        self._lost_before = list(lost_before)
         self._crop = bundle.manifest.crop
         self._lowest_quality = bundle.manifest.abstain.quality if bundle.manifest.abstain else 0.0
+
+    def successor(self, detector: FaceDetector) -> "FaceStage":
+        """The stage that takes over when this one fails: it starts new tracks, and first says that these are lost."""
+        lost = [*self._lost_before, *self._tracker.tracks]
+        return FaceStage(detector, self._tracker.successor(), self._bundle, lost_before=lost)
 
     def look(self, frame: Frame) -> Sightings:
         """Find and follow the faces of the next frame."""
@@ -33,7 +44,8 @@ class FaceStage:
         detections = self._detector.detect(frame.image, frame.time_s)
         update = self._tracker.update(detections, frame.time_s)
         faces = [self._sighting(frame, tracked) for tracked in update.tracks]
-        return Sightings(frame, faces, update.born, update.lost, started_ns, monotonic_ns())
+        lost, self._lost_before = [*self._lost_before, *update.lost], []
+        return Sightings(frame, faces, update.born, lost, started_ns, monotonic_ns(), update.left_out)
 
     def close(self) -> None:
         """Release the detector."""
@@ -49,30 +61,34 @@ class FaceStage:
 
 
 class AffectStage:
-    """Estimator and assemblers: the sightings of any number of streams in, messages out."""
+    """Estimator and assemblers: the sightings of any number of streams in, messages out.
+
+    A batch is at most one frame of each stream; their faces share the batches of the three graphs.
+    """
 
     def __init__(self, estimator: Estimator, assemblers: Mapping[str, Assembler]) -> None:
         self._estimator = estimator
         self._assemblers = assemblers
 
-    def process(self, batch: Sequence[tuple[str, Sightings]]) -> Iterator[Message]:
-        """At most one frame of each stream, whose faces share the batches of the three graphs.
-
-        For each stream in turn: tracks that were born, estimates, tracks that were lost.
-        """
-        rows = [(stream, sightings, sighting) for stream, sightings in batch for sighting in sightings.faces]
-        step = self._estimator.step(
-            [
-                Observation((stream, sighting.track), sightings.frame.time_s, sighting.crop)
-                for stream, sightings, sighting in rows
-            ]
+    def estimate(self, batch: Batch) -> Step:
+        """Run the model. Nothing outside the estimator changes."""
+        return self._estimator.step(
+            [Observation((stream, one.track), seen.frame.time_s, one.crop) for stream, seen, one in _rows(batch)]
         )
+
+    def messages(self, batch: Batch, step: Step, *, stale: Collection[str] = ()) -> Iterator[Message]:
+        """For each stream in turn: tracks that were born, estimates, tracks that were lost.
+
+        stale: streams whose frame is too old to be spoken of
+        """
+        rows = list(_rows(batch))
         estimates: dict[str, list[Estimate]] = {stream: [] for stream, _ in batch}
         for (stream, sightings, sighting), prediction in zip(rows, step.predictions, strict=True):
-            estimates[stream].append(self._assemblers[stream].estimate(prediction, sightings, sighting))
+            if stream not in stale:
+                estimates[stream].append(self._assemblers[stream].estimate(prediction, sightings, sighting))
         for prediction in step.refinements:
             stream = prediction.key[0]
-            if (refined := self._assemblers[stream].refinement(prediction)) is not None:
+            if stream not in stale and (refined := self._assemblers[stream].refinement(prediction)):
                 estimates[stream].append(refined)
         for stream, sightings in batch:
             yield from _track_events(stream, sightings, "track_born", sightings.born)
@@ -81,6 +97,14 @@ class AffectStage:
             for track in sightings.lost:
                 self._estimator.forget((stream, track))
                 self._assemblers[stream].forget((stream, track))
+
+    def forget_all(self) -> None:
+        """Let every track begin again with its next frame."""
+        self._estimator.forget_all()
+
+
+def _rows(batch: Batch) -> Iterator[tuple[str, Sightings, Sighting]]:
+    return ((stream, sightings, sighting) for stream, sightings in batch for sighting in sightings.faces)
 
 
 def _with_latency(estimate: Estimate, sightings: Sightings, step: Step) -> Estimate:

@@ -1,5 +1,6 @@
 """What a stream reports about itself each second: counts, and rates over the last seconds."""
 
+import logging
 import resource
 import sys
 from collections import deque
@@ -8,6 +9,11 @@ from dataclasses import dataclass
 
 from streamaffect.clock import RECENT_S, monotonic_ns
 from streamaffect.types import Health, LatencySummary, Sightings, SourceState
+
+log = logging.getLogger(__name__)
+
+SILENT_S = 1.5
+USUAL_GAPS = 3.0  # times the usual time from frame to frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +58,19 @@ class Rate:
 
 
 class StreamStats:
-    """The counters of one stream. Written by the capture thread (`grabbed`, `lost`, `back`) and the main one."""
+    """The counters of one stream. Written by the capture thread (`source_lost`, `source_back`) and the main one.
 
-    def __init__(self, stream: str, *, duration_s: float | None) -> None:
+    last_capture_ns: capture time of the last frame that has finished
+    """
+
+    def __init__(self, stream: str, *, duration_s: float | None, is_live: bool = True) -> None:
         self.stream = stream
+        self.is_live = is_live
         self.state: SourceState = "starting"
         self.frames_with_face = 0
+        self.last_capture_ns = 0
+        self._finished_ns = monotonic_ns()
+        self._left_out = self._most_left_out = 0
         self._duration_s = duration_s
         self._started_ns = monotonic_ns()
         self._grabbed = self._finished = self._skipped = self._estimates = self._faces = 0
@@ -81,7 +94,8 @@ class StreamStats:
     def take_frame(self, sightings: Sightings) -> None:
         """Count a frame whose estimates have been made."""
         frame = sightings.frame
-        now_ns = monotonic_ns()
+        now_ns = self._finished_ns = monotonic_ns()
+        self.last_capture_ns = frame.t_capture_ns
         self.state = "live" if self.state == "starting" else self.state
         self._first_s = frame.time_s if self._first_s is None else self._first_s
         self._last_s = frame.time_s
@@ -89,6 +103,7 @@ class StreamStats:
         self._grabbed, self._finished = frame.index + 1, self._finished + 1
         self._faces = sum(face.visible for face in sightings.faces)
         self.frames_with_face += self._faces > 0
+        self._tell_of_left_out(sightings.left_out)
         self._rate_in.add(now_ns, self._grabbed)
         self._rate_out.add(now_ns, self._finished)
 
@@ -103,6 +118,7 @@ class StreamStats:
     def source_back(self, downtime_s: float) -> None:
         """The source works again."""
         self.state, self._lost_ns = "live", None
+        self._finished_ns = monotonic_ns()  # it has not been silent
         self._reconnects += 1
         self._downtime_s += downtime_s
 
@@ -110,20 +126,28 @@ class StreamStats:
         """No further frames will come."""
         self.state = "ended"
 
-    def health(self, t_ns: int, *, dropped: dict[str, int], latency_ms: LatencySummary | None) -> Health:
-        """The state now, with what the sinks say of the messages so far."""
+    def health(
+        self, t_ns: int, *, dropped: dict[str, int], latency_ms: LatencySummary | None, fault: str = ""
+    ) -> Health:
+        """The state now, with what the sinks say of the messages so far.
+
+        fault: why no estimates can be made at the moment, where that is known; silence is noticed here
+        """
         now_ns = monotonic_ns()
         away_s = (now_ns - self._lost_ns) / 1e9 if self._lost_ns is not None else 0.0
+        fault = "" if self.state == "ended" else fault or self._silence(now_ns)
         return Health(
             stream=self.stream,
             t_ns=t_ns,
-            state=self.state,
+            state="stalled" if fault and self.state == "live" else self.state,
+            fault=fault,
             uptime_s=(now_ns - self._started_ns) / 1e9,
             fps_in=self._rate_in.per_second(now_ns, self._grabbed),
             fps_out=self._rate_out.per_second(now_ns, self._finished),
             frames=self._grabbed,
             skipped=self.skipped,
             faces=self._faces,
+            faces_left_out=self._left_out,
             estimates=self._estimates,
             dropped=dropped,
             latency_ms=latency_ms,
@@ -132,6 +156,27 @@ class StreamStats:
             memory_mb=peak_memory_mb(),
             progress=self._progress(),
         )
+
+    def _silence(self, now_ns: int) -> str:
+        """What is missing, where a live stream has gone without a frame for much longer than it used to."""
+        if not self.is_live or self.state != "live":
+            return ""
+        silent_s = (now_ns - self._finished_ns) / 1e9
+        rate = self._rate_out.per_second(now_ns, self._finished)
+        is_usual = silent_s < SILENT_S or (rate > 0 and silent_s < USUAL_GAPS / rate)
+        return "" if is_usual else f"no picture for {silent_s:.1f} s"
+
+    def _tell_of_left_out(self, count: int) -> None:
+        self._left_out = count
+        if count and not self._most_left_out:
+            log.warning(
+                "%s: %d faces in view are left out, %d are followed; --set tracker.max_faces=%d would follow all",
+                self.stream,
+                count,
+                self._faces,
+                self._faces + count,
+            )
+        self._most_left_out = max(count, self._most_left_out)
 
     def _progress(self) -> float | None:
         if not self._duration_s:

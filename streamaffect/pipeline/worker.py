@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from streamaffect.clock import monotonic_ns
-from streamaffect.pipeline.channel import Channel, Closed, Mailbox
+from streamaffect.pipeline.channel import Channel, Closed
+from streamaffect.pipeline.exchange import Exchange
 from streamaffect.pipeline.stages import FaceStage
+from streamaffect.pipeline.stations.base import Care
+from streamaffect.pipeline.stations.faces import FaceStation, OpenDetector
 from streamaffect.sources.base import Source, SourceInfo
 from streamaffect.sources.supervise import Backoff, SourceChange, frames
 from streamaffect.types import Frame, Sightings
@@ -20,12 +23,16 @@ OFFLINE_FRAMES = 8
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A source that has been opened, its name on the wire, and the stage that will look at its frames."""
+    """A source that has been opened, its name on the wire, and the stage that will look at its frames.
+
+    open_detector: opens another detector, should the stage's own one fail; None where that cannot be done
+    """
 
     name: str
     source: Source
     info: SourceInfo
     faces: FaceStage
+    open_detector: OpenDetector | None = None
 
     def close(self) -> None:
         """Let go of the source and of the detector."""
@@ -34,67 +41,72 @@ class Stream:
 
 
 class Worker:
-    """The capture and face threads of one stream.
+    """The capture thread of one stream, and the station where its faces are found.
 
     on_source:  called in the capture thread when the source is lost, or back: stream, change, downtime, detail
     max_file_s: end a file after so long of its own time
-    failure:    the first exception that ended a thread, None where there was none
     """
 
     def __init__(
         self,
         stream: Stream,
-        mailbox: Mailbox[Sightings],
-        stop: threading.Event,
+        exchange: Exchange[Sightings],
+        care: Care,
         *,
         on_source: Callable[[str, SourceChange, float, str], None],
         backoff: Backoff,
         max_file_s: float | None,
     ) -> None:
         self.stream = stream
-        self.failure: Exception | None = None
-        self._mailbox = mailbox
-        self._stop = stop
+        self._exchange = exchange
+        self._stop = care.stop
         self._on_change = partial(on_source, stream.name)
         self._backoff = backoff
         self._max_file_s = max_file_s
+        self._failure: Exception | None = None
         live = stream.info.live
         self._frames: Channel[Frame] = Channel(1 if live else OFFLINE_FRAMES, newest_wins=live)
-        self._threads = [
-            threading.Thread(target=self._guard, args=(self._capture,), name=f"capture-{stream.name}", daemon=True),
-            threading.Thread(target=self._guard, args=(self._look,), name=f"faces-{stream.name}", daemon=True),
-        ]
+        self.faces = FaceStation(stream.name, stream.faces, self._frames, exchange, care, reopen=stream.open_detector)
+        self._capturing = threading.Thread(target=self._guard, name=f"capture-{stream.name}", daemon=True)
+
+    @property
+    def failure(self) -> Exception | None:
+        """What has ended this stream before its time; None where nothing has."""
+        return self._failure or self.faces.failure
+
+    @property
+    def is_alive(self) -> bool:
+        """True while one of its threads runs."""
+        return self._capturing.is_alive() or self.faces.is_alive
 
     def start(self) -> None:
         """Begin."""
-        for thread in self._threads:
-            thread.start()
+        self._capturing.start()
+        self.faces.start()
 
     def close(self) -> None:
         """Tell both threads to stop."""
         self._frames.close()
-        self._mailbox.close(self.stream.name)
+        self._exchange.close(self.stream.name)
         self.stream.source.close()
 
     def join(self, deadline_ns: int) -> None:
         """Wait for both threads; one that is stuck in native code at the deadline is left behind as a daemon."""
-        for thread in self._threads:
-            thread.join(max(0.0, (deadline_ns - monotonic_ns()) / 1e9))
-        if not any(thread.is_alive() for thread in self._threads):
-            self.stream.faces.close()
+        if self._capturing.is_alive():
+            self._capturing.join(max(0.0, (deadline_ns - monotonic_ns()) / 1e9))
+        self.faces.join(deadline_ns)
+        self.faces.close()
 
-    def _guard(self, work: Callable[[], None]) -> None:
+    def _guard(self) -> None:
         try:
-            work()
+            self._capture()
         except Closed:
             pass
         except Exception as error:
             log.error("%s: %s: %s", self.stream.name, type(error).__name__, error)
-            self.failure = self.failure or error  # the first one; a second only follows from it
+            self._failure = error
         finally:
             self._frames.close()
-            if work == self._look:
-                self._mailbox.close(self.stream.name)
 
     def _capture(self) -> None:
         first_s: float | None = None
@@ -103,7 +115,3 @@ class Worker:
             if self._max_file_s is not None and frame.time_s - first_s >= self._max_file_s:
                 return
             self._frames.put(frame)
-
-    def _look(self) -> None:
-        while True:
-            self._mailbox.put(self.stream.name, self.stream.faces.look(self._frames.get()))

@@ -10,7 +10,7 @@ import socket
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from streamaffect.errors import SourceOpenError
+from streamaffect.errors import SourceForbiddenError, SourceOpenError
 from streamaffect.redaction import redact
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
@@ -75,7 +75,7 @@ def _connect(parts: SplitResult, label: str, timeout_s: float) -> socket.socket:
 def _authenticate(parts: SplitResult, label: str, challenge: Answer, timeout_s: float) -> Answer:
     if parts.username is None:
         message = f"{label}: the host asks for a user and password; give them as {parts.scheme}://user:password@host/…"
-        raise SourceOpenError(message)
+        raise SourceForbiddenError(message)
     if "basic" not in challenge.challenges:
         return challenge
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
@@ -90,9 +90,9 @@ def _authenticate(parts: SplitResult, label: str, challenge: Answer, timeout_s: 
     return answer
 
 
-def wrong_credentials(label: str) -> SourceOpenError:
+def wrong_credentials(label: str) -> SourceForbiddenError:
     """The error for credentials that the host does not take."""
-    return SourceOpenError(
+    return SourceForbiddenError(
         f"{label}: the host refuses this user and password (401); check them, %-escape @ : / in them"
     )
 
@@ -101,7 +101,7 @@ def _check(answer: Answer, label: str) -> None:
     if answer.status == 404:
         raise SourceOpenError(f"{label}: the host knows no such path (404); check what follows the host name")
     if answer.status == 403:
-        raise SourceOpenError(f"{label}: the host forbids access (403); check the permissions of this user there")
+        raise SourceForbiddenError(f"{label}: the host forbids access (403); check the permissions of this user there")
     if answer.status >= 400 and answer.status != 401:
         raise SourceOpenError(f"{label}: the host answers with status {answer.status}; expected 200")
 

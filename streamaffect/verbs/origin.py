@@ -7,7 +7,7 @@ from typing import Protocol
 
 from streamaffect.config import Config
 from streamaffect.errors import ConfigError
-from streamaffect.pipeline.opening import open_stream_engine, open_streams
+from streamaffect.pipeline.opening import engine_after, open_stream_engine, open_streams
 from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.pipeline.stats import Deliveries
 from streamaffect.recordings.replay import Replay
@@ -29,6 +29,16 @@ class Origin(Protocol):
     @property
     def metas(self) -> Sequence[Meta]:
         """What a subscriber must know of each stream; known before the first message."""
+        ...
+
+    @property
+    def has_failed(self) -> bool:
+        """True where a source ended before its time."""
+        ...
+
+    @property
+    def has_stuck_threads(self) -> bool:
+        """True where native code did not come back, so that the process cannot end in order."""
         ...
 
     @property
@@ -68,4 +78,13 @@ def _open_pipeline(config: Config, stack: ExitStack, deliveries: Deliveries) -> 
     stack.callback(engine.close)
     log.info("engine: %s (%s)", engine.info, engine.info.reason)
     max_seconds = config.run.max_seconds or None
-    return Pipeline(streams, bundle, engine, settings=config.source, max_seconds=max_seconds, deliveries=deliveries)
+    return Pipeline(
+        streams,
+        bundle,
+        engine,
+        settings=config.source,
+        max_seconds=max_seconds,
+        deliveries=deliveries,
+        reopen=engine_after(bundle, config.engine),
+        patience_s=config.run.patience_s,
+    )

@@ -31,6 +31,7 @@ class ScriptedSource(Source):
     times_s:  the frames' own times; also their capture time
     errors:   what `read` raises, once, instead of giving the frame of that index
     before:   called with the index before each frame, e.g. to wait for something
+    pace_s:   seconds from frame to frame
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class ScriptedSource(Source):
         errors: Mapping[int, Exception] | None = None,
         before: Callable[[int], None] | None = None,
         blocks_at_end: bool = False,
+        pace_s: float = 0.0,
     ) -> None:
         self.closed = threading.Event()
         self.exhausted = threading.Event()
@@ -51,6 +53,7 @@ class ScriptedSource(Source):
         self._errors = dict(errors or {})
         self._before = before
         self._blocks_at_end = blocks_at_end
+        self._pace_s = pace_s
         self._index = 0
 
     def open(self) -> SourceInfo:
@@ -69,6 +72,8 @@ class ScriptedSource(Source):
             raise SourceEndedError("scripted: no more frames")
         if self._before is not None:
             self._before(index)
+        if self._pace_s and self.closed.wait(self._pace_s):
+            raise SourceEndedError("scripted: was closed")
         self._index += 1
         time_s = float(self._times_s[index])
         return Frame(

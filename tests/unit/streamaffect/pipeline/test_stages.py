@@ -9,7 +9,7 @@ from streamaffect.affect.assemble import Assembler
 from streamaffect.affect.estimate import Estimator
 from streamaffect.clock import monotonic_ns
 from streamaffect.faces.crop import crop_face
-from streamaffect.pipeline.stages import AffectStage
+from streamaffect.pipeline.stages import AffectStage, Batch
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.types import Estimate, Event, Frame, Message, Sighting, Sightings
@@ -57,6 +57,10 @@ def estimates(messages: list[Message]) -> list[Estimate]:
     return [message for message in messages if isinstance(message, Estimate)]
 
 
+def process(stage: AffectStage, batch: Batch) -> list[Message]:
+    return list(stage.messages(batch, stage.estimate(batch)))
+
+
 def described(message: Message) -> tuple[object, ...]:
     if isinstance(message, Event):
         return message.stream, message.event, message.track
@@ -102,7 +106,7 @@ def test_closing_the_face_stage_closes_its_detector(bundle: Bundle) -> None:
 
 
 def test_a_track_is_born_before_and_lost_after_its_estimates(stage: AffectStage) -> None:
-    messages = list(stage.process([("a", sightings(0.0, 1, 2, born=(1, 2), lost=(0,)))]))
+    messages = process(stage, [("a", sightings(0.0, 1, 2, born=(1, 2), lost=(0,)))])
     assert [described(message) for message in messages] == [
         ("a", "track_born", 1),
         ("a", "track_born", 2),
@@ -115,40 +119,40 @@ def test_a_track_is_born_before_and_lost_after_its_estimates(stage: AffectStage)
 
 def test_streams_share_batches_and_keep_their_own_numbers(stage: AffectStage, engine: CountingEngine) -> None:
     batch = [("b", sightings(7.0, 5, 6)), ("a", sightings(0.0, 1))]
-    messages = list(stage.process(batch))
+    messages = process(stage, batch)
     assert [described(message) for message in messages] == [("b", 5, 0), ("b", 6, 1), ("a", 1, 0)]
     assert engine.frame_batches == [3]
     assert [estimate.t_capture_ns for estimate in estimates(messages)] == [7 * 10**9, 7 * 10**9, 0]
 
 
 def test_a_frame_without_faces_says_nothing(stage: AffectStage, engine: CountingEngine) -> None:
-    assert list(stage.process([("a", sightings(0.0))])) == []
+    assert process(stage, [("a", sightings(0.0))]) == []
     assert engine.frame_batches == []
 
 
 def test_refinements_follow_in_the_stream_that_they_belong_to(stage: AffectStage) -> None:
-    list(stage.process([("a", sightings(0.0, 1)), ("b", sightings(0.0, 1))]))
-    messages = estimates(list(stage.process([("a", sightings(0.1, 1)), ("b", sightings(0.32, 1))])))
+    process(stage, [("a", sightings(0.0, 1)), ("b", sightings(0.0, 1))])
+    messages = estimates(process(stage, [("a", sightings(0.1, 1)), ("b", sightings(0.32, 1))]))
     assert [(made.stream, made.seq, made.refines) for made in messages] == [("a", 1, None), ("b", 1, None), ("b", 2, 0)]
     assert messages[2].t_capture_ns == 0
 
 
 def test_a_lost_track_is_forgotten(stage: AffectStage) -> None:
-    list(stage.process([("a", sightings(0.0, 1))]))
-    list(stage.process([("a", sightings(0.1, lost=(1,)))]))
-    [made] = estimates(list(stage.process([("a", sightings(0.16, 1))])))
+    process(stage, [("a", sightings(0.0, 1))])
+    process(stage, [("a", sightings(0.1, lost=(1,)))])
+    [made] = estimates(process(stage, [("a", sightings(0.16, 1))]))
     assert made.coverage == 0.25  # with the first frame it would be half
 
 
 def test_what_is_read_offline_has_no_latency(stage: AffectStage) -> None:
-    [made] = estimates(list(stage.process([("a", sightings(1.5, 1))])))
+    [made] = estimates(process(stage, [("a", sightings(1.5, 1))]))
     assert made.latency_ms == {}
     assert made.t_publish_ns == made.t_capture_ns
 
 
 def test_what_is_live_says_how_long_each_stage_took(stage: AffectStage) -> None:
     grabbed_ns = monotonic_ns()
-    [made] = estimates(list(stage.process([("a", sightings(1.5, 1, grabbed_ns=grabbed_ns))])))
+    [made] = estimates(process(stage, [("a", sightings(1.5, 1, grabbed_ns=grabbed_ns))]))
     latency_ms = made.latency_ms
     assert list(latency_ms) == ["capture", "faces", "encode", "clip", "total"]
     assert (latency_ms["capture"], latency_ms["faces"]) == (2.0, 3.0)
@@ -158,7 +162,7 @@ def test_what_is_live_says_how_long_each_stage_took(stage: AffectStage) -> None:
 
 def test_the_latency_of_a_refinement_counts_from_its_own_capture(stage: AffectStage) -> None:
     grabbed_ns = monotonic_ns()
-    list(stage.process([("a", sightings(0.0, 1, grabbed_ns=grabbed_ns))]))
-    *_, refined = estimates(list(stage.process([("a", sightings(0.32, 1, grabbed_ns=grabbed_ns))])))
+    process(stage, [("a", sightings(0.0, 1, grabbed_ns=grabbed_ns))])
+    *_, refined = estimates(process(stage, [("a", sightings(0.32, 1, grabbed_ns=grabbed_ns))]))
     assert refined.refines == 0
     assert refined.latency_ms["total"] >= 320

@@ -9,7 +9,7 @@ import pytest
 from streamaffect.clock import RECENT_S
 from streamaffect.pipeline import stats
 from streamaffect.pipeline.stats import Rate, StreamStats
-from streamaffect.types import Box, Face, Frame, Health, LatencySummary, Sighting, Sightings
+from streamaffect.types import Box, Face, Frame, Health, LatencySummary, Sighting, Sightings, SourceState
 
 S = 1_000_000_000
 
@@ -36,11 +36,11 @@ def stream(watch: Watch) -> StreamStats:
     return StreamStats("cam", duration_s=None)
 
 
-def looked_at(index: int, time_s: float = 0.0, *, visible: int = 0, hidden: int = 0) -> Sightings:
+def looked_at(index: int, time_s: float = 0.0, *, visible: int = 0, hidden: int = 0, left_out: int = 0) -> Sightings:
     face = Face(Box(0, 0, 1, 1), 1.0)
     faces = [Sighting(i, face, i < visible, None, None) for i in range(visible + hidden)]
     frame = Frame(np.zeros((1, 1, 3), np.uint8), index, time_s, 0, None)
-    return Sightings(frame, faces, (), (), 0, 0)
+    return Sightings(frame, faces, (), (), 0, 0, left_out)
 
 
 def health(stream: StreamStats) -> Health:
@@ -116,11 +116,54 @@ def test_the_state_follows_the_source(stream: StreamStats, watch: Watch) -> None
     watch.advance(3.0)
     assert (health(stream).state, health(stream).downtime_s, health(stream).reconnects) == ("lost", 3.0, 0)
     stream.source_back(downtime_s=3.5)
-    watch.advance(9.0)
+    stream.take_frame(looked_at(2))
     assert (health(stream).state, health(stream).downtime_s, health(stream).reconnects) == ("live", 3.5, 1)
+    watch.advance(9.0)
     stream.source_ended()
     assert health(stream).state == "ended"
     assert health(stream).uptime_s == 12.0
+
+
+def test_a_live_stream_without_a_frame_for_long_is_not_live(stream: StreamStats, watch: Watch) -> None:
+    for index in range(25):
+        stream.take_frame(looked_at(index))
+        watch.advance(0.04)
+    assert (health(stream).state, health(stream).fault) == ("live", "")
+    watch.advance(2.0)
+    assert (health(stream).state, health(stream).fault) == ("stalled", "no picture for 2.0 s")
+    stream.take_frame(looked_at(25))
+    assert health(stream).state == "live"
+
+
+def test_a_camera_with_few_frames_is_live_between_them(stream: StreamStats, watch: Watch) -> None:
+    for index in range(5):
+        stream.take_frame(looked_at(index))
+        watch.advance(2.0)
+    assert health(stream).state == "live"
+
+
+def test_a_file_is_never_silent(watch: Watch) -> None:
+    stream = StreamStats("file", duration_s=10.0, is_live=False)
+    stream.take_frame(looked_at(0))
+    watch.advance(60.0)
+    assert health(stream).state == "live"
+
+
+@pytest.mark.parametrize(("before", "state"), [("starting", "starting"), ("live", "stalled"), ("lost", "lost")])
+def test_a_fault_shows_in_a_live_stream_and_is_said_of_any(
+    stream: StreamStats, before: SourceState, state: SourceState
+) -> None:
+    stream.state = before
+    report = stream.health(0, dropped={}, latency_ms=None, fault="the engine failed: out of memory")
+    assert (report.state, report.fault) == (state, "the engine failed: out of memory")
+
+
+def test_faces_without_room_are_counted_and_said_once(stream: StreamStats, caplog: pytest.LogCaptureFixture) -> None:
+    for index, left_out in enumerate((0, 3, 5, 0)):
+        stream.take_frame(looked_at(index, visible=8, left_out=left_out))
+        assert health(stream).faces_left_out == left_out
+    said = "cam: 3 faces in view are left out, 8 are followed; --set tracker.max_faces=11 would follow all"
+    assert [record.getMessage() for record in caplog.records] == [said]
 
 
 def test_estimates_are_counted(stream: StreamStats) -> None:

@@ -1,0 +1,104 @@
+"""How a run ends: in order after SIGINT, SIGTERM or SIGHUP, and within two seconds whatever hangs.
+
+Python runs a signal's handler in the main thread, once that is out of native code. So a thread of its own hears of
+signals too, through a pipe that the system writes to, and ends the process where nothing else does any more.
+"""
+
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Final, NoReturn
+
+from streamaffect.outlet import last_words
+
+WITHIN_S: Final = 1.8  # of two seconds
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Ending:
+    """What signals ask of a run.
+
+    is_asked_for: True from the first signal on
+    """
+
+    def __init__(self) -> None:
+        self.is_asked_for = False
+        self._stop: Callable[[], None] | None = None
+
+    def on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        """The handler in the main thread. While a run starts, it is interrupted; once it runs, it is stopped."""
+        self.is_asked_for = True
+        if self._stop is None:
+            raise KeyboardInterrupt
+        self._stop()
+
+    def ask(self) -> None:
+        """The same from another thread, where the main one may be stuck."""
+        self.is_asked_for = True
+        if self._stop is not None:
+            self._stop()
+
+    def start(self, stop: Callable[[], None]) -> None:
+        """From here on a signal calls `stop` instead of interrupting; callable from any thread and more than once."""
+        self._stop = stop
+        if self.is_asked_for:
+            stop()
+
+
+@contextmanager
+def orderly_end() -> Iterator[Ending]:
+    """Let signals end what runs in here. SIGHUP is left alone where it is ignored, as by `nohup`.
+
+    Two seconds after the first signal, or at the second one, the process ends as it is, with exit code 1.
+    """
+    ending = Ending()
+    hearing, told = socket.socketpair()
+    os.set_blocking(told.fileno(), False)
+    taken = [number for number in SIGNALS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, ending.on_signal) for number in taken}
+    before_fd = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_hear, args=(hearing, ending), name="signals", daemon=True).start()
+    try:
+        yield ending
+    finally:
+        signal.set_wakeup_fd(before_fd)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        told.close()  # ends the thread, which closes its own end
+
+
+def leave_at_once(code: int) -> NoReturn:
+    """End the process without the interpreter's own end, which would wait for threads that never come back."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    last_words()
+    os._exit(code)
+
+
+def _hear(signals: socket.socket, ending: Ending) -> None:
+    """Wait for a first signal, and then for the end, a second signal, or the deadline."""
+    with signals:
+        if not signals.recv(1):
+            return
+        deadline_s = time.monotonic() + WITHIN_S
+        ending.ask()
+        ready, _, _ = select.select([signals], [], [], max(0.0, deadline_s - time.monotonic()))
+        if ready and not signals.recv(1):
+            return
+    _say("streamaffect: ended without waiting for what hangs\n")
+    os._exit(1)
+
+
+def _say(text: str) -> None:
+    """Write to standard error, unless that would wait for somebody to read it."""
+    with suppress(OSError, ValueError):
+        if select.select([], [2], [], 0)[1]:
+            os.write(2, text.encode())
