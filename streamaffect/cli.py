@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
-from streamaffect.errors import StreamAffectError
+from streamaffect.errors import ConfigError, StreamAffectError
 from streamaffect.outlet import LAST_WORDS_S, STDERR, STDOUT, finish_stdout, open_descriptors, outlets
 from streamaffect.redaction import clean
 from streamaffect.version import SOFTWARE
@@ -277,6 +277,8 @@ def _finish(parser: argparse.ArgumentParser, verb: Verb) -> None:
 def _run(options: argparse.Namespace) -> int:
     from streamaffect.config import load_config, to_printed_toml
 
+    if options.record is not None and not options.record.strip():  # an empty variable of a shell
+        raise ConfigError("--record: names no file; a recording is a file, e.g. session.jsonl")
     config = load_config(options.config, options.set, flags=_flags(options))
     if options.print_config:
         print(to_printed_toml(config))

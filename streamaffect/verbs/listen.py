@@ -16,9 +16,12 @@ from streamaffect.sinks.base import IdlingSink, Sink
 from streamaffect.sinks.display.choice import can_redraw, make_display
 from streamaffect.sinks.display.state import RunInfo
 from streamaffect.types import Message
+from streamaffect.verbs.descriptors import require_descriptors
+from streamaffect.verbs.interruption import interrupted_by_signals
 
 log = logging.getLogger(__name__)
 
+DESCRIPTORS = 24
 TICK_S = 0.1
 PATIENCE_S = 1.0
 
@@ -57,7 +60,8 @@ def listen(
 
     A feed that is not there is waited for, with a notice. Raises WireError where the address or a key is not usable.
     """
-    with Subscriber(address, stream=stream, keys=keys) as feed:
+    require_descriptors(DESCRIPTORS, what_for="a subscriber")
+    with interrupted_by_signals(), Subscriber(address, stream=stream, keys=keys) as feed:
         sink = JsonLines() if as_json else _display(address)
         try:
             _show(feed, sink, max_seconds)

@@ -7,6 +7,7 @@ off. ZeroMQ has no call for that: its monitor tells the descriptor of each conne
 
 import logging
 import os
+import resource
 import socket as sockets
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ BURST_BYTES = 1 << 16  # what a peer may send at once: a thousand subscriptions 
 REFILL_BYTES_PER_S = 64.0
 PRICE_BYTES = 32  # of a subscription, beside its length
 MAX_STRANGERS = 128  # connections that have not subscribed to anything yet
+ALWAYS_ALLOWED = 1 << 16
 LOG_PERIOD_S = 60.0
 _EVENTS = zmq.EVENT_LISTENING | zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED
 _numbers = count()
@@ -56,7 +58,10 @@ class Peers:
     """
 
     def __init__(self, socket: "zmq.Socket[bytes]", *, most: int) -> None:
-        self._most = most
+        # What is left of the descriptors is for cameras and files.
+        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        allowed = ALWAYS_ALLOWED if allowed == resource.RLIM_INFINITY else allowed
+        self._most, self._most_strangers = min(most, allowed // 2), min(MAX_STRANGERS, allowed // 8)
         self._peers: dict[int, Peer] = {}
         self._listener: object = None
         self._logged_s = -LOG_PERIOD_S
@@ -79,8 +84,8 @@ class Peers:
             else:
                 self._peers.pop(descriptor, None)
         strangers = [one for one, peer in self._peers.items() if not peer.subscribes and not peer.cut]
-        for descriptor in strangers[: max(0, len(strangers) - MAX_STRANGERS)]:
-            self._cut(descriptor, f"more than {MAX_STRANGERS} connections that subscribe to nothing")
+        for descriptor in strangers[: max(0, len(strangers) - self._most_strangers)]:
+            self._cut(descriptor, f"more than {self._most_strangers} connections that subscribe to nothing")
 
     def may_subscribe(self, descriptor: int, size: int) -> bool:
         """Charge a subscription of so many bytes to its peer. False where it is not to be served."""

@@ -1,6 +1,7 @@
 """What a peer may do to a feed that others read: nothing that they would notice."""
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -169,6 +170,17 @@ def test_connections_that_say_nothing_keep_nobody_out(monkeypatch: pytest.Monkey
         with Subscriber(feed.address) as reader:
             received(reader, 1)
         assert is_closed(silent[0])  # the oldest
+
+
+def test_connections_do_not_use_up_the_descriptors_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
+    with publishing(said=[estimate_at(0.0)]) as feed, ExitStack() as stack:
+        silent = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port_of(feed)), WAIT_S)) for _ in range(30)
+        ]
+        with Subscriber(feed.address) as reader:
+            received(reader, 1)
+        assert is_closed(silent[20])  # an eighth of them is for strangers
 
 
 def test_a_handshake_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -216,3 +216,48 @@ def test_a_file_that_is_gone_while_it_is_recorded_is_exit_1(bundle: Path, tmp_pa
         said = process.stderr.read().decode()
     assert said.count("was removed or replaced while it was recorded") == 1
     assert "not completely recorded to" in said
+
+
+@pytest.mark.parametrize("descriptors", [8, 12])
+@pytest.mark.parametrize("verb", ["listen tcp://127.0.0.1:9 --json --max-seconds 1", "run --source demo", "doctor"])
+def test_too_few_descriptors_are_one_line(descriptors: int, verb: str) -> None:
+    program = f"ulimit -n {descriptors}; exec {sys.executable} -m streamaffect {verb}"
+    done = subprocess.run(["bash", "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert f"this process may open {descriptors} files at once" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("record_to", ["", " ", "-", "sessions/", ".", "http://host/a.jsonl"])
+def test_a_recording_that_names_no_file_is_refused_at_once(record_to: str) -> None:
+    done = shell(f"run --source demo --record '{record_to}'")
+    assert done.returncode == 2
+    assert "a recording is a file, e.g. session.jsonl" in done.stderr
+
+
+def test_an_export_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    recording = record(tmp_path / "a.jsonl", (estimate_at(0.04 * seq, seq=seq) for seq in range(60_000)))
+    with started("export", str(recording), str(tmp_path / "out.csv"), stderr=subprocess.PIPE) as process:
+        deadline_s = time.monotonic() + WAIT_S
+        while not list(tmp_path.glob(".out.csv.*.part")):
+            assert time.monotonic() < deadline_s
+            time.sleep(0.005)
+        end_by(process, signal.SIGTERM)
+        assert process.returncode == 1
+        assert process.stderr is not None
+        assert b"out.csv: interrupted; nothing was written" in process.stderr.read()
+    assert list(tmp_path.iterdir()) == [recording]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_listening_ends_in_order_at_a_signal(number: signal.Signals) -> None:
+    with (
+        publishing(said=[estimate_at(0.0)]) as feed,
+        started("listen", feed.address, "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+    ):
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        assert end_by(process, number) < 2.5
+        assert process.returncode == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
