@@ -12,8 +12,8 @@ from collections import deque
 import msgspec
 
 from streamaffect.clock import RECENT_S, Clock, monotonic_ns
-from streamaffect.redaction import redact
-from streamaffect.types import Estimate, Event, LatencySummary, Message, Meta
+from streamaffect.redaction import clean
+from streamaffect.types import Estimate, Event, Health, LatencySummary, Message, Meta
 
 ESTIMATES_KEPT = 2000
 
@@ -25,15 +25,12 @@ def presentable(message: Message) -> Message:
     """
     match message:
         case Event() if message.detail:
-            return msgspec.structs.replace(message, detail=_clean(message.detail))
+            return msgspec.structs.replace(message, detail=clean(message.detail))
+        case Health() if message.fault:
+            return msgspec.structs.replace(message, fault=clean(message.fault))
         case Meta():
-            return msgspec.structs.replace(message, source=_clean(message.source))
+            return msgspec.structs.replace(message, source=clean(message.source))
     return message
-
-
-def _clean(text: str) -> str:
-    # A file's name may be no text: Python keeps such bytes as characters that nothing can send.
-    return redact(text).encode("utf-8", "replace").decode()
 
 
 def published(message: Message, now_ns: int) -> Message:
