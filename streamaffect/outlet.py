@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from streamaffect.redaction import redact
 
@@ -171,27 +171,22 @@ def outlets(*descriptors: int, nobody_waits: bool) -> Iterator[None]:
     nobody_waits: native code is not to wait either
     Only the interpreter's own files are replaced: what a test or a program has put in their place is left there.
     """
-    placed: list[tuple[str, object, Outlet]] = []
-    for descriptor in descriptors:
-        name = "stdout" if descriptor == STDOUT else "stderr"
-        own = getattr(sys, name)
-        if own is None or own is not getattr(sys, f"__{name}__"):
-            continue
-        with suppress(OSError, ValueError):
-            own.flush()
-        if nobody_waits:
-            _let_nobody_wait(descriptor)
-        outlet = Outlet(descriptor, encoding=own.encoding, remarks=descriptor == STDERR)
-        setattr(sys, name, outlet)
-        placed.append((name, own, outlet))
-    try:
+    with ExitStack() as stack:
+        for descriptor in descriptors:
+            name = "stdout" if descriptor == STDOUT else "stderr"
+            own = getattr(sys, name)
+            if own is None or own is not getattr(sys, f"__{name}__"):
+                continue
+            with suppress(OSError, ValueError):
+                own.flush()
+            if nobody_waits:
+                stack.enter_context(_without_waiting(descriptor))
+            outlet = Outlet(descriptor, encoding=own.encoding, remarks=descriptor == STDERR)
+            stack.callback(outlet.retire)
+            setattr(sys, name, outlet)
+            stack.callback(setattr, sys, name, own)
+        stack.callback(last_words)
         yield
-    finally:
-        last_words()
-        for name, own, outlet in placed:
-            if getattr(sys, name) is outlet:
-                setattr(sys, name, own)
-            outlet.retire()
 
 
 def finish_stdout(timeout_s: float | None) -> str | None:
@@ -228,18 +223,26 @@ def last_words() -> None:
             stream.drain(max(0.0, deadline_s - time.monotonic()))
 
 
-def _let_nobody_wait(descriptor: int) -> None:
+@contextmanager
+def _without_waiting(descriptor: int) -> Iterator[None]:
     """Also native code writes to standard error, from threads that must go on: at a pipe or terminal it gets EAGAIN.
 
     The descriptor is opened anew for that, since others share the old one: the shell, and what runs beside us.
     """
     mode = os.fstat(descriptor).st_mode
-    if not (stat.S_ISFIFO(mode) or (stat.S_ISCHR(mode) and os.isatty(descriptor))):
-        return
-    with suppress(OSError):  # no /proc, no permission: then native code waits, and we don't
-        own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        os.dup2(own, descriptor)
-        os.close(own)
+    before: int | None = None
+    if stat.S_ISFIFO(mode) or (stat.S_ISCHR(mode) and os.isatty(descriptor)):
+        with suppress(OSError):  # no /proc, no permission: then native code waits, and we don't
+            own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            before = os.dup(descriptor)
+            os.dup2(own, descriptor)
+            os.close(own)
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.dup2(before, descriptor)
+            os.close(before)
 
 
 def _nowhere(descriptor: int) -> io.TextIOWrapper:
