@@ -201,6 +201,25 @@ def test_live_the_newest_frame_wins_and_the_others_are_counted_as_skipped(bundle
     assert (report.frames, report.skipped) == (101, 101 - len(times))
 
 
+def test_under_overload_every_stream_gets_its_share(bundle: Bundle) -> None:
+    class SlowEngine(CountingEngine):
+        def encode_frames(self, crops: ImageArray) -> FloatArray:
+            threading.Event().wait(0.005 * len(crops))
+            return super().encode_frames(crops)
+
+    names = [f"cam{i}" for i in range(8)]
+    streams = [
+        make_stream(name, ScriptedSource([i * 0.004 for i in range(100_000)], live=True, pace_s=0.004), bundle)
+        for name in names
+    ]
+    messages = make_pipeline(streams, bundle, engine=SlowEngine(OnnxRuntimeEngine(bundle))).messages()
+    counts = dict.fromkeys(names, 0)
+    for estimate in itertools.islice((one for one in messages if isinstance(one, Estimate)), 400):
+        counts[estimate.stream] += 1
+    messages.close()
+    assert min(counts.values()) > 0.6 * max(counts.values())
+
+
 def test_a_live_stream_never_waits_for_one_that_gives_nothing(bundle: Bundle) -> None:
     silent = ScriptedSource([], live=True, blocks_at_end=True)
     talking = ScriptedSource(REGULAR[:1], live=True, blocks_at_end=True)
