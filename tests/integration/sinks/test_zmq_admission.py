@@ -120,10 +120,11 @@ def test_an_error_in_an_answer_ends_nothing(
         failed += 1
         raise MemoryError("no room")
 
-    with monkeypatch.context() as patch, Subscriber(feed.address, keys=keys.client) as subscriber:
+    with monkeypatch.context() as patch:
         patch.setattr(admission, "_key", broken)
-        until(lambda: failed >= 1)
-        assert subscriber.connection != "connected"
+        with Subscriber(feed.address, keys=keys.client) as subscriber:
+            until(lambda: failed >= 1)
+            assert subscriber.connection != "connected"
     assert is_let_in(feed, keys.client)
     assert "admission: MemoryError: no room (logged once)" in caplog.text
 
