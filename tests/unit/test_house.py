@@ -20,7 +20,18 @@ Imports = Mapping[str, frozenset[str]]  # path of a file → paths of the files 
 # From the ground up; a box imports from those below it. What shares a line may import from its left neighbours alone.
 FLOORS: Mapping[str, list[list[str]]] = {
     "streamaffect": [
-        ["version.py", "redaction.py", "outlet.py", "paths.py", "errors.py", "names.py", "types.py", "clock.py", "settings.py", "config.py"],
+        [
+            "version.py",
+            "redaction.py",
+            "outlet.py",
+            "paths.py",
+            "errors.py",
+            "names.py",
+            "types.py",
+            "clock.py",
+            "settings.py",
+            "config.py",
+        ],
         ["runtime", "faces", "sources", "assets"],
         ["text", "feed", "affect"],
         ["recordings", "pipeline", "sinks"],
