@@ -27,6 +27,9 @@ from streamaffect.settings import (
 
 Settings = dict[str, Any]
 
+# TOML's own error and that of UTF-8 are ValueErrors, and so is that of a number of thousands of digits.
+_NOT_TOML = (ValueError, RecursionError)
+
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of a run, by section."""
@@ -96,11 +99,14 @@ def _hidden(value: Any) -> Any:
 
 def _read_toml(path: Path) -> Settings:
     try:
+        raw = from_home(path).read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: the name has characters that no file's name has
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{path}: cannot be read ({reason}); --config takes a TOML file") from None
+    try:
         # Some editors begin a file with a byte order mark, which TOML has not.
-        return tomllib.loads(from_home(path).read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); --config takes a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(raw.decode("utf-8-sig"))
+    except _NOT_TOML as error:
         raise ConfigError(f"{path}: not TOML ({error})") from None
 
 
@@ -116,7 +122,7 @@ def _parse_value(text: str) -> Any:
     """A number, a boolean, a quoted text or a list as in TOML; anything else is a text, as on a command line."""
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except _NOT_TOML:
         return text
     return value if isinstance(value, bool | int | float | str | list) else text
 

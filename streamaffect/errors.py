@@ -15,10 +15,16 @@ StreamAffectError
     └── FeedTimeoutError   nothing came within the time that the subscriber allows
 
 Each message is one line that says what, where, what was expected and what to do. Credentials in it are removed when it
-is made, so that none can be printed, logged or sent.
+is made, so that none can be printed, logged or sent; line breaks and what would control a terminal are shown and not
+done, since names in damaged or hostile files may hold them.
 """
 
 from streamaffect.redaction import redact
+
+
+def _shown(text: str) -> str:
+    """One line of characters that can be seen; others as Python writes them, such as `\\n`."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 class StreamAffectError(Exception):
@@ -29,7 +35,7 @@ class StreamAffectError(Exception):
     """
 
     def __init__(self, message: str = "", *, transient: bool = False) -> None:
-        super().__init__(redact(message))
+        super().__init__(_shown(redact(message)))
         self.transient = transient
 
 

@@ -23,7 +23,7 @@ _NAMED_VALUE = re.compile(r"([/?&;#_,])([^=/?&;#\s]+?)=([^&#\s]*)")
 _NAMED_VALUE_ANYWHERE = re.compile(r"([?&;])([^=/?&;#\s]+)=([^&#\s]*)")
 # user:password up to a space, where the password is no port: what follows the space belongs to it.
 _BROKEN_PASSWORD = re.compile(r"[^\s/?#\[\]]*:(?!\d*[^\w]*(?:[/?#]|$))")
-_PORT_THEN_AT = re.compile(r"[^\s/?#\[\]]*:\d+[ \t]+[^\s@:/]+@(?=\S)")
+_PORT_THEN_AT = re.compile(r"[^\s/?#\[\]]*:\d*[ \t]+[^\s@:/]+@(?=\S)")
 _WORD = r"[^\s/\\:@\"'=,;|()\[\]{}<>]"
 _BARE = re.compile(rf"(?<!{_WORD})(?!(?:replay|webcam|synthetic):){_WORD}+:\S*@(?=\S)")
 

@@ -132,6 +132,8 @@ def decode_header(path: Path, line: bytes) -> RecordingHeader:
             f"schema {wire.SCHEMA}: install a newer streamaffect"
         )
     try:
-        return msgspec.json.decode(line, type=RecordingHeader)
-    except wire.MALFORMED as error:
+        header = msgspec.json.decode(line, type=RecordingHeader)
+        header.metas()  # the time of its creation is a time
+    except (*wire.MALFORMED, ValueError, OverflowError) as error:
         raise RecordingError(f"{path}: line 1: {error}; the header was altered: use a copy") from error
+    return header

@@ -93,7 +93,7 @@ def _read_manifest(folder: Path) -> bytes:
 def _decode_manifest(file: Path, raw: bytes) -> Manifest:
     try:
         content: Any = msgspec.json.decode(raw)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{file}: not JSON ({error}); export the bundle again") from None
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
@@ -233,7 +233,7 @@ def _check_heads(folder: Path, manifest: Manifest, head_graph: GraphSignature) -
             spread is None
             or spread.input != "context"
             or names != {output.name for output in spread.outputs}
-            or any(names != set(quantiles) or min(quantiles.values()) < 0 for quantiles in given)
+            or any(names != set(quantiles) or min(quantiles.values(), default=0) < 0 for quantiles in given)
         ):
             raise BundleError(
                 f"{folder / MANIFEST}: heads.{head.name}.calibration needs the head {head.calibration.spread!r} "

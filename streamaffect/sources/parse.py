@@ -58,7 +58,7 @@ def _says_its_kind(spec: str) -> bool:
 def default_name(spec: str) -> str:
     """A stream name made from a source: `webcam1`, a file's stem, a host; never with credentials."""
     if _SCHEME.match(spec):
-        raw = urlsplit(redact(spec)).netloc.rpartition("@")[2]
+        raw = re.split(r"[/?#]", redact(spec).partition("://")[2])[0].rpartition("@")[2]
     elif spec.startswith("webcam"):
         raw = spec.replace(":", "")
     elif spec == "demo" or spec.startswith("synthetic"):

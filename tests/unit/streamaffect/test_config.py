@@ -106,6 +106,8 @@ MISTAKES = {
     "run.max_seconds=-1": "run.max_seconds = -1: expected `float` >= 0",
     "run.max_seconds=nan": "run.max_seconds = nan: expected a finite number",
     "run.max_seconds=inf": "run.max_seconds = inf: expected a finite number",
+    "run.max_seconds=" + "9" * 5000: "expected `float`, got `str`",
+    "run.max_seconds=" + "[" * 5000: "expected `float`, got `str`",
     "engine.backend=caffe": "engine.backend = 'caffe': invalid enum value 'caffe'",
     "source.backoff_min_s=60": "backoff_min_s is 60, above backoff_max_s 30",
 }
@@ -128,6 +130,9 @@ FILES: dict[str, tuple[str, str]] = {
     "a table in a list": ("[run]\nsources = [{a = 1}]\n", "run.sources = [{'a': 1}]: expected `str`"),
     "not finite": ("[tracker]\nbeta = nan\n", "tracker.beta = nan: expected a finite number"),
     "not TOML": ("[run\n", "not TOML"),
+    "a number that is too long": ("[tracker]\nkeep_s = " + "9" * 5000, "not TOML"),
+    "lists without end": ("[run]\nsources = " + "[" * 5000, "not TOML"),
+    "a line break in a name": ('[faces]\n"a\\nb" = 1\n', "unknown key faces.a\\nb"),
     "twice": ("[run]\nrecord = 'a'\nrecord = 'b'\n", "not TOML"),
 }
 
@@ -154,6 +159,7 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_missing_or_a_folder_is_named(tmp_path: Path) -> None:
     assert f"{tmp_path / 'no.toml'}: cannot be read (No such file" in message_of(path=tmp_path / "no.toml")
     assert f"{tmp_path}: cannot be read (Is a directory)" in message_of(path=tmp_path)
+    assert "cannot be read (embedded null byte)" in message_of(path=tmp_path / "a\0b")
 
 
 def test_the_defaults_survive_as_toml(tmp_path: Path) -> None:

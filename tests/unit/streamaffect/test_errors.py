@@ -10,6 +10,19 @@ def test_no_error_carries_a_password_whatever_raises_it(kind: type[StreamAffectE
     assert "secret" not in repr(error)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\nb.onnx: missing", r"a\nb.onnx: missing"),
+        ("clear \x1b[2J the screen", r"clear \x1b[2J the screen"),
+        ("next\u2028line", r"next\u2028line"),
+        ("Übung, 日本: ≤ 1 …", "Übung, 日本: ≤ 1 …"),
+    ],
+)
+def test_an_error_is_one_line_and_does_nothing_to_a_terminal(text: str, shown: str) -> None:
+    assert str(StreamAffectError(text)) == shown
+
+
 def test_an_error_says_whether_trying_again_may_help() -> None:
     assert not SourceOpenError("no such file").transient
     assert SourceOpenError("the camera is off", transient=True).transient

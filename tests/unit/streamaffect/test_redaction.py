@@ -40,6 +40,7 @@ def test_credentials_are_hidden_and_the_rest_stays(text: str, expected: str) -> 
         ("ann:secret@cam/1", "***@cam/1"),
         ("rtsp://ann:sec secret@cam/1: refused", "rtsp://***@cam/1: refused"),
         ("rtsp://ann:12 secret@cam/1", "rtsp://***@cam/1"),
+        ("rtsp://ann: secret@cam/1", "rtsp://***@cam/1"),
         ("rtsp://ann:secret and no host", "rtsp://*** and no host"),
         ("sources = ['rtsp://ann:secret@cam', 'demo']", "sources = ['rtsp://***@cam', 'demo']"),
         ("cam/v?pwd=secret", "cam/v?pwd=***"),

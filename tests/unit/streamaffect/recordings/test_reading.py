@@ -9,9 +9,10 @@ from streamaffect.errors import RecordingError
 from streamaffect.feed.wire import encode
 from streamaffect.recordings.header import encode_header
 from streamaffect.recordings.reading import read_recording
-from tests.support.recordings import estimate_at, file_header
+from tests.support.recordings import estimate_at, file_header, live_header
 
 HEADER = encode_header(file_header()) + b"\n"
+LIVE_HEADER = encode_header(live_header()) + b"\n"
 LINE = encode(estimate_at(0.0)) + b"\n"
 
 
@@ -33,6 +34,7 @@ def written(folder: Path, content: bytes) -> Path:
         (HEADER[:50], "is not a streamaffect recording"),
         (HEADER.replace(b'"v":1', b'"v":2'), "version 2, schema 1; this release reads version 1"),
         (HEADER.replace(b'"schema":1', b'"schema":7'), "install a newer streamaffect"),
+        (LIVE_HEADER.replace(b'"created":"2', b'"created":"x'), "line 1: Invalid isoformat string"),
         (HEADER.replace(b'"model"', b'"modl"'), "line 1: Object missing required field `model`"),
     ],
 )

@@ -60,6 +60,10 @@ def _external_data(folder: Path) -> None:
     replace_graph(folder, "frame_encoder", model, save_as_external_data=True, size_threshold=0)
 
 
+def _not_utf8(folder: Path) -> None:
+    (folder / "manifest.json").write_bytes(b'{"name": "\xff"}')
+
+
 def _no_such_folder(folder: Path) -> None:
     folder.rename(folder.with_name("elsewhere"))
 
@@ -68,6 +72,8 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "no such folder": (_no_such_folder, "no such folder"),
     "no manifest": (lambda folder: (folder / "manifest.json").unlink(), "there is no manifest.json"),
     "not JSON": (lambda folder: _write(folder, "{"), "not JSON"),
+    "not UTF-8": (_not_utf8, "not JSON"),
+    "lists without end": (lambda folder: _write(folder, "[" * 100_000), "not JSON"),
     "not an object": (lambda folder: _write(folder, "[1]"), "schema is None"),
     "unknown schema": (lambda folder: _edit(folder, schema=9), "schema is 9, this version reads 1"),
     "a key of the wrong type": (lambda folder: _edit(folder, clip={"frames": "4", "period_s": 1}), "clip.frames"),
