@@ -221,13 +221,19 @@ def _add_replay(verbs: Verbs) -> None:
 def _add_export(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "export",
-        help="convert a recording to CSV, Parquet or EmotionML",
-        description="Convert a recording; the ending of OUT says the format: .csv, .parquet or .emotionml.",
+        help="convert a recording to CSV, Parquet, EmotionML, XDF, ELAN or BORIS",
+        description="Convert a recording; the ending of OUT says the format: .csv, .parquet, .emotionml, .xdf (Lab "
+        "Streaming Layer), .eaf (ELAN) or .tsv (BORIS).",
     )
     parser.add_argument("recording", type=Path, metavar="RECORDING")
     parser.add_argument("out", type=Path, metavar="OUT")
     parser.add_argument("--stream", metavar="NAME", help="only this stream")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
+    parser.add_argument(
+        "--decimal", choices=(".", ","), default=".", help="of CSV; with a comma, semicolons stand between values"
+    )
+    parser.add_argument("--clean", action="store_true", help="resample to a fixed rate, with gaps as gaps")
+    parser.add_argument("--rate", type=float, metavar="HZ", help="rows per second and face, with --clean")
     _finish(parser, _export)
 
 
@@ -321,7 +327,15 @@ def _listen(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from streamaffect.verbs.export import export
 
-    return export(options.recording, options.out, stream=options.stream, overwrite=options.overwrite)
+    return export(
+        options.recording,
+        options.out,
+        stream=options.stream,
+        overwrite=options.overwrite,
+        decimal=options.decimal,
+        clean=options.clean,
+        rate=options.rate,
+    )
 
 
 def _doctor(options: argparse.Namespace) -> int:

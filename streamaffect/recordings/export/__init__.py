@@ -1,18 +1,26 @@
-"""Recordings as files for other tools: CSV, Parquet and EmotionML.
+"""Recordings as files for other tools: CSV, Parquet, EmotionML, XDF, ELAN and BORIS.
 
-Both a provisional estimate and the one that refines it are exported; `refines` tells them apart.
+In CSV, Parquet and EmotionML, both a provisional estimate and the one that refines it are exported; `refines` tells
+them apart. XDF, ELAN, BORIS and rows at a fixed rate hold the latest word on each picture.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from streamaffect.errors import ConfigError
+from streamaffect.recordings.export.boris import write_boris
+from streamaffect.recordings.export.csv import Decimal as Decimal
 from streamaffect.recordings.export.csv import write_csv
+from streamaffect.recordings.export.elan import write_elan
 from streamaffect.recordings.export.emotionml import write_emotionml
+from streamaffect.recordings.export.latest import latest
 from streamaffect.recordings.export.parquet import require_pyarrow, write_parquet
-from streamaffect.recordings.export.table import Table, columns, rows, survey
+from streamaffect.recordings.export.resample import check_rate, resample, resampled_columns
+from streamaffect.recordings.export.table import Column, Row, Survey, Table, columns, happenings, rows, survey
+from streamaffect.recordings.export.xdf import write_xdf
 from streamaffect.recordings.header import is_recording
 from streamaffect.recordings.output_file import check_output, output_path, whole_file
 from streamaffect.recordings.reading import Recording, read_recording
@@ -22,14 +30,20 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-Format = Literal["csv", "parquet", "emotionml"]
+Format = Literal["csv", "parquet", "emotionml", "xdf", "elan", "boris"]
 
 FORMAT_OF_SUFFIX: dict[str, Format] = {
     ".csv": "csv",
     ".parquet": "parquet",
     ".emotionml": "emotionml",
     ".xml": "emotionml",
+    ".xdf": "xdf",
+    ".eaf": "elan",
+    ".tsv": "boris",
 }
+ONE_VALUE_A_PICTURE: tuple[Format, ...] = ("xdf", "elan", "boris")
+AT_A_FIXED_RATE: tuple[Format, ...] = ("csv", "parquet", "xdf")
+UNITS: dict[Format, str] = {"elan": "annotations", "boris": "events"}
 WANTED = "an export is a file, e.g. session.csv"
 PROGRESS_FROM_BYTES = 8 << 20
 MESSAGES_PER_UPDATE = 1000
@@ -38,6 +52,9 @@ _WRITERS: dict[Format, Callable[[BinaryIO, Table], int]] = {
     "csv": write_csv,
     "parquet": write_parquet,
     "emotionml": write_emotionml,
+    "xdf": write_xdf,
+    "elan": write_elan,
+    "boris": write_boris,
 }
 
 
@@ -45,7 +62,8 @@ _WRITERS: dict[Format, Callable[[BinaryIO, Table], int]] = {
 class Exported:
     """What an export has written.
 
-    rows:      estimates in the file
+    rows:      what is in the file: estimates, or rows at a fixed rate; annotations of ELAN, events of BORIS
+    unit:      what has been counted, in words
     torn:      True where the recording's last line was incomplete and has been ignored
     complaint: what of the recording is not in it, in words; None where nothing is missing
     """
@@ -54,6 +72,7 @@ class Exported:
     rows: int
     torn: bool
     complaint: str | None = None
+    unit: str = "estimates"
 
 
 def export(
@@ -63,19 +82,26 @@ def export(
     format: Format | None = None,
     stream: str | None = None,
     overwrite: bool = False,
+    decimal: Decimal = ".",
+    rate_hz: float | None = None,
     console: "Console | None" = None,
 ) -> Exported:
-    """Write the estimates of the recording `path` to `out`; memory does not grow with the recording.
+    """Write the recording `path` to `out`; memory does not grow with the estimates.
+
+    For ELAN and BORIS it grows with what is written: changes of a status, events, and means of each second.
 
     format:  None takes it from the ending of `out`
     stream:  only this stream; None is all of them
+    decimal: "," writes CSV with decimal commas, and semicolons between the values
+    rate_hz: resample to so many rows per second and face, with gaps as gaps; None leaves the estimates as they are
     console: where the progress of a long export is shown; None shows none
 
-    Raises ConfigError for a format or stream that does not exist and where pyarrow is missing, RecordingError where the
-    recording cannot be read or `out` cannot be written. After an error there is no new file.
+    Raises ConfigError for a format, stream or rate that does not exist or fit and where pyarrow is missing,
+    RecordingError where the recording cannot be read or `out` cannot be written. After an error there is no new file.
     """
     out = output_path(out, wanted=WANTED)
     chosen = format or _format_of(out)
+    _check_fits(chosen, decimal, rate_hz)
     if chosen == "parquet":
         require_pyarrow()
     recording = read_recording(path)
@@ -86,15 +112,52 @@ def export(
     with _progress(recording, console) as progress:
         found = survey(_watched(recording, progress, "reading"), stream)
         with whole_file(out, overwrite=overwrite, inputs=[recording.path]) as file:
-            written = _WRITERS[chosen](
+            written = _writer(chosen, decimal)(
                 file,
                 Table(
                     header=recording.header,
-                    columns=columns(found.outputs),
-                    rows=rows(_watched(recording, progress, "writing"), stream, start_ns=found.start_ns),
+                    columns=_columns(found, rate_hz),
+                    rows=_prepared(
+                        rows(_watched(recording, progress, "writing"), stream, start_ns=found.start_ns),
+                        chosen,
+                        rate_hz,
+                        longest_s=recording.header.clip_s,
+                    ),
+                    happenings=happenings(recording, stream),
+                    origins_ns=found.origins(recording.header),
+                    rate_hz=rate_hz,
                 ),
             )
-    return Exported(path=out, rows=written, torn=recording.torn, complaint=recording.complaint)
+    unit = UNITS.get(chosen, "estimates" if rate_hz is None else "rows")
+    return Exported(path=out, rows=written, torn=recording.torn, complaint=recording.complaint, unit=unit)
+
+
+def _check_fits(format: Format, decimal: Decimal, rate_hz: float | None) -> None:
+    """Raise ConfigError where an option has no meaning for this format."""
+    if decimal not in (".", ","):
+        raise ConfigError(f"decimal {decimal!r}: give a point or a comma")
+    if decimal == "," and format != "csv":
+        raise ConfigError(f"decimal commas: are for csv, not for {format}, whose numbers are the same everywhere")
+    if rate_hz is not None:
+        check_rate(rate_hz)
+        if format not in AT_A_FIXED_RATE:
+            raise ConfigError(f"a fixed rate: is for {', '.join(AT_A_FIXED_RATE)}, not for {format}")
+
+
+def _writer(format: Format, decimal: Decimal) -> Callable[[BinaryIO, Table], int]:
+    return partial(write_csv, decimal=decimal) if decimal == "," else _WRITERS[format]
+
+
+def _columns(found: Survey, rate_hz: float | None) -> tuple[Column, ...]:
+    every = columns(found.outputs)
+    return every if rate_hz is None else resampled_columns(every)
+
+
+def _prepared(found: Iterator[Row], format: Format, rate_hz: float | None, *, longest_s: float) -> Iterator[Row]:
+    """The rows as the format wants them."""
+    if rate_hz is not None:
+        return resample(latest(found), rate_hz, longest_s=longest_s)
+    return latest(found) if format in ONE_VALUE_A_PICTURE else found
 
 
 def _objection(out: Path) -> str | None:

@@ -1,20 +1,30 @@
-"""A table as CSV (RFC 4180, UTF-8, newline `\\n`): a line of names, then one per estimate. No value: empty."""
+"""A table as CSV (RFC 4180, UTF-8, newline `\\n`): a line of names, then one per estimate. No value: empty.
+
+With decimal commas the separator is a semicolon, as R's `read.csv2` and the spreadsheets of many countries expect it.
+"""
 
 import csv
 import io
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
-from streamaffect.recordings.export.table import Table
+from streamaffect.recordings.export.table import Table, Value
+
+Decimal = Literal[".", ","]
 
 
-def write_csv(file: BinaryIO, table: Table) -> int:
+def write_csv(file: BinaryIO, table: Table, decimal: Decimal = ".") -> int:
     """Write the table and return the number of rows."""
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\n", delimiter=";" if decimal == "," else ",")
     writer.writerow(column.name for column in table.columns)
     written = 0
     for row in table.rows:
-        writer.writerow(column.value(row) for column in table.columns)
+        values = (column.value(row) for column in table.columns)
+        writer.writerow(values if decimal == "." else map(_with_comma, values))
         written += 1
     text.detach()
     return written
+
+
+def _with_comma(value: Value) -> Value:
+    return str(value).replace(".", ",") if isinstance(value, float) else value

@@ -1,12 +1,12 @@
 """A recording as a table: one row per estimate, with columns named as in OpenFace's output where that has them."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from streamaffect.recordings.header import RecordingHeader
-from streamaffect.types import Estimate, Message
+from streamaffect.types import Estimate, Event, Health, Message
 
 Value = int | float | str | None
 ColumnType = Literal["int", "float", "text"]
@@ -21,11 +21,13 @@ class Row:
 
     frame:       counts the pictures of the stream that have an estimate, from 1; a refined estimate has its picture's
     timestamp_s: the file's timestamp; for a live source, seconds since the recording's first estimate
+    gap:         True where a fixed rate has a place, and the recording nothing to put there
     """
 
     frame: int
     timestamp_s: float
     estimate: Estimate
+    gap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,33 +41,55 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a writer gets. `rows` can be iterated over once."""
+    """What a writer gets. `rows` and `happenings` can each be iterated over once.
+
+    happenings: what the recording holds beside estimates, in its order
+    origins_ns: by stream, the time that counts as 0 s in `Row.timestamp_s`
+    rate_hz:    of rows at a fixed rate; None for those of the recording
+    """
 
     header: RecordingHeader
     columns: tuple[Column, ...]
     rows: Iterable[Row]
+    happenings: Iterable[Event | Health] = ()
+    origins_ns: Mapping[str, int] = field(default_factory=dict)
+    rate_hz: float | None = None
+
+    def seconds(self, stream: str, t_ns: int) -> float:
+        """A time of this stream on the scale of `Row.timestamp_s`."""
+        return (t_ns - self.origins_ns.get(stream, 0)) / 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What must be known before the first row is written.
 
-    outputs:  (head, output) of every further output that occurs, in the order of the recording
-    start_ns: capture time of the earliest estimate, 0 where there is none
+    outputs:    (head, output) of every further output that occurs, in the order of the recording
+    start_ns:   capture time of the earliest estimate, 0 where there is none
+    origins_ns: by stream that has file timestamps, the capture time at which they are 0
     """
 
     outputs: tuple[OutputName, ...]
     start_ns: int
+    origins_ns: Mapping[str, int] = field(default_factory=dict)
+
+    def origins(self, header: RecordingHeader) -> dict[str, int]:
+        """For every stream of the recording, the time that counts as 0 s."""
+        live = {recorded.stream: self.start_ns if recorded.live else 0 for recorded in header.streams}
+        return live | dict(self.origins_ns)
 
 
 def survey(messages: Iterable[Message], stream: str | None) -> Survey:
     """Read all messages once."""
     outputs: dict[OutputName, None] = {}
     start_ns: int | None = None
+    origins_ns: dict[str, int] = {}
     for estimate in _estimates(messages, stream):
         outputs.update(((head, name), None) for head, values in estimate.outputs.items() for name in values)
         start_ns = estimate.t_capture_ns if start_ns is None else min(start_ns, estimate.t_capture_ns)
-    return Survey(outputs=tuple(outputs), start_ns=start_ns or 0)
+        if estimate.pts_s is not None and estimate.stream not in origins_ns:
+            origins_ns[estimate.stream] = estimate.t_capture_ns - round(estimate.pts_s * 1e9)
+    return Survey(outputs=tuple(outputs), start_ns=start_ns or 0, origins_ns=origins_ns)
 
 
 def columns(outputs: Iterable[OutputName]) -> tuple[Column, ...]:
@@ -83,6 +107,15 @@ def rows(messages: Iterable[Message], stream: str | None, *, start_ns: int) -> I
             timestamp_s=since_start_s if estimate.pts_s is None else estimate.pts_s,
             estimate=estimate,
         )
+
+
+def happenings(messages: Iterable[Message], stream: str | None) -> Iterator[Event | Health]:
+    """What is told of one stream, or of all (None), beside estimates."""
+    return (
+        message
+        for message in messages
+        if isinstance(message, Event | Health) and (stream is None or message.stream == stream)
+    )
 
 
 class _FrameCounter:
@@ -123,7 +156,7 @@ _PICTURE = (
     Column("face_id", "int", lambda row: row.estimate.track),
     Column("timestamp", "float", lambda row: row.timestamp_s),
     Column("confidence", "float", lambda row: row.estimate.face_score),
-    Column("success", "int", lambda row: int(row.estimate.status in ("ok", "warming"))),
+    Column("success", "int", lambda row: int(not row.gap and row.estimate.status in ("ok", "warming"))),
 )
 _AFFECT = (
     Column("valence", "float", lambda row: row.estimate.valence),
