@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from streamaffect.recordings.export.episodes import Episode, episodes
+from streamaffect.recordings.export.medium import Medium, medium_of
 from streamaffect.recordings.export.table import Table
-from streamaffect.recordings.header import RecordedStream, RecordingHeader
+from streamaffect.recordings.header import RecordingHeader
 
 COLUMNS = (
     "Observation id",
@@ -43,13 +44,14 @@ def write_boris(file: BinaryIO, table: Table) -> int:
     """Write the events and return how many there are."""
     coded = sorted(_coded(episodes(table, table.rows)), key=lambda event: event[0])
     durations = _durations(coded)
-    streams = {recorded.stream: recorded for recorded in table.header.streams}
+    media = {recorded.stream: medium_of(recorded) for recorded in table.header.streams}
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
     writer.writerow(COLUMNS)
     for at_s, kind, episode in coded:
-        observation = _observation(table.header, streams.get(episode.stream), episode.stream, durations)
-        writer.writerow([*observation, *_event(at_s, kind, episode, streams.get(episode.stream))])
+        medium = media.get(episode.stream)
+        observation = _observation(table.header, medium, episode.stream, durations[episode.stream])
+        writer.writerow([*observation, *_event(at_s, kind, episode, medium)])
     text.detach()
     return len(coded)
 
@@ -73,31 +75,28 @@ def _durations(coded: Iterable[Coded]) -> dict[str, float]:
     return durations
 
 
-def _observation(
-    header: RecordingHeader, recorded: RecordedStream | None, stream: str, durations: dict[str, float]
-) -> list[str]:
-    is_media = recorded is not None and not recorded.live
+def _observation(header: RecordingHeader, medium: Medium | None, stream: str, duration_s: float) -> list[str]:
     return [
         stream,
         "" if header.created is None else header.created[:19].replace("T", " "),
         f"{header.software}, {header.model}",
-        f"{durations[stream]:.3f}",
-        "Media file(s)" if is_media else "Live observation",
-        f"player #1:{recorded.source}" if recorded is not None and is_media else UNKNOWN,
+        f"{duration_s:.3f}",
+        "Live observation" if medium is None else "Media file(s)",
+        UNKNOWN if medium is None else f"player #1:{medium.path}",
         "0",
         UNKNOWN,
         UNKNOWN,
     ]
 
 
-def _event(at_s: float, kind: str, episode: Episode, recorded: RecordedStream | None) -> list[str]:
+def _event(at_s: float, kind: str, episode: Episode, medium: Medium | None) -> list[str]:
     return [
         NO_SUBJECT if episode.face is None else f"face {episode.face}",
         " ".join(episode.name.split()),
         episode.kind if episode.kind in ("status", "marker") else "event",
         kind,
         f"{at_s:.3f}",
-        UNKNOWN if recorded is None or recorded.live else recorded.source,
+        UNKNOWN if medium is None else medium.path,
         UNKNOWN,
         UNKNOWN,
         " ".join(episode.comment.split()),

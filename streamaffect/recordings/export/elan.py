@@ -5,7 +5,6 @@ each stream one of its markers, each until the next one, one for each thing that
 which have no length of their own and are drawn as short intervals. A file is linked as the document's medium.
 """
 
-import mimetypes
 import xml.etree.ElementTree as ET
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +14,7 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from streamaffect.recordings.export.episodes import Episode, episodes
+from streamaffect.recordings.export.medium import medium_of
 from streamaffect.recordings.export.table import Row, Table
 from streamaffect.recordings.export.xml_text import xml_text
 from streamaffect.recordings.header import RecordingHeader
@@ -75,17 +75,18 @@ def write_elan(file: BinaryIO, table: Table) -> int:
 def _head(header: RecordingHeader, shown: set[str]) -> ET.Element:
     head = ET.Element("HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
     for recorded in header.streams:
-        if recorded.live or (shown and recorded.stream not in shown):
+        medium = medium_of(recorded)
+        if medium is None or recorded.stream not in shown:
             continue
-        path = PurePath(recorded.source)
-        url = path.as_uri() if path.is_absolute() else quote(recorded.source)
+        path = PurePath(medium.path)
+        url = path.as_uri() if path.is_absolute() else quote(medium.path)
         ET.SubElement(
             head,
             "MEDIA_DESCRIPTOR",
             {
                 "MEDIA_URL": url,
                 "RELATIVE_MEDIA_URL": f"./{quote(path.name)}",
-                "MIME_TYPE": mimetypes.guess_type(path.name)[0] or "unknown",
+                "MIME_TYPE": medium.mime_type,
             },
         )
     for name, value in (("model", header.model), ("notice", header.notice)):

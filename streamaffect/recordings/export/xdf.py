@@ -184,7 +184,7 @@ def _stream_header(name: str, type: str, channels: Sequence[Channel], *, rate_hz
         ("name", name),
         ("type", type),
         ("channel_count", str(len(channels))),
-        ("nominal_srate", f"{rate_hz:g}"),
+        ("nominal_srate", f"{rate_hz:.12g}"),
         ("channel_format", form),
         ("source_id", f"streamaffect {name}"),
         ("version", "1.0"),

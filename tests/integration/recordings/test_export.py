@@ -9,7 +9,7 @@ import tracemalloc
 import xml.etree.ElementTree as ET
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,6 +33,7 @@ from tests.support.recordings import (
 )
 
 FORMATS: tuple[Format, ...] = ("csv", "parquet", "emotionml")
+EVERY_FORMAT: tuple[Format, ...] = get_args(Format)
 TEXTS = {"stream": pa.string(), "status": pa.string()}  # as docs/recordings.md says
 EMOTIONML = {"e": "http://www.w3.org/2009/10/emotionml", "sa": "urn:x-streamaffect:emotionml:1"}
 
@@ -245,7 +246,7 @@ def test_a_damaged_recording_is_exported_with_what_is_missing(clip: Path) -> Non
     )
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", EVERY_FORMAT)
 def test_two_recordings_in_one_file_are_refused_and_leave_no_export(clip: Path, format: Format) -> None:
     clip.write_bytes(clip.read_bytes() * 2)
     with pytest.raises(RecordingError, match="line 7: a second recording begins here"):
@@ -253,7 +254,7 @@ def test_two_recordings_in_one_file_are_refused_and_leave_no_export(clip: Path, 
     assert list(clip.parent.iterdir()) == [clip]
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", EVERY_FORMAT)
 def test_a_disk_that_fills_up_leaves_no_export(clip: Path, format: Format) -> None:
     program = (
         "import resource, sys\n"

@@ -19,6 +19,7 @@ from pyarrow.csv import ConvertOptions, ParseOptions, read_csv
 from streamaffect.cli import main
 from streamaffect.errors import ConfigError
 from streamaffect.recordings.export import Format, export
+from streamaffect.recordings.header import RecordingHeader
 from streamaffect.types import Event, Message
 from tests.support.recordings import (
     START_NS,
@@ -27,6 +28,7 @@ from tests.support.recordings import (
     health_of,
     live_estimate_at,
     live_header,
+    meta_of,
     record,
     refined_clip,
 )
@@ -80,7 +82,8 @@ def session(tmp_path: Path) -> Path:
         live_event(4.0, "track_lost", track=3),
         live_event(4.1, "clock_stepped", step_s=1.5, detail="the clock was set"),
     ]
-    return record(tmp_path / "session.jsonl", sent, live_header())
+    header = RecordingHeader.of([meta_of("webcam", live=True, source="webcam")], options={})
+    return record(tmp_path / "session.jsonl", sent, header)
 
 
 def streams_of(path: Path) -> dict[str, Any]:

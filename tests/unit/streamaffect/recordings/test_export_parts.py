@@ -1,16 +1,21 @@
 """Parts of the exports by themselves: the latest word, rows at a fixed rate, states and moments."""
 
+import xml.etree.ElementTree as ET
 from collections.abc import Iterable
+from io import BytesIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamaffect.recordings.export.elan import write_elan
 from streamaffect.recordings.export.episodes import Episode, episodes, marker_text
 from streamaffect.recordings.export.latest import ROWS_HELD, latest
+from streamaffect.recordings.export.medium import medium_of
 from streamaffect.recordings.export.resample import resample
 from streamaffect.recordings.export.table import Row, Table, rows
 from streamaffect.recordings.export.xml_text import xml_text
+from streamaffect.recordings.header import RecordedStream
 from streamaffect.types import Estimate, Event, Health
 from tests.support.recordings import START_NS, estimate_at, live_header, refined_clip
 
@@ -82,6 +87,40 @@ def test_a_state_that_never_ended_lasts_until_the_last_that_is_known() -> None:
 
 def test_a_state_that_was_there_before_the_recording_is_left_out() -> None:
     assert found_in(Event(stream="webcam", t_ns=START_NS, event="source_back", downtime_s=1.0)) == []
+
+
+def test_in_elan_a_marker_lasts_until_the_next_one() -> None:
+    marks = [
+        MarkedEvent(stream="webcam", t_ns=START_NS + second * 10**9, event="source_ended", label=label)
+        for second, label in ((1, "stimulus 1"), (4, "stimulus 2"))
+    ]
+    end = Event(stream="webcam", t_ns=START_NS + 9 * 10**9, event="source_ended")
+    table = Table(header=live_header(), columns=(), rows=(), happenings=[*marks, end], origins_ns={"webcam": START_NS})
+    file = BytesIO()
+    assert write_elan(file, table) == 3
+    root = ET.fromstring(file.getvalue())
+    times = {slot.attrib["TIME_SLOT_ID"]: slot.attrib["TIME_VALUE"] for slot in root.iter("TIME_SLOT")}
+    found = [
+        (times[note.attrib["TIME_SLOT_REF1"]], times[note.attrib["TIME_SLOT_REF2"]], note.findtext("ANNOTATION_VALUE"))
+        for note in root.iterfind("TIER[@TIER_ID='webcam markers']//ALIGNABLE_ANNOTATION")
+    ]
+    assert found == [("1000", "4000", "stimulus 1"), ("4000", "9000", "stimulus 2")]
+
+
+@pytest.mark.parametrize(
+    ("source", "path"),
+    [
+        ("talks/a b.mp4", "talks/a b.mp4"),
+        ("clip.mkv#video=1", "clip.mkv"),
+        ("webcam:1", None),
+        ("demo", None),
+        ("rtsp://host/live.mp4", None),
+        ("replay:a.jsonl", None),
+    ],
+)
+def test_a_medium_is_a_file_that_can_be_shown(source: str, path: str | None) -> None:
+    medium = medium_of(RecordedStream(stream="a", source=source, live=False))
+    assert (None if medium is None else medium.path) == path
 
 
 def test_what_xml_cannot_hold_is_replaced() -> None:
