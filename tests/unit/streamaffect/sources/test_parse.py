@@ -41,7 +41,9 @@ def test_a_file_whose_stem_is_too_long_for_a_name_gets_a_shorter_one() -> None:
     assert spec == "a" * 200 + ".mp4"
 
 
-@pytest.mark.parametrize("text", ["x" * 300, "rtsp://[", "rtsp://cam/" + "x" * 300, "a\x00b.mp4", "日本" * 200 + ".mp4"])
+@pytest.mark.parametrize(
+    "text", ["x" * 300, "rtsp://[", "rtsp://cam/" + "x" * 300, "a\x00b.mp4", "日本" * 200 + ".mp4"]
+)
 def test_any_text_is_split_without_a_system_error(text: str) -> None:
     assert split_name(text)[1] == text
 
