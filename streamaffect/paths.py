@@ -7,5 +7,5 @@ def from_home(path: str | Path) -> Path:
     """The path, with `~` for the user's home; of somebody who has none here, it stays as it is."""
     try:
         return Path(path).expanduser()
-    except RuntimeError:
+    except (RuntimeError, ValueError):  # nobody has such a name, or nobody can
         return Path(path)

@@ -14,6 +14,7 @@ def test_a_tilde_is_the_home_of_the_user_and_a_home_of_nobody_stays(
     monkeypatch.setenv("HOME", str(tmp_path))
     assert from_home("~/x") == tmp_path / "x"
     assert from_home(Path("~nobody-of-this-name/x")) == Path("~nobody-of-this-name/x")
+    assert from_home("~no\0body/x") == Path("~no\0body/x")
     assert from_home("a~/x") == Path("a~/x")
 
 
