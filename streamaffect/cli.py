@@ -5,8 +5,11 @@ What is written to standard output and error passes an outlet: it shows no crede
 
 import argparse
 import logging
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
@@ -281,7 +284,8 @@ def _finish(parser: argparse.ArgumentParser, verb: Verb) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from streamaffect.config import load_config, to_printed_toml
+    with _loading():
+        from streamaffect.config import load_config, to_printed_toml
 
     if options.record is not None and not options.record.strip():  # an empty variable of a shell
         raise ConfigError("--record: names no file; a recording is a file, e.g. session.jsonl")
@@ -289,17 +293,38 @@ def _run(options: argparse.Namespace) -> int:
     if options.print_config:
         print(to_printed_toml(config))
         return EXIT_OK
-    from streamaffect.verbs.run import run
+    with _loading():
+        from streamaffect.verbs.run import run
 
     return run(config, display=options.display)
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from streamaffect.config import load_config
-    from streamaffect.verbs.run import run
+    with _loading():
+        from streamaffect.config import load_config
+        from streamaffect.verbs.run import run
 
     options.source = [f"replay:{options.recording}"]
     return run(load_config(flags=_flags(options)), display=options.display)
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """Ctrl-C ends the process at once while a run's modules are loaded: nothing is open yet.
+
+    A KeyboardInterrupt could be raised inside a callback of the import system, which drops it: the run would go on.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        if before is signal.default_int_handler:
+            signal.signal(signal.SIGINT, before)
 
 
 def _flags(options: argparse.Namespace) -> dict[str, dict[str, object]]:

@@ -2,8 +2,10 @@
 the developer has built is taken.
 """
 
+import logging
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,13 @@ def private_engine_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
     folder = tmp_path_factory.mktemp("engine-cache")
     monkeypatch.setenv("STREAMAFFECT_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_log_to_a_captured_stream() -> Iterator[None]:
+    """A library that finds no handler at its import, as Lightning, logs to what standard error is then: a test's own."""
+    yield
+    for logger in list(logging.root.manager.loggerDict.values()):
+        for handler in list(logger.handlers) if isinstance(logger, logging.Logger) else []:
+            if type(handler) is logging.StreamHandler:
+                logger.removeHandler(handler)

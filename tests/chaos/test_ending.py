@@ -110,6 +110,8 @@ def test_ctrl_c_at_any_time_of_the_start_ends_without_a_trace(bundle: Path, afte
     process = start(WHOLE, bundle, "--source", "demo")
     time.sleep(after_ms / 1000)
     code, err = ended_by(process, signal.SIGINT)
+    if "init_import_site" in err:
+        pytest.skip("the interpreter itself was not up yet")
     assert (code, "Traceback" in err) in [(0, False), (-signal.SIGINT, False)], err
 
 

@@ -59,7 +59,8 @@ def test_the_curve_has_a_line_of_each_figure_and_the_absences(seen: Seen, tmp_pa
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's own files")
 def test_a_process_is_seen_as_the_kernel_sees_it() -> None:
     with subprocess.Popen(["sleep", "30"]) as process:
-        state = look_at(process.pid, 1.5)
+        while (state := look_at(process.pid, 1.5)).memory_mb == 0:  # until the program has touched its first page
+            assert process.poll() is None
         process.kill()
     assert (state.at_s, state.threads) == (1.5, 1)
     assert 0 < state.memory_mb < 100
