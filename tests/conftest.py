@@ -36,9 +36,9 @@ def private_engine_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
 
 @pytest.fixture(autouse=True)
 def no_log_to_a_captured_stream() -> Iterator[None]:
-    """A library that finds no handler at its import, as Lightning, logs to what standard error is then: a test's own."""
+    """A library that finds no handler at its import, as Lightning, logs to the standard error of that test."""
     yield
     for logger in list(logging.root.manager.loggerDict.values()):
-        for handler in list(logger.handlers) if isinstance(logger, logging.Logger) else []:
-            if type(handler) is logging.StreamHandler:
+        if isinstance(logger, logging.Logger):
+            for handler in [one for one in logger.handlers if type(one) is logging.StreamHandler]:
                 logger.removeHandler(handler)
