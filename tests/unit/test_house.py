@@ -36,7 +36,7 @@ FLOORS: Mapping[str, list[list[str]]] = {
         ["text", "feed", "affect"],
         ["recordings", "pipeline", "sinks"],
         ["analysis.py", "verbs"],
-        ["cli.py", "__init__.py", "__main__.py"],
+        ["arguments.py", "cli.py", "__init__.py", "__main__.py"],
     ],
     "engines": [
         ["__init__.py", "facts.py", "file_hash.py", "progress.py", "rtx_bindings.py", "graphs"],

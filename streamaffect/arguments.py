@@ -1,0 +1,195 @@
+"""What may be typed: the verbs, their flags and what `--help` says of them. Only what parses is imported here."""
+
+import argparse
+from pathlib import Path
+from typing import NoReturn, TypeAlias
+
+from streamaffect.redaction import clean
+from streamaffect.version import SOFTWARE
+
+SOURCES = """\
+sources:
+  webcam, webcam:1       a camera by its number
+  clip.mp4               a video file, as fast as it goes and without loss; with --realtime by its clock
+  rtsp://user:pw@host/1  a network camera; also rtsps://, http:// and https://
+  demo                   the shipped clip of a face, looped
+  synthetic              moving faces for tests, e.g. synthetic:faces=3,fps=30,size=1280x720
+  replay:run.jsonl       a recording, published again at its own pace
+  lab=webcam             any of them under a name of yours; --source may be given several times
+"""
+
+RUN_EXAMPLES = """\
+examples:
+  python run_stream.py --source webcam
+  python run_stream.py --source interview.mp4 --record interview.jsonl
+  python run_stream.py --source door=rtsp://10.0.0.7/live --source desk=webcam:1 --bind tcp://127.0.0.1:5600
+  python run_stream.py --source demo --set tracker.max_faces=1 --print-config
+
+Estimates are published as JSON over ZeroMQ: docs/wire-protocol.md. They measure apparent expression, not felt emotion.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that repeats no credentials when it complains of a word."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(clean(message))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all verbs. What it returns names its verb in `verb`; `run` and `record` are one."""
+    parser = _Parser(
+        prog="streamaffect",
+        description="Live video of faces to a continuous stream of valence and arousal, with uncertainty.",
+        epilog="`streamaffect VERB --help` explains each verb; without a verb, `run` is meant.\n\n" + SOURCES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=SOFTWARE)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _add_run(verbs, "run", "estimate affect from sources and publish it")
+    _add_run(verbs, "record", "the same as run, with a recording that must be named")
+    _add_listen(verbs)
+    _add_replay(verbs)
+    _add_export(verbs)
+    _add_doctor(verbs)
+    _add_keys(verbs)
+    _add_bench(verbs)
+    return parser
+
+
+Verbs: TypeAlias = "argparse._SubParsersAction[_Parser]"
+
+
+def _add_run(verbs: Verbs, name: str, summary: str) -> None:
+    parser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary.capitalize() + ".",
+        epilog=SOURCES + "\n" + RUN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--source", action="append", metavar="SOURCE", help="what to look at (see below); repeatable")
+    parser.add_argument("--bundle", metavar="DIR", help="the model; default: the one that is shipped")
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "tensorrt", "tensorrt_rtx", "openvino", "onnxruntime"),
+        help="what runs the model; auto takes the fastest that is verified here (default)",
+    )
+    parser.add_argument("--bind", metavar="ADDRESS", help="address of the feed; default tcp://127.0.0.1:5556")
+    parser.add_argument(
+        "--insecure-bind", action="store_true", default=None, help="let other machines read the feed unencrypted"
+    )
+    parser.add_argument(
+        "--display",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="live view in the terminal (default: on a terminal)",
+    )
+    parser.add_argument(
+        "--record", metavar="PATH", required=name == "record", help="write every estimate to this file (JSON Lines)"
+    )
+    parser.add_argument("--overwrite", action="store_true", default=None, help="replace a recording that exists")
+    parser.add_argument(
+        "--require-all",
+        action="store_true",
+        default=None,
+        help="begin only if every source works",
+    )
+    parser.add_argument("--realtime", action="store_true", default=None, help="play files by their clock, as if live")
+    parser.add_argument("--max-seconds", type=float, metavar="X", help="end after X seconds (of a file: of its time)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML; flags come after it")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="one setting; repeatable"
+    )
+    parser.add_argument(
+        "--print-config", action="store_true", help="print all settings as TOML, without credentials, and end"
+    )
+    _finish(parser, "run")
+
+
+def _add_listen(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "listen",
+        help="show a feed, or print it as JSON lines",
+        description="Subscribe to a feed and show it live, or print one JSON line per message for pipes.",
+    )
+    parser.add_argument("address", nargs="?", default="tcp://127.0.0.1:5556", help="default: %(default)s")
+    parser.add_argument("--stream", metavar="NAME", help="only this stream")
+    parser.add_argument("--json", action="store_true", help="one line per message on standard output")
+    parser.add_argument("--keys", type=Path, metavar="DIR", help="key folder of a client, for an encrypted feed")
+    parser.add_argument("--max-seconds", type=float, metavar="X", help="end after X seconds")
+    _finish(parser, "listen")
+
+
+def _add_replay(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "replay",
+        help="publish a recording again, at its own pace",
+        description="Publish a recording again with its original clock. The same as run --source replay:RECORDING.",
+    )
+    parser.add_argument("recording", type=Path, metavar="RECORDING")
+    parser.add_argument("--bind", metavar="ADDRESS", help="address of the feed; default tcp://127.0.0.1:5556")
+    parser.add_argument("--display", action=argparse.BooleanOptionalAction, default=None, help="live view")
+    _finish(parser, "replay")
+
+
+def _add_export(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "export",
+        help="convert a recording to CSV, Parquet, EmotionML, XDF, ELAN or BORIS",
+        description="Convert a recording; the ending of OUT says the format: .csv, .parquet, .emotionml, .xdf (Lab "
+        "Streaming Layer), .eaf (ELAN) or .tsv (BORIS).",
+    )
+    parser.add_argument("recording", type=Path, metavar="RECORDING")
+    parser.add_argument("out", type=Path, metavar="OUT")
+    parser.add_argument("--stream", metavar="NAME", help="only this stream")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it exists")
+    parser.add_argument(
+        "--decimal", choices=(".", ","), default=".", help="of CSV; with a comma, semicolons stand between values"
+    )
+    parser.add_argument("--clean", action="store_true", help="resample to a fixed rate, with gaps as gaps")
+    parser.add_argument("--rate", type=float, metavar="HZ", help="rows per second and face, with --clean")
+    _finish(parser, "export")
+
+
+def _add_doctor(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "doctor",
+        help="what works on this machine, and why not",
+        description="Check everything that a run needs, from the libraries to a camera, and say what to do.",
+    )
+    parser.add_argument("--json", action="store_true", help="the findings as JSON")
+    _finish(parser, "doctor")
+
+
+def _add_keys(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "keys",
+        help="make the keys of an encrypted feed",
+        description="Write CURVE key pairs for a feed and a client, for feeds that other machines may read.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument("--client", default="client", metavar="NAME", help="name of the client (default: %(default)s)")
+    parser.add_argument("--overwrite", action="store_true", help="replace this client's keys; the old ones end")
+    _finish(parser, "keys")
+
+
+def _add_bench(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "bench",
+        help="how fast this machine is",
+        description="Measure the pipeline on this machine: a file as fast as it goes, and how many live streams fit.",
+    )
+    parser.add_argument("--video", type=Path, metavar="FILE", help="a video file; default: the demo clip")
+    parser.add_argument("--bundle", metavar="DIR", help="the model; default: the one that is shipped")
+    parser.add_argument("--engine", default="auto", metavar="NAME", help="default: %(default)s")
+    parser.add_argument(
+        "--max-streams", type=int, default=16, metavar="N", help="0 skips this part; default: %(default)s"
+    )
+    _finish(parser, "bench")
+
+
+def _finish(parser: argparse.ArgumentParser, verb: str) -> None:
+    levels = ("debug", "info", "warning", "error")
+    parser.add_argument("--log-level", choices=levels, default="warning", help="default: %(default)s")
+    parser.set_defaults(verb=verb)
