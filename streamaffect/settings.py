@@ -57,19 +57,25 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """[source]: how cameras and network streams are opened and kept alive.
 
     width, height, fps: what a camera is asked for, in pixels and frames per second; it may answer with something else
+    rtsp_transport:     how pictures come from an RTSP camera
+    redirect_hosts:     hosts that a camera's host may lead to, by a redirect or in a playlist; "*" is any
     open_timeout_s:     how long a camera or host may take to give its first frame
     read_timeout_s:     how long a live source may be silent before it counts as lost
-    backoff_min_s:      the first wait before a lost source is opened again; each further wait is twice as long
+    backoff_min_s:      the first wait before a lost source is asked again; each further wait is twice as long
     backoff_max_s:      the longest such wait
+    forbidden_wait_s:   the wait once a host has refused the credentials for a minute: many lock out who asks too often
     """
 
     width: Annotated[int, Meta(ge=16, le=7680)] = 640
     height: Annotated[int, Meta(ge=16, le=4320)] = 480
     fps: Annotated[float, Meta(ge=1.0, le=240.0)] = 30.0
+    rtsp_transport: Literal["tcp", "udp"] = "tcp"
+    redirect_hosts: list[str] = []
     open_timeout_s: Seconds = 10.0
-    read_timeout_s: Seconds = 5.0
-    backoff_min_s: Seconds = 0.5
-    backoff_max_s: Seconds = 30.0
+    read_timeout_s: Seconds = 2.5
+    backoff_min_s: Seconds = 0.25
+    backoff_max_s: Seconds = 0.75
+    forbidden_wait_s: Seconds = 30.0
 
     def __post_init__(self) -> None:
         if self.backoff_min_s > self.backoff_max_s:

@@ -21,8 +21,6 @@ def silence_opencv() -> None:
     if "OPENCV_LOG_LEVEL" not in os.environ:
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", FFMPEG_QUIET)
-    # Read by OpenCV at each opening; files ignore it. Interleaved TCP passes firewalls and loses no packets.
-    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
 
 
 def open_capture(target: str | int, *, backend: int, options: Sequence[int] = ()) -> cv2.VideoCapture | None:

@@ -1,29 +1,60 @@
 """A thread of its own for captures that block: the newest frame wins, and nobody ever waits for native code.
 
-OpenCV's reads can hang in the driver or the network for longer than a shutdown may take, and releasing a capture
-while another thread reads it crashes. So one daemon thread opens, reads and releases the capture; readers wait for
-its result with a timeout; closing abandons it, and it ends by itself when its native call returns.
+Reads can hang in a driver or the network for longer than a shutdown may take, and releasing a capture while another
+thread reads it crashes. So one daemon thread opens, reads and releases the capture; readers wait for its result with a
+timeout; closing abandons it, and it ends by itself when its native call returns.
 """
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-import cv2
-
-from streamaffect.clock import monotonic_ns
-from streamaffect.errors import SourceEndedError, SourceError, SourceStalledError
-from streamaffect.sources.capture import retrieve
+from streamaffect.errors import SourceEndedError, SourceError, SourceOpenError, SourceStalledError
 from streamaffect.types import ImageArray
 
 JOIN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What a capture gave: a picture, None where one was lost; and the monotonic time at which it came."""
+
+    picture: ImageArray | None
+    grabbed_ns: int
+
+
+class Capture(Protocol):
+    """An open connection to a camera. One thread uses it."""
+
+    @property
+    def fps(self) -> float | None:
+        """Frames per second as the capture states them, None where it does not."""
+        ...
+
+    @property
+    def slack_s(self) -> float:
+        """Seconds of silence beyond the usual that mean nothing."""
+        ...
+
+    def read(self) -> Look | None:
+        """Wait for the next picture; None now and then, where none is there yet.
+
+        Raises:
+            SourceStalledError: none will come.
+        """
+        ...
+
+    def release(self) -> None:
+        """Let go of the camera."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Grabbed:
     """A picture, its number among all that were grabbed since the connection, and its monotonic time."""
 
-    image: ImageArray
+    picture: ImageArray
     number: int
     grabbed_ns: int
 
@@ -32,25 +63,27 @@ class Grabber:
     """Reads a capture in the background and keeps its newest frame.
 
     `connect` runs in the background too; it returns an open capture or raises a `SourceError`.
+    `cancel` ends what it waits for, as far as that is possible; `close` calls it.
     `label` is what messages call the source, without credentials.
     """
 
-    def __init__(self, connect: Callable[[], cv2.VideoCapture], *, label: str) -> None:
+    def __init__(self, connect: Callable[[], Capture], *, cancel: Callable[[], None], label: str) -> None:
         self._connect = connect
+        self._cancel = cancel
         self._label = label
         self._changed = threading.Condition()
+        self._capture: Capture | None = None
         self._newest: Grabbed | None = None
         self._taken = -1
         self._failure: SourceError | None = None
-        self._fps = 0.0
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=f"grab {label}", daemon=True)
         self._thread.start()
 
     @property
-    def fps(self) -> float:
-        """Frames per second as the capture states them, 0 where it does not; known once a frame was there."""
-        return self._fps
+    def fps(self) -> float | None:
+        """Frames per second as the capture states them, None where it does not; known once a frame was there."""
+        return self._capture.fps if self._capture else None
 
     def first(self, timeout_s: float) -> Grabbed | None:
         """Wait for the first frame without taking it; None after `timeout_s`.
@@ -65,12 +98,13 @@ class Grabber:
             return self._newest
 
     def take(self, timeout_s: float) -> Grabbed:
-        """Wait for a frame that was not taken before.
+        """Wait for a frame that was not taken before; the capture's own slack is added to `timeout_s`.
 
         Raises:
-            SourceStalledError: none came within `timeout_s`, or the capture broke.
+            SourceStalledError: none came within that time, or the capture broke.
             SourceEndedError: `close` was called.
         """
+        timeout_s += self._capture.slack_s if self._capture else 0.0
         with self._changed:
             self._changed.wait_for(lambda: self._fresh() or self._failure or self._closed, timeout_s)
             fresh = self._fresh()
@@ -84,7 +118,9 @@ class Grabber:
         """End every wait at once; the thread ends when its native call returns."""
         with self._changed:
             self._closed = True
+            self._newest = None
             self._changed.notify_all()
+        self._cancel()
         if self._thread is not threading.current_thread():
             self._thread.join(JOIN_S)
 
@@ -99,31 +135,36 @@ class Grabber:
 
     def _run(self) -> None:
         try:
-            capture = self._connect()
+            capture = self._capture = self._connect()
         except SourceError as error:
             self._fail(error)
             return
+        except Exception as error:  # nobody else would hear of it
+            self._fail(SourceOpenError(f"{self._label}: {type(error).__name__}: {error}"))
+            return
         try:
-            self._fps = capture.get(cv2.CAP_PROP_FPS)
             self._read(capture)
+        except SourceError as error:
+            self._fail(error)
+        except Exception as error:
+            self._fail(SourceStalledError(f"{self._label}: {type(error).__name__}: {error}"))
         finally:
             capture.release()
 
-    def _read(self, capture: cv2.VideoCapture) -> None:
+    def _read(self, capture: Capture) -> None:
         number = 0
         while not self._closed:
-            if not capture.grab():
-                self._fail(SourceStalledError(f"{self._label}: the connection broke after {number} frames"))
-                return
-            grabbed_ns = monotonic_ns()
-            image = retrieve(capture)
-            if image is not None:
-                self._publish(Grabbed(image, number, grabbed_ns))
+            look = capture.read()
+            if look is None:
+                continue
+            if look.picture is not None:
+                self._publish(Grabbed(look.picture, number, look.grabbed_ns))
             number += 1
 
     def _publish(self, grabbed: Grabbed) -> None:
         with self._changed:
-            self._newest = grabbed
+            if not self._closed:
+                self._newest = grabbed
             self._changed.notify_all()
 
     def _fail(self, error: SourceError) -> None:

@@ -1,14 +1,17 @@
-"""Network cameras: RTSP over TCP, and live video over HTTP."""
+"""Network cameras: RTSP, and live video over HTTP."""
 
-import cv2
-
+from streamaffect.clock import monotonic_ns
 from streamaffect.errors import SourceOpenError
-from streamaffect.redaction import redact
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.base import Source, SourceInfo, SourceKind
-from streamaffect.sources.capture import open_capture, positive
+from streamaffect.sources.grabber import Capture
 from streamaffect.sources.live import LiveCapture
-from streamaffect.sources.probe import probe, wrong_credentials
+from streamaffect.sources.pacing import LivePacer
+from streamaffect.sources.remote.address import Address, Reach
+from streamaffect.sources.remote.limits import Limits, Patience
+from streamaffect.sources.remote.lines import Lines
+from streamaffect.sources.remote.question import Asker
+from streamaffect.sources.remote.resolver import Resolver
 from streamaffect.types import Frame
 
 
@@ -16,14 +19,21 @@ class NetworkSource(Source):
     """A live stream at an `rtsp`, `rtsps`, `http` or `https` URL; the newest frame wins."""
 
     def __init__(self, url: str, *, kind: SourceKind, settings: SourceSettings) -> None:
-        self._url = url
-        self._label = redact(url)
+        self._address = Address.of(url)
+        self._label = self._address.label
         self._settings = settings
+        self._resolver = Resolver()
+        self._patience = Patience(settings.open_timeout_s)
         self._live = LiveCapture(kind=kind, label=self._label, settings=settings)
 
     def open(self) -> SourceInfo:
-        """Connect and wait for the first picture; again after a stall, connect anew."""
-        return self._live.open(self._connect, silence_hint="is the host on, is it a live video stream?")
+        """Connect and wait for the first picture; again after a stall, connect anew, with less patience."""
+        attempt = _Attempt(self._patience.next())
+        return self._live.open(
+            lambda: self._connect(attempt),
+            cancel=attempt.cancel,
+            silence_hint="is the host on, is it a live video stream?",
+        )
 
     def read(self) -> Frame:
         """The newest picture of the stream."""
@@ -33,26 +43,40 @@ class NetworkSource(Source):
         """Leave the stream."""
         self._live.close()
 
-    def _connect(self) -> cv2.VideoCapture:
-        # Half the time, so that its message comes before that of the whole opening.
-        answer = probe(self._url, timeout_s=self._settings.open_timeout_s / 2)
-        options = [
-            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-            round(self._settings.open_timeout_s * 1000),
-            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-            round(self._settings.read_timeout_s * 1000),
-            cv2.CAP_PROP_N_THREADS,
-            1,
-        ]
-        capture = open_capture(self._url, backend=cv2.CAP_FFMPEG, options=options)
-        if capture is None:
-            if answer.status == 401:
-                raise wrong_credentials(self._label)
-            raise SourceOpenError(f"{self._label}: the host answers, but not with a video that OpenCV can decode")
-        if self._is_recording(capture):
-            capture.release()
-            raise SourceOpenError(f"{self._label}: is a recording, not a live stream; download it and give its path")
-        return capture
+    def _connect(self, attempt: "_Attempt") -> Capture:
+        reach = Reach(self._address, self._settings.redirect_hosts)
+        asker = Asker(reach, attempt.lines, self._resolver, attempt.limits)
+        started_ns = monotonic_ns()
+        try:
+            camera = self._open(asker, attempt)
+        except BaseException:
+            attempt.lines.close()
+            raise
+        self._patience.worked(asked_s=asker.took_s, opened_s=(monotonic_ns() - started_ns) / 1e9)
+        return camera
 
-    def _is_recording(self, capture: cv2.VideoCapture) -> bool:
-        return positive(capture.get(cv2.CAP_PROP_FRAME_COUNT)) is not None
+    def _open(self, asker: Asker, attempt: "_Attempt") -> Capture:
+        try:
+            from streamaffect.sources.remote.http import open_http
+            from streamaffect.sources.remote.rtsp import open_rtsp
+        except ImportError as error:
+            raise SourceOpenError(f"{self._label}: network cameras need PyAV; pip install av") from error
+        silence_s = self._settings.read_timeout_s
+        if self._address.is_rtsp:
+            transport = self._settings.rtsp_transport
+            return open_rtsp(self._address, asker, label=self._label, transport=transport, silence_s=silence_s)
+        return open_http(self._address, asker, label=self._label, silence_s=silence_s, pacer=attempt.pacer)
+
+
+class _Attempt:
+    """One try to open the stream, and what comes of it, which anybody may cancel."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.lines = Lines()
+        self.pacer = LivePacer()
+
+    def cancel(self) -> None:
+        """End what it waits for."""
+        self.lines.cut()
+        self.pacer.stop()

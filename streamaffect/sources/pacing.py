@@ -4,6 +4,9 @@ import threading
 
 from streamaffect.clock import monotonic_ns
 
+MOST_LATE_S = 0.5
+MOST_EARLY_S = 30.0  # longer than any burst
+
 
 class Pacer:
     """Holds frames back until they are due, counted from the first one. `stop` ends every wait, for good."""
@@ -24,6 +27,31 @@ class Pacer:
         if self._zero_ns is None:
             self._zero_ns = now_ns - due_ns
         return not self._stopped.wait(timeout=max(0, self._zero_ns + due_ns - now_ns) * 1e-9)
+
+    def stop(self) -> None:
+        """End the current wait and every later one."""
+        self._stopped.set()
+
+
+class LivePacer:
+    """Holds back pictures that come in bursts until their time has come, by their own time stamps.
+
+    A picture that is late, or far too early, sets the clock anew: after a gap the stream goes on at its own pace.
+    """
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+        self._zero_s: float | None = None
+
+    def wait(self, time_s: float | None) -> None:
+        """Wait until the picture of this time stamp is due; at once where it has none, or after `stop`."""
+        if time_s is None:
+            return
+        now_s = monotonic_ns() / 1e9
+        early_s = 0.0 if self._zero_s is None else self._zero_s + time_s - now_s
+        if self._zero_s is None or not -MOST_LATE_S <= early_s <= MOST_EARLY_S:
+            self._zero_s, early_s = now_s - time_s, 0.0
+        self._stopped.wait(max(0.0, early_s))
 
     def stop(self) -> None:
         """End the current wait and every later one."""

@@ -1,14 +1,17 @@
 """Cameras of this machine, by index."""
 
 import sys
+import threading
 from pathlib import Path
 
 import cv2
 
-from streamaffect.errors import SourceOpenError
+from streamaffect.clock import monotonic_ns
+from streamaffect.errors import SourceOpenError, SourceStalledError
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.base import Source, SourceInfo
-from streamaffect.sources.capture import open_capture
+from streamaffect.sources.capture import open_capture, positive, retrieve
+from streamaffect.sources.grabber import Look
 from streamaffect.sources.live import LiveCapture
 from streamaffect.types import Frame
 
@@ -25,9 +28,12 @@ class WebcamSource(Source):
 
     def open(self) -> SourceInfo:
         """Open the camera and wait for its first picture."""
-        # Not in the grabber's thread: macOS asks for permission only from the main thread.
-        capture = self._connect()
-        return self._live.open(lambda: capture, silence_hint="another program may be using it")
+        connect = self._connect
+        if threading.current_thread() is threading.main_thread() and sys.platform == "darwin":
+            # macOS asks for permission only from the main thread; elsewhere a driver that hangs must not hold it up.
+            capture = self._connect()
+            connect = lambda: capture  # noqa: E731
+        return self._live.open(connect, silence_hint="another program may be using it")
 
     def read(self) -> Frame:
         """The newest picture of the camera."""
@@ -37,7 +43,7 @@ class WebcamSource(Source):
         """Release the camera."""
         self._live.close()
 
-    def _connect(self) -> cv2.VideoCapture:
+    def _connect(self) -> "Webcam":
         capture = open_capture(self._index, backend=BACKENDS.get(sys.platform, cv2.CAP_ANY))
         if capture is None:
             raise SourceOpenError(f"webcam:{self._index}: no such camera; {_what_to_try()}")
@@ -45,7 +51,34 @@ class WebcamSource(Source):
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._settings.width)
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._settings.height)
         capture.set(cv2.CAP_PROP_FPS, self._settings.fps)
-        return capture
+        return Webcam(capture, label=f"webcam:{self._index}")
+
+
+class Webcam:
+    """A `Capture` of OpenCV's. OpenCV opens one at a time in a process: webcams wait for each other, nothing else does.
+
+    fps:     frames per second as the driver states them
+    slack_s: a driver has none
+    """
+
+    def __init__(self, capture: cv2.VideoCapture, *, label: str) -> None:
+        self._capture = capture
+        self._label = label
+        self.fps = positive(capture.get(cv2.CAP_PROP_FPS))
+        self.slack_s = 0.0
+        self._frames = 0
+
+    def read(self) -> Look:
+        """The next picture."""
+        if not self._capture.grab():
+            raise SourceStalledError(f"{self._label}: the connection broke after {self._frames} frames")
+        grabbed_ns = monotonic_ns()
+        self._frames += 1
+        return Look(retrieve(self._capture), grabbed_ns)
+
+    def release(self) -> None:
+        """Let go of the camera."""
+        self._capture.release()
 
 
 def _what_to_try() -> str:

@@ -1,16 +1,14 @@
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
 
 from streamaffect.settings import SourceSettings
-from streamaffect.sources.base import Source
 from streamaffect.sources.parse import make_source
-from streamaffect.sources.supervise import Backoff, SourceChange, frames
 from streamaffect.types import Frame, ImageArray
 from tests.support.rtsp_server import Credentials, RtspServer
 from tests.support.videos import picture
+from tests.support.watched import Watched
 
 SETTINGS = SourceSettings(open_timeout_s=20.0, read_timeout_s=1.0, backoff_min_s=0.05, backoff_max_s=0.2)
 PASSWORD = "hunter2"
@@ -25,48 +23,6 @@ def large(number: int) -> ImageArray:
     return picture(number % 32, width=128, height=96)
 
 
-class Watched:
-    """A supervised source that is read in a thread, as the pipeline does, with what it gave and reported."""
-
-    def __init__(self, source: Source) -> None:
-        self.frames: list[Frame] = []
-        self.events: list[tuple[SourceChange, float, str]] = []
-        self._changed = threading.Condition()
-        self._stop = threading.Event()
-        self._source = source
-        self._thread = threading.Thread(target=self._run)
-        source.open()
-        self._thread.start()
-
-    def wait_for_frames(self, more: int) -> None:
-        wanted = len(self.frames) + more
-        self._wait(lambda: len(self.frames) >= wanted)
-
-    def wait_for_event(self, change: SourceChange, *, times: int = 1) -> None:
-        self._wait(lambda: [name for name, _, _ in self.events].count(change) >= times)
-
-    def end(self) -> None:
-        self._stop.set()
-        self._source.close()
-        self._thread.join(10)
-        assert not self._thread.is_alive()
-
-    def _wait(self, condition: Callable[[], bool]) -> None:
-        with self._changed:
-            assert self._changed.wait_for(condition, 60)
-
-    def _run(self) -> None:
-        for frame in frames(self._source, stop=self._stop, on_event=self._tell, backoff=Backoff.of(SETTINGS)):
-            with self._changed:
-                self.frames.append(frame)
-                self._changed.notify_all()
-
-    def _tell(self, change: SourceChange, downtime_s: float, detail: str) -> None:
-        with self._changed:
-            self.events.append((change, downtime_s, detail))
-            self._changed.notify_all()
-
-
 @pytest.fixture
 def server() -> Iterator[RtspServer]:
     with RtspServer(small, credentials=CREDENTIALS) as running:
@@ -76,7 +32,7 @@ def server() -> Iterator[RtspServer]:
 @pytest.fixture
 def watched(server: RtspServer) -> Iterator[Watched]:
     url = server.url.replace("://", f"://ann:{PASSWORD}@")
-    running = Watched(make_source(url, settings=SETTINGS))
+    running = Watched(make_source(url, settings=SETTINGS), SETTINGS)
     yield running
     running.end()
 

@@ -1,27 +1,115 @@
-"""A small HTTP server for video: an endless motion JPEG as network cameras send it, a recording, a page, a login."""
+"""A small HTTP server for video: endless motion JPEG as network cameras send it, HLS, a recording, a page, a login."""
 
+import contextlib
+import math
+import socket
 import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
+import av
 import cv2
 
-from tests.support.videos import picture
+from streamaffect.types import ImageArray
+from tests.support.rtsp_server import Credentials
+from tests.support.videos import picture as numbered_picture
+
+Picture = Callable[[int], ImageArray]
+
+
+@dataclass
+class Hls:
+    """A live playlist over pieces of a video: at each time it lists the last few.
+
+    address: makes the reference to piece number n that the playlist has
+    """
+
+    pieces: list[bytes]
+    piece_s: float
+    address: Callable[[int], str] = "{}.ts".format
+    listed: int = 4
+    began_s: float = field(default_factory=time.monotonic)
+
+    def playlist(self) -> str:
+        """What it is now."""
+        complete = min(len(self.pieces), self.listed + int((time.monotonic() - self.began_s) / self.piece_s))
+        first = max(0, complete - self.listed)
+        lines = ["#EXTM3U", "#EXT-X-VERSION:3", f"#EXT-X-TARGETDURATION:{math.ceil(self.piece_s)}"]
+        lines += [f"#EXT-X-MEDIA-SEQUENCE:{first}"]
+        for number in range(first, complete):
+            lines += [f"#EXTINF:{self.piece_s:.3f},", self.address(number)]
+        return "\n".join([*lines, ""])
+
+
+def cut_into_pieces(folder: Path, *, pieces: int, piece_s: float, fps: int = 25) -> list[bytes]:
+    """A video of numbered pictures in pieces of a transport stream, each of which begins with a key picture."""
+    options = {"hls_time": str(piece_s), "hls_list_size": "0", "hls_segment_filename": str(folder / "%d.ts")}
+    with av.open(str(folder / "all.m3u8"), "w", format="hls", options=options) as output:
+        track = output.add_stream("mpeg2video", rate=fps, options={"g": str(round(piece_s * fps)), "bf": "0"})
+        track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+        for number in range(round(pieces * piece_s * fps)):
+            frame = av.VideoFrame.from_ndarray(numbered_picture(number % 32), format="bgr24")
+            frame.pts = number
+            output.mux(track.encode(frame))
+        output.mux(track.encode(None))
+    return [(folder / f"{number}.ts").read_bytes() for number in range(pieces)]
 
 
 class HttpVideo:
-    """Serves `/live` (motion JPEG), `/page` (text), `/locked` (401) and, where given, a file at `/recording.mp4`."""
+    """Serves, from its construction until `kill`:
 
-    def __init__(self, recording: Path | None = None) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.recording = recording  # type: ignore[attr-defined]
-        self._server.stopping = threading.Event()  # type: ignore[attr-defined]
+    - `/live`: motion JPEG; `/chunked`: the same in chunks; `/slow`: the same, a byte at a time
+    - `/live.m3u8` and its pieces, where `hls` is given
+    - `/moved`: a redirect to `moved_to`; `/locked`: 401
+    - `/page`: text; `/sized`: text of a stated length; `/picture`: one JPEG; `/recording.mp4`: a file
+
+    credentials: demanded for `/live`
+    port:        0 takes a free one
+    asked:       the paths that were asked for
+    """
+
+    def __init__(
+        self,
+        recording: Path | None = None,
+        *,
+        picture: Picture = lambda number: numbered_picture(number % 32),
+        fps: float = 50.0,
+        credentials: Credentials | None = None,
+        moved_to: str = "/live",
+        hls: Hls | None = None,
+        port: int = 0,
+    ) -> None:
+        self.recording = recording
+        self.picture = picture
+        self.fps = fps
+        self.credentials = credentials
+        self.moved_to = moved_to
+        self.hls = hls
+        self.asked: list[str] = []
+        self.stopping = threading.Event()
+        self.connections: list[socket.socket] = []
+        self._server = _Server(("127.0.0.1", port), _Handler)
+        self._server.video = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.port: int = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def kill(self) -> None:
+        """Break off every connection and free the port."""
+        self.stopping.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
         return self
@@ -29,43 +117,117 @@ class HttpVideo:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.stopping.set()  # type: ignore[attr-defined]
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        if not self.stopping.is_set():
+            self.kill()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    video: HttpVideo
 
 
 class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    @property
+    def video(self) -> HttpVideo:
+        return self.server.video
+
+    def setup(self) -> None:
+        super().setup()
+        self.video.connections.append(self.connection)
+
     def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        self.video.asked.append(path)
         try:
-            getattr(self, f"_send_{self.path.strip('/').partition('.')[0]}", self._send_nothing)()
+            if path.endswith(".ts"):
+                self._send("video/mp2t", self._piece(path))
+            else:
+                name = "playlist" if path.endswith(".m3u8") else path.strip("/").partition(".")[0]
+                getattr(self, f"_send_{name}", self._send_nothing)()
         except OSError:
             self.close_connection = True
 
     def _send_live(self) -> None:
+        wanted = self.video.credentials
+        if wanted and not wanted.accept(self.headers.get("Authorization", ""), "GET"):
+            self._send_locked(wanted.challenge)
+            return
         self._head(200, "multipart/x-mixed-replace; boundary=frame")
-        number = 0
-        while not self.server.stopping.wait(0.02):  # type: ignore[attr-defined]
-            _, encoded = cv2.imencode(".jpg", picture(number % 32))
-            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(encoded)}\r\n\r\n"
-            self.wfile.write(head.encode() + encoded.tobytes() + b"\r\n")
-            number += 1
+        for part in self._parts():
+            self.wfile.write(part)
+
+    def _send_chunked(self) -> None:
+        self.wfile.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
+        )
+        for part in self._parts():
+            for begin in range(0, len(part), 100):
+                chunk = part[begin : begin + 100]
+                self.wfile.write(f"{len(chunk):x};extension\r\n".encode() + chunk + b"\r\n")
+
+    def _send_slow(self) -> None:
+        self._head(200, "multipart/x-mixed-replace; boundary=frame")
+        for part in self._parts():
+            for byte in part:
+                self.wfile.write(bytes([byte]))
+                if self.video.stopping.wait(0.05):
+                    return
+
+    def _send_playlist(self) -> None:
+        assert self.video.hls is not None
+        self._send("application/vnd.apple.mpegurl", self.video.hls.playlist().encode())
 
     def _send_page(self) -> None:
         self._head(200, "text/html")
         self.wfile.write(b"<html>not a video</html>")
 
-    def _send_recording(self) -> None:
-        self._head(200, "video/mp4")
-        self.wfile.write(self.server.recording.read_bytes())  # type: ignore[attr-defined]
+    def _send_sized(self) -> None:
+        self._send("text/html", b"<html>not a video</html>")
 
-    def _send_locked(self) -> None:
+    def _send_picture(self) -> None:
+        self._send("image/jpeg", _jpeg(self.video.picture(0)))
+
+    def _send_recording(self) -> None:
+        assert self.video.recording is not None
+        self._head(200, "video/mp4")
+        self.wfile.write(self.video.recording.read_bytes())
+
+    def _send_moved(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", self.video.moved_to)
+        self.end_headers()
+
+    def _send_locked(self, challenge: str = 'Basic realm="camera"') -> None:
         self.send_response(401)
-        self.send_header("WWW-Authenticate", 'Basic realm="camera"')
+        self.send_header("WWW-Authenticate", challenge)
         self.end_headers()
 
     def _send_nothing(self) -> None:
         self.send_error(404)
+
+    def _parts(self) -> Iterator[bytes]:
+        number = 0
+        while not self.video.stopping.wait(1 / self.video.fps):
+            encoded = _jpeg(self.video.picture(number))
+            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(encoded)}\r\n\r\n"
+            yield head.encode() + encoded + b"\r\n"
+            number += 1
+
+    def _piece(self, path: str) -> bytes:
+        hls = self.video.hls
+        assert hls is not None
+        return hls.pieces[int(Path(path).stem)]
+
+    def _send(self, kind: str, content: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def _head(self, status: int, kind: str) -> None:
         self.send_response(status)
@@ -74,3 +236,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         pass
+
+
+def _jpeg(image: ImageArray) -> bytes:
+    return cv2.imencode(".jpg", image)[1].tobytes()

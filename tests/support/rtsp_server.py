@@ -1,4 +1,4 @@
-"""A small RTSP server: motion JPEG over RTP (RFC 2435), interleaved in the RTSP connection (RFC 2326, 10.12).
+"""A small RTSP server: motion JPEG over RTP (RFC 2435), interleaved in the RTSP connection (RFC 2326, 10.12) or by UDP.
 
 It serves pictures that a function makes, to any number of clients, and fails on request: it can demand credentials,
 fall silent, stop sending pictures, break off, and come back on the same port.
@@ -59,6 +59,8 @@ class RtspServer:
     credentials: demanded from every client
     port:        0 takes a free one
     answers:     False: accepts connections and says nothing at all
+    moved_to:    where a redirect sends whoever asks for a description; empty is none
+    connections: how many there have been
     """
 
     def __init__(
@@ -69,12 +71,15 @@ class RtspServer:
         credentials: Credentials | None = None,
         port: int = 0,
         answers: bool = True,
+        moved_to: str = "",
     ) -> None:
         self.picture = picture
+        self.fps = fps
+        self.credentials = credentials
+        self.connections = 0
         self.sending = threading.Event()
         self.sending.set()
-        self._fps = fps
-        self._credentials = credentials
+        self._moved_to = moved_to
         self._answers = answers
         self._killed = threading.Event()
         self._clients: list[socket.socket] = []
@@ -116,11 +121,12 @@ class RtspServer:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self.connections += 1
             self._clients.append(client)
             self._start(self._converse, client)
 
     def _converse(self, client: socket.socket) -> None:
-        session = _Session(client, self._credentials)
+        session = _Session(client, self.credentials, self._moved_to)
         try:
             for request in _requests(client):
                 if not self._answers:
@@ -131,14 +137,14 @@ class RtspServer:
         except OSError:
             pass
         finally:
-            _shut(client)
+            session.close()
 
     def _send_pictures(self, session: "_Session") -> None:
         index = 0
         try:
-            while not self._killed.wait(1.0 / self._fps):
+            while not self._killed.wait(1.0 / self.fps):
                 if self.sending.is_set():
-                    session.send_picture(self.picture(index), timestamp=round(index * RTP_CLOCK_HZ / self._fps))
+                    session.send_picture(self.picture(index), timestamp=round(index * RTP_CLOCK_HZ / self.fps))
                 index += 1
         except OSError:
             pass
@@ -154,9 +160,11 @@ class _Request:
 class _Session:
     """One client's connection: replies and pictures share the socket."""
 
-    def __init__(self, client: socket.socket, credentials: Credentials | None) -> None:
+    def __init__(self, client: socket.socket, credentials: Credentials | None, moved_to: str) -> None:
         self._client = client
+        self._moved_to = moved_to
         self._credentials = credentials
+        self._datagrams: socket.socket | None = None
         self._writing = threading.Lock()
         self._sequence = 0
 
@@ -179,11 +187,28 @@ class _Session:
             return "401 Unauthorized", [f"WWW-Authenticate: {self._credentials.challenge}"], ""
         if not request.path.startswith("/live"):
             return "404 Not Found", [], ""
+        if request.method == "DESCRIBE" and self._moved_to:
+            return "302 Found", [f"Location: {self._moved_to}"], ""
         if request.method == "DESCRIBE":
             return "200 OK", ["Content-Type: application/sdp"], _SDP
         if request.method == "SETUP":
-            return "200 OK", ["Session: 1", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1"], ""
+            return "200 OK", ["Session: 1", f"Transport: {self._transport(request)}"], ""
         return "200 OK", ["Session: 1"], ""
+
+    def _transport(self, request: _Request) -> str:
+        ports = re.search(r"client_port=(\d+)", request.headers.get("transport", ""))
+        if ports is None:
+            return "RTP/AVP/TCP;unicast;interleaved=0-1"
+        self._datagrams = socket.socket(type=socket.SOCK_DGRAM)
+        self._datagrams.bind(("127.0.0.1", 0))
+        self._datagrams.connect(("127.0.0.1", int(ports[1])))
+        own = self._datagrams.getsockname()[1]
+        return f"RTP/AVP;unicast;client_port={ports[1]}-{int(ports[1]) + 1};server_port={own}-{own + 1}"
+
+    def close(self) -> None:
+        _shut(self._client)
+        if self._datagrams:
+            self._datagrams.close()
 
     def send_picture(self, image: ImageArray, *, timestamp: int) -> None:
         packets = []
@@ -191,9 +216,13 @@ class _Session:
             marker = 0x80 if last else 0
             header = struct.pack(">BBHII", 0x80, marker | RTP_JPEG, self._sequence, timestamp & 0xFFFFFFFF, 1)
             self._sequence = (self._sequence + 1) & 0xFFFF
-            packets.append(struct.pack(">cBH", b"$", 0, len(header) + len(payload)) + header + payload)
+            packets.append(header + payload)
+        if self._datagrams:
+            for packet in packets:
+                self._datagrams.send(packet)
+            return
         with self._writing:
-            self._client.sendall(b"".join(packets))
+            self._client.sendall(b"".join(struct.pack(">cBH", b"$", 0, len(packet)) + packet for packet in packets))
 
 
 _SDP = "\r\n".join(

@@ -114,10 +114,10 @@ def test_a_silent_host_is_given_up_and_named_as_such() -> None:
     [
         (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "does not speak rtsp"),
         (b"\x15\x03\x01\x00\x02\x02\x28", "does not speak rtsp"),
-        (b"", "does not speak rtsp"),
+        (b"", "takes the connection and closes it"),
         (b"RTSP/1.0 503 Busy\r\n\r\n", "answers with status 503"),
         (b"RTSP/1.0 403 Forbidden\r\n\r\n", "forbids access (403)"),
-        (b"RTSP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", "not with a video that OpenCV can decode"),
+        (b"RTSP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", "not with a video that FFmpeg can decode"),
     ],
 )
 def test_a_host_that_answers_something_else_is_named_as_such(reply: bytes, expected: str) -> None:
@@ -196,7 +196,7 @@ def test_motion_jpeg_over_http_is_read_live() -> None:
 
 def test_what_http_can_answer_instead_of_live_video_is_named(tmp_path: Path) -> None:
     with HttpVideo(write_video(tmp_path / "v.mp4", frames=10)) as server:
-        assert "not with a video that OpenCV can decode" in opening_error(f"{server.url}/page")
+        assert "not with a video that FFmpeg can decode" in opening_error(f"{server.url}/page")
         assert "is a recording, not a live stream; download it" in opening_error(f"{server.url}/recording.mp4")
         assert "no such path (404)" in opening_error(f"{server.url}/other")
         assert "asks for a user and password" in opening_error(f"{server.url}/locked")

@@ -109,7 +109,7 @@ MISTAKES = {
     "run.max_seconds=" + "9" * 5000: "expected `float`, got `str`",
     "run.max_seconds=" + "[" * 5000: "expected `float`, got `str`",
     "engine.backend=caffe": "engine.backend = 'caffe': invalid enum value 'caffe'",
-    "source.backoff_min_s=60": "backoff_min_s is 60, above backoff_max_s 30",
+    "source.backoff_min_s=60": "backoff_min_s is 60, above backoff_max_s 0.75",
 }
 
 
@@ -186,7 +186,7 @@ def finite(least: float, most: float) -> st.SearchStrategy[float]:
                 }
             ),
             "engine": st.fixed_dictionaries({"threads": st.integers(1, 64)}),
-            "source": st.fixed_dictionaries({"backoff_min_s": finite(1e-300, 30.0)}),
+            "source": st.fixed_dictionaries({"backoff_min_s": finite(1e-300, 0.75)}),
             "faces": st.fixed_dictionaries({"min_score": finite(0, 1)}),
         }
     )

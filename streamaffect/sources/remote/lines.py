@@ -1,0 +1,152 @@
+"""Connections to hosts on which every wait ends: at a limit, or because somebody cuts them."""
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Sequence
+from typing import Self
+
+from streamaffect.errors import SourceEndedError, SourceOpenError
+from streamaffect.sources.remote.address import Address
+from streamaffect.sources.remote.limits import Deadline
+from streamaffect.sources.remote.resolver import Place
+
+
+class Line:
+    """One open connection. One thread uses it; `Lines.cut` ends it from another."""
+
+    def __init__(self, lines: "Lines", connection: socket.socket) -> None:
+        self._lines = lines
+        self._connection = connection
+
+    def send(self, data: bytes, deadline: Deadline) -> None:
+        """Send all of `data`; raises OSError, TimeoutError among them."""
+        self._connection.settimeout(deadline.left_s())
+        self._connection.sendall(data)
+
+    def receive(self, most: int, deadline: Deadline) -> bytes:
+        """Wait for up to `most` bytes; none at the end. Raises OSError, TimeoutError among them."""
+        self._connection.settimeout(deadline.left_s())
+        return self._connection.recv(most)
+
+    def close(self) -> None:
+        """Hang up. Calling it again does nothing."""
+        self._lines.drop(self._connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Lines:
+    """All connections of one attempt and of what comes of it; any thread may cut them, for good."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._is_cut = False
+
+    @property
+    def is_cut(self) -> bool:
+        """True once `cut` was called."""
+        return self._is_cut
+
+    def connect(self, address: Address, places: Sequence[Place], deadline: Deadline, *, label: str) -> Line:
+        """Connect to the first place that takes the connection, encrypted where the address says so.
+
+        Raises:
+            SourceOpenError: with the reason in one line.
+            SourceEndedError: `cut` was called.
+        """
+        try:
+            connection = self._first(places, deadline)
+            if address.is_encrypted:
+                connection = self._encrypted(connection, address.host, deadline)
+        except ssl.SSLError as error:
+            message = f"{label}: the host does not speak {address.scheme} on port {address.port}; check scheme and port"
+            raise SourceOpenError(message) from error
+        except OSError as error:
+            if self._is_cut:
+                raise SourceEndedError(f"{label}: was closed") from error
+            raise _unreachable(error, address, deadline, label) from error
+        return Line(self, connection)
+
+    def drop(self, connection: socket.socket) -> None:
+        """Close one connection."""
+        with self._lock:
+            self._open.discard(connection)
+        connection.close()
+
+    def cut(self) -> None:
+        """End every wait on every connection, and refuse new ones."""
+        with self._lock:
+            self._is_cut = True
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    # Closing would not wake whoever waits, and an encrypted one must not say goodbye from here.
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Hang up on every connection, for good; only the thread that uses them may."""
+        self.cut()
+        with self._lock:
+            while self._open:
+                self._open.pop().close()
+
+    def _first(self, places: Sequence[Place], deadline: Deadline) -> socket.socket:
+        failure: OSError | None = None
+        for number, (family, where) in enumerate(places):
+            connection = self._keep(socket.socket(family, socket.SOCK_STREAM))
+            try:
+                connection.settimeout(deadline.left_s() / (len(places) - number))
+                connection.connect(where)
+                return connection
+            except OSError as error:
+                failure = error if failure is None or isinstance(failure, TimeoutError) else failure
+                self.drop(connection)
+        raise failure or OSError("no address")
+
+    def _encrypted(self, connection: socket.socket, host: str, deadline: Deadline) -> socket.socket:
+        # Cameras sign their certificates themselves: the line is encrypted, and nobody's word is checked.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection.settimeout(deadline.left_s())
+        try:
+            with self._lock:
+                self._open.discard(connection)
+            wrapped = context.wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False)
+            self._keep(wrapped)
+            try:
+                wrapped.do_handshake()
+            except BaseException:
+                self.drop(wrapped)
+                raise
+        except BaseException:
+            connection.close()
+            raise
+        return wrapped
+
+    def _keep(self, connection: socket.socket) -> socket.socket:
+        with self._lock:
+            if self._is_cut:
+                connection.close()
+                raise ConnectionAbortedError("was cut")
+            self._open.add(connection)
+        return connection
+
+
+def _unreachable(error: OSError, address: Address, deadline: Deadline, label: str) -> SourceOpenError:
+    port = address.port
+    if isinstance(error, ConnectionRefusedError):
+        return SourceOpenError(
+            f"{label}: the host refuses connections on port {port}; is the server running, is the port right?"
+        )
+    if isinstance(error, TimeoutError):
+        return SourceOpenError(
+            f"{label}: no answer on port {port} within {deadline.seconds:g} s; is the host on, is a firewall between?"
+        )
+    reason = (error.strerror or type(error).__name__).lower()
+    return SourceOpenError(f"{label}: the host cannot be reached ({reason}); check the network")
