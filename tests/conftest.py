@@ -36,9 +36,14 @@ def private_engine_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
 
 @pytest.fixture(autouse=True)
 def no_log_to_a_captured_stream() -> Iterator[None]:
-    """A library that finds no handler at its import, as Lightning, logs to the standard error of that test."""
+    """No handler keeps the standard error of a test that is over: a later test would print "Logging error" for it.
+
+    The command line sets one at the root; a library that finds none at its import, as Lightning, sets its own.
+    """
+    level = logging.root.level
     yield
-    for logger in list(logging.root.manager.loggerDict.values()):
+    logging.root.setLevel(level)
+    for logger in [logging.root, *logging.root.manager.loggerDict.values()]:
         if isinstance(logger, logging.Logger):
             for handler in [one for one in logger.handlers if type(one) is logging.StreamHandler]:
                 logger.removeHandler(handler)
