@@ -66,7 +66,12 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             PROTOCOL,
             Method("au_guided", "au_guided.recipe:AuGuidedRecipe", "au_guided.run:run"),
             Method("compound", "compound.recipe:CompoundRecipe", "compound.run:run", prepare="compound.run:prepare"),
-            Method("compound_text", "compound_text.recipe:CompoundTextRecipe", "compound_text.run:run"),
+            Method(
+                "compound_text",
+                "compound_text.recipe:CompoundTextRecipe",
+                "compound_text.run:run",
+                prepare="compound_text.run:prepare",
+            ),
             Method("emoclip", "emoclip.recipe:EmoClipRecipe", "emoclip.run:run", evaluate="emoclip.evaluate:evaluate"),
             Method(
                 "emoclip_downstream",

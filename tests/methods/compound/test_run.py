@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from streamaffect.runtime.bundle import load_bundle
+from streamaffect.runtime.manifest import FRAME_ENCODER
 from streamaffect.sources.demo import DEMO_CLIP
 from tests.support.bundles import DIM, write_bundle
 from train.cli import main
@@ -118,14 +119,27 @@ def test_lists_and_videos_become_features_of_the_face_and_a_bundle_of_its_own(tm
         text = text.replace(old, new)
     (tmp_path / "mine.toml").write_text(text)
     run = tmp_path / "run"
-    assert main(["fit", "--config", str(tmp_path / "mine.toml"), "--data", str(data), "--run", str(run)]) == 0
+    words = ["--config", str(tmp_path / "mine.toml"), "--data", str(data), "--run", str(run)]
+    assert main(["prepare", *words]) == 0
+    (data / "01.mp4").unlink()  # it is not looked at again
+    assert main(["fit", *words]) == 0
     prepared = load_file(run / "prepared" / "train.safetensors")
     assert prepared["labels"].tolist() == [1, 6]
     assert prepared["lengths"].tolist() == [11, 6]
     assert prepared["video"].shape == (2, 11, DIM)
     assert prepared["video"][0].std(dim=0).max() > 0
     assert prepared["video"][1, 6:].abs().max() == 0
-    assert load_bundle(run / "bundle").feature_dim == DIM
+    theirs, ours = (load_bundle(folder).manifest for folder in (tmp_path / "colours", run / "bundle"))
+    assert ours.graphs[FRAME_ENCODER].sha256 == theirs.graphs[FRAME_ENCODER].sha256
+    assert ours.crop == theirs.crop
+
+
+@pytest.mark.parametrize(("verb", "message"), [("prepare", "needs no preparation; use `fit`"), ("fit", "needs --data")])
+def test_features_need_a_folder_and_no_preparation(
+    verb: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([verb, "--config", str(recipe_for_features(tmp_path)), "--run", str(tmp_path / "run")]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_lists_without_an_encoder_are_refused() -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -39,10 +40,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the smoke recipe, whose classifier was added to a small bundle."""
     root = tmp_path_factory.mktemp("text")
     base = write_bundle(root / "base")
+    edit_manifest(base, _of_a_later_version)
     recipe = root / "recipe.toml"
     recipe.write_text(SMOKE.read_text().replace("max_tokens = 64", f'max_tokens = 64\nbase = "{base}"'))
     assert main(["fit", "--config", str(recipe), "--run", str(root / "run")]) == 0
     return root / "run"
+
+
+def _of_a_later_version(manifest: dict[str, Any]) -> None:
+    manifest["later"] = {"of": "a later version"}
+    manifest["crop"]["later"] = [1, 2]
+    manifest["created"] = "2020-01-01T00:00:00+00:00"
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +117,15 @@ def test_the_core_graphs_are_those_of_the_base_and_the_name_tells_the_bundles_ap
         assert bundle.graph_path(role).read_bytes() == base.graph_path(role).read_bytes()
     assert bundle.manifest.label == "colours+compound_text_smoke@1.0"
     assert "Text classifier" in (bundle.path / "MODEL_CARD.md").read_text()
+
+
+def test_what_the_manifest_of_the_base_says_stays_with_what_this_version_does_not_know(
+    folder: Path, bundle: Bundle
+) -> None:
+    base, ours = (json.loads((path / "manifest.json").read_text()) for path in (folder.parent / "base", bundle.path))
+    changed = {key for key in ours if ours[key] != base.get(key)}
+    assert changed == {"name", "created", "graphs", "metrics", "text"}
+    assert base.keys() <= ours.keys()
 
 
 def test_the_stream_runs_the_core_heads_and_its_estimates_become_text_for_the_classifier(bundle: Bundle) -> None:

@@ -8,12 +8,16 @@ import pytest
 import torch
 
 from streamaffect.errors import ConfigError
-from tests.support.training.text_trees import write_c_expr, write_meld
+from tests.support.training.audio_visual import tone
+from tests.support.training.runs import context
+from tests.support.training.text_trees import write_c_expr, write_meld, write_table
 from train.cli import main
+from train.data.sets.meld import VOICES, load_meld
 from train.data.text.prompts import Prompts
-from train.methods.compound_text.data import DRAWN_CLASSES, class_names, drawn_clips
+from train.methods.compound_text.data import DRAWN_CLASSES, class_names, drawn_clips, load_clips
 from train.methods.compound_text.recipe import CompoundTextRecipe
 from train.methods.compound_text.run import scores_of
+from train.methods.compound_text.voices import describe_voices
 from train.methods.registry import load_recipe
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "train"
@@ -30,8 +34,8 @@ def recipe_file(folder: Path, *, data: str, extra: str = "") -> Path:
     return file
 
 
-def run(file: Path, data: Path | None, folder: Path) -> dict[str, float]:
-    words = ["fit", "--config", str(file), "--run", str(folder), *(["--data", str(data)] if data else [])]
+def run(file: Path, data: Path | None, folder: Path, verb: str = "fit") -> dict[str, float]:
+    words = [verb, "--config", str(file), "--run", str(folder), *(["--data", str(data)] if data else [])]
     assert main(words) == 0
     report: dict[str, float] = json.loads((folder / "report.json").read_text())
     return report
@@ -83,13 +87,46 @@ def test_meld_has_one_prompt_for_each_utterance_and_no_vote(tmp_path: Path) -> N
     }
 
 
+def test_voices_of_meld_are_described_where_the_data_have_sound_and_no_tables(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for part in ("train", "dev"):
+        write_meld(data, part, [("What?", "surprise", 0, 0), ("Great!", "joy", 0, 1), ("Hm.", "neutral", 1, 0)])
+        (data / part).mkdir()
+        tone(data / part / "dia0_utt0.wav", 0.5, 150)
+        (data / part / "dia0_utt1.mp4").write_bytes(b"damaged")
+    file = recipe_file(tmp_path, data="meld", extra='textualiser = { modalities = ["T", "A"] }\n')
+    words = ["--config", str(file), "--data", str(data), "--run", str(tmp_path / "run")]
+    assert main(["prepare", *words]) == 0
+    made = tmp_path / "run" / "prepared" / "train"
+    assert [table.name for table in made.iterdir()] == ["dia0_utt0.csv"]
+    heard, *others = load_clips(load_recipe(file).recipe, context(file, tmp_path / "run", data=data), "train")
+    assert (heard.evidence.prosody or {})["loudness"] > 0
+    assert [clip.evidence.prosody for clip in others] == [None, None]
+    made_ns = (made / "dia0_utt0.csv").stat().st_mtime_ns
+    assert run(file, data, tmp_path / "run")
+    assert (made / "dia0_utt0.csv").stat().st_mtime_ns == made_ns
+
+
+def test_the_tables_of_the_data_set_are_not_mixed_with_voices_that_were_described(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    write_meld(data, "train", [("What?", "surprise", 0, 0)])
+    write_table(data / "train" / VOICES / "dia0_utt1.csv", ["name", "score", "start", "end"], [["Awe", 0.7, 0, 1]])
+    tone(data / "train" / "dia0_utt0.wav", 0.5, 150)
+    describe_voices(data, "train", tmp_path / "prepared", lambda *_: None)
+    assert not (tmp_path / "prepared").exists()
+    write_table(tmp_path / "prepared" / "dia0_utt0.csv", ["name", "score", "start", "end"], [["pitch", 0.7, 0, 1]])
+    (clip,) = load_meld(data, "train", "text", voices=tmp_path / "prepared")
+    assert clip.evidence.prosody is None
+
+
 def test_a_run_that_is_over_is_scored_again_from_its_checkpoint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = recipe_file(tmp_path, data="drawn")
     first = run(file, None, tmp_path / "run")
     capsys.readouterr()
-    assert run(file, None, tmp_path / "run") == first
+    for verb in ("fit", "evaluate"):
+        assert run(file, None, tmp_path / "run", verb) == first
     assert "epoch" not in capsys.readouterr().out
 
 

@@ -20,15 +20,23 @@ from typing import Literal
 from streamaffect.text.textualise import Evidence
 
 from ...errors import DataError
-from ..tables import TableRow, read_table
+from ..tables import read_table
 from ..text.prompts import TextClip, load_levels, load_prosody
+from .c_expr_folds import BEGIN, END, SHOWN, FoldPart, time_s
 
+CLASSES = (
+    "Fearfully Surprised",
+    "Happily Surprised",
+    "Sadly Surprised",
+    "Disgustedly Surprised",
+    "Angrily Surprised",
+    "Sadly Fearful",
+    "Sadly Angry",
+)
 OTHER = "Other"
-SHOWN = ("1", "1.0")
 AROUND_S = 2.0  # of a clip, in which its voice is described too
-BEGIN, END = "Begin Time - hh:mm:ss.ms", "End Time - hh:mm:ss.ms"
 
-Context = Literal["clip", "video"]
+WordsOf = Literal["clip", "video"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,7 @@ class _Entry:
     label: int
 
 
-def load_c_expr(root: Path, fold: int, part: Literal["train", "val", "test"], *, words_of: Context) -> list[TextClip]:
+def load_c_expr(root: Path, fold: int, part: FoldPart, *, words_of: WordsOf) -> list[TextClip]:
     """The clips of one part of a fold, the class "Other" (7) included; a group is a video.
 
     words_of: whether a clip has the words that were said during it, or those of its whole video
@@ -53,7 +61,7 @@ def load_c_expr(root: Path, fold: int, part: Literal["train", "val", "test"], *,
     return [_clip(root, entry, levels, words_of) for entry in _fold(root / "folds" / f"split-{fold}" / f"{part}.txt")]
 
 
-def _clip(root: Path, entry: _Entry, levels: dict[str, Evidence], words_of: Context) -> TextClip:
+def _clip(root: Path, entry: _Entry, levels: dict[str, Evidence], words_of: WordsOf) -> TextClip:
     start_s, end_s = _times(root / "annotation" / f"{entry.video}.csv", entry)
     faces = root / "video_features" / f"{entry.name}.csv"
     if not faces.is_file():
@@ -98,15 +106,7 @@ def _times(file: Path, entry: _Entry) -> tuple[float, float]:
             f"{file}: has {len(rows)} clips of '{entry.emotion}', the fold names number {entry.index}, counted from 0"
         )
     row = rows[entry.index]
-    return _seconds(row, BEGIN), _seconds(row, END)
-
-
-def _seconds(row: TableRow, column: str) -> float:
-    try:
-        hours, minutes, seconds = row.text(column).split(":")
-        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
-    except ValueError:
-        row.fail(f"{column} is {row.cells[column]!r}, expected hours:minutes:seconds")
+    return time_s(row, BEGIN), time_s(row, END)
 
 
 def _words(file: Path, start_s: float, end_s: float) -> str | None:
@@ -125,14 +125,3 @@ def _plain(cell: str) -> str:
     except (ValueError, SyntaxError):
         value = cell.strip("[]'\"")
     return " ".join(str(part).strip() for part in value) if isinstance(value, list) else str(value).strip()
-
-
-CLASSES = (
-    "Fearfully Surprised",
-    "Happily Surprised",
-    "Sadly Surprised",
-    "Disgustedly Surprised",
-    "Angrily Surprised",
-    "Sadly Fearful",
-    "Sadly Angry",
-)

@@ -83,7 +83,7 @@ def load_annotation(file: Path, classes: tuple[str, ...]) -> list[AnnotatedClip]
     seen: Counter[str] = Counter()
     clips = []
     for row in read_table(file, (BEGIN, END, *classes)):
-        start_s, end_s = _seconds(row, BEGIN), _seconds(row, END)
+        start_s, end_s = time_s(row, BEGIN), time_s(row, END)
         if end_s <= start_s:
             row.fail(f"ends at {row.cells[END]}, not after its begin at {row.cells[BEGIN]}")
         for emotion in (name for name in classes if row.cells[name] in SHOWN):
@@ -91,6 +91,15 @@ def load_annotation(file: Path, classes: tuple[str, ...]) -> list[AnnotatedClip]
             clips.append(AnnotatedClip(f"{name}/{file.stem}_{name}_{seen[name]}", emotion, start_s, end_s))
             seen[name] += 1
     return clips
+
+
+def time_s(row: TableRow, column: str) -> float:
+    """A cell hours:minutes:seconds of an annotation; raises DataError where it is none."""
+    try:
+        hours, minutes, seconds = row.text(column).split(":")
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    except ValueError:
+        row.fail(f"{column} is {row.cells[column]!r}, expected hours:minutes:seconds")
 
 
 def fold_clips(
@@ -132,14 +141,6 @@ def _video(line: str, where: str) -> ListedVideo:
     if not path.strip() or not label.strip().isdecimal():
         raise DataError(f"{where}: expected '<path>,<class>,<transcript>', found '{line}'")
     return ListedVideo(path.strip(), int(label), transcript.strip())
-
-
-def _seconds(row: TableRow, column: str) -> float:
-    try:
-        hours, minutes, seconds = row.text(column).split(":")
-        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
-    except ValueError:
-        row.fail(f"{column} is {row.cells[column]!r}, expected hours:minutes:seconds")
 
 
 def _text(file: Path) -> str:

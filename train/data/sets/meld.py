@@ -28,20 +28,25 @@ CLASS_ORDERS: dict[ClassOrder, tuple[str, ...]] = {
     "text": ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise"),
     "features": ("neutral", "joy", "surprise", "fear", "anger", "disgust", "sadness"),
 }
+VOICES = "hume_features"  # folder of a part
 COLUMNS = ("Utterance", "Emotion", "Dialogue_ID", "Utterance_ID")
 
 # Some copies hold the bytes of Windows-1252 as if they were code points, 0x92 for an apostrophe.
 _MISTAKEN = {code: bytes([code]).decode("cp1252", errors="ignore") or None for code in range(0x80, 0xA0)}
 
 
-def load_meld(root: Path, part: MeldPart, order: ClassOrder) -> list[TextClip]:
+def load_meld(root: Path, part: MeldPart, order: ClassOrder, *, voices: Path | None = None) -> list[TextClip]:
     """The utterances of a part, in the order of its list; a group is a dialogue.
+
+    voices: folder with tables of the voices, read where the data set has no folder of them
 
     Raises DataError if the list is missing, lacks a column, names an emotion that is none of the seven, or lists an
     utterance twice.
     """
     file = _list_file(root, part)
     classes = CLASS_ORDERS[order]
+    own = root / part / VOICES
+    tables = own if voices is None or own.is_dir() else voices
     levels = load_levels(root / part / "processed_audio_features.csv")
     clips: dict[str, TextClip] = {}
     for line, row in enumerate(_rows(file), start=2):
@@ -51,7 +56,11 @@ def load_meld(root: Path, part: MeldPart, order: ClassOrder) -> list[TextClip]:
         name = f"dia{row['Dialogue_ID'].strip()}_utt{row['Utterance_ID'].strip()}"
         if name in clips:
             raise DataError(f"{file}:{line}: {name} is listed twice")
-        clips[name] = _clip(root / part, name, classes.index(emotion), row, levels)
+        prosody = load_prosody(tables / f"{name}.csv", start_s=0.0, end_s=math.inf)
+        words = row["Utterance"].translate(_MISTAKEN)
+        evidence = replace(levels.get(name, Evidence()), transcript=words, prosody=prosody)
+        faces = _file(root / part / "video_features" / f"{name}.csv")
+        clips[name] = TextClip(name, f"dia{row['Dialogue_ID']}", classes.index(emotion), evidence, faces)
     if not clips:
         raise DataError(f"{file}: lists no utterance")
     return list(clips.values())
@@ -62,14 +71,8 @@ def has_part(root: Path, part: MeldPart) -> bool:
     return _list_file(root, part).is_file()
 
 
-def _clip(
-    folder: Path, name: str, label: int, row: dict[str, str], levels: dict[str, Evidence]
-) -> TextClip:  # fmt: skip
-    faces = folder / "video_features" / f"{name}.csv"
-    prosody = load_prosody(folder / "hume_features" / f"{name}.csv", start_s=0.0, end_s=math.inf)
-    words = row["Utterance"].translate(_MISTAKEN)
-    evidence = replace(levels.get(name, Evidence()), transcript=words, prosody=prosody)
-    return TextClip(name, f"dia{row['Dialogue_ID']}", label, evidence, faces if faces.is_file() else None)
+def _file(path: Path) -> Path | None:
+    return path if path.is_file() else None
 
 
 def _list_file(root: Path, part: MeldPart) -> Path:

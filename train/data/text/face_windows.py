@@ -19,7 +19,7 @@ from ...config import Count
 from ...errors import DataError
 from ..tables import TableRow, read_table
 
-EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+SEEN_EXPRESSIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 UNITS = tuple(UNIT_NAMES)
 UNIT_COLUMNS = tuple(f"AU{unit:02d}" for unit in UNITS)
 NOT_A_NUMBER = ("", "nan", "NaN")
@@ -58,7 +58,7 @@ class Faces:
         units, expressions = self.units[window].max(axis=0), self.expressions[window].max(axis=0)
         return (
             dict(zip(UNITS, units.tolist(), strict=True)),
-            dict(zip(EXPRESSIONS, expressions.tolist(), strict=True)),
+            dict(zip(SEEN_EXPRESSIONS, expressions.tolist(), strict=True)),
         )
 
 
@@ -68,7 +68,7 @@ def load_faces(file: Path) -> Faces:
     Raises DataError if the file is missing, lacks a column, has no row, or holds something that is no number.
     """
     best: dict[int, tuple[float, TableRow]] = {}
-    for row in read_table(file, ("frame", "FaceScore", *UNIT_COLUMNS, *EXPRESSIONS)):
+    for row in read_table(file, ("frame", "FaceScore", *UNIT_COLUMNS, *SEEN_EXPRESSIONS)):
         frame, score = int(row.number("frame", low=0)), _number(row, "FaceScore")
         if frame not in best or score > best[frame][0]:
             best[frame] = (score, row)
@@ -76,7 +76,7 @@ def load_faces(file: Path) -> Faces:
         raise DataError(f"{file}: has no row; a video without faces has one for every frame, with FaceScore 0")
     rows = [best[frame] for frame in sorted(best)]
     found = np.array([score > 0 for score, _ in rows])
-    return Faces(_columns(rows, UNIT_COLUMNS), _columns(rows, EXPRESSIONS), found)
+    return Faces(_columns(rows, UNIT_COLUMNS), _columns(rows, SEEN_EXPRESSIONS), found)
 
 
 def windows_of(frames: int, kind: Windows, config: WindowConfig) -> list[slice]:

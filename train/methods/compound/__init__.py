@@ -4,6 +4,6 @@ recipe → data (features, read or made or drawn) → model, votes → bundle �
 """
 
 from .model import LFAN
-from .votes import video_classes
+from .votes import RULES, Rule, Videos, video_classes, without_last_class
 
-__all__ = ["LFAN", "video_classes"]
+__all__ = ["LFAN", "RULES", "Rule", "Videos", "video_classes", "without_last_class"]

@@ -11,13 +11,10 @@ from ...loop.tensor_task import Batch, TensorTask
 from ...metrics.classification import macro_f1, war, weighted_f1
 from .bundle import export_compound
 from .data.features import prepare_features
-from .data.videos import FeatureVideos, leader_alone, load_videos
+from .data.videos import PREPARED, FeatureVideos, leader_alone, load_videos
 from .model import LFAN
 from .recipe import CompoundRecipe
-from .votes import Rule, video_classes
-
-PREPARED = "prepared"  # folder of a run
-RULES: tuple[Rule, ...] = ("majority", "mean_logits", "mean_probabilities")
+from .votes import RULES, video_classes
 
 
 def run(recipe: CompoundRecipe, context: Context) -> Report:
@@ -27,11 +24,9 @@ def run(recipe: CompoundRecipe, context: Context) -> Report:
 
     Raises ConfigError, DataError, TrainingError: encoder, data or bundle are not as they must be.
     """
-    root = context.data
     if recipe.data == "folds":
         prepare(recipe, context)
-        root = context.folder / PREPARED
-    train, valid = (load_videos(recipe, root, part) for part in ("train", "val"))
+    train, valid = load_videos(recipe, context)
     average = train_fusion(recipe, train, valid, context)
     scores = score(average, valid)
     if recipe.encoder or recipe.data == "drawn":

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 Rule = Literal["majority", "mean_logits", "mean_probabilities"]
+RULES: tuple[Rule, ...] = ("majority", "mean_logits", "mean_probabilities")
 
 
 class Videos(NamedTuple):

@@ -20,6 +20,7 @@ from streamaffect.runtime.bundle import MANIFEST, Bundle, load_bundle
 from streamaffect.runtime.manifest import Manifest
 from streamaffect.text.spec import TextSpec
 
+from ...bundle.declared import changed
 from ...bundle.graphs import TracedGraph
 from ...bundle.writer import CARD, taken_over, write_bundle
 from ...errors import TrainingError
@@ -30,6 +31,7 @@ TEXT_CLASSIFIER = "text_classifier"
 TOKENIZER = "tokenizer"
 MOST_BYTES = 1_900_000_000  # of the weights of one ONNX file, which holds at most 2 GiB
 TRACED_TOKENS = 6
+CHANGED = ("name", "created", "graphs", "metrics")  # keys of the base's manifest
 
 
 def export_compound_text(
@@ -62,23 +64,22 @@ def export_compound_text(
     )
 
     base = load_bundle(recipe.base or None)
-    text = {**_text_beside(base), "text": msgspec.to_builtins(spec)}
     name = f"{base.manifest.name}+{recipe.name}"
     metrics = base.manifest.metrics | {TEXT_CLASSIFIER: dict(scores)}
     return write_bundle(
         {**taken_over(base), TEXT_CLASSIFIER: graph},
-        lambda graphs: msgspec.structs.replace(base.manifest, name=name, graphs=graphs, metrics=metrics),
+        lambda graphs: changed(base.manifest, name=name, graphs=graphs, metrics=metrics),
         target,
         card=lambda _: f"{_base_card(base)}\n{_card(recipe, classes)}\n",
         files=_tokenizer_files(tokenizer),
-        more_keys=text,
+        more_keys={**_kept(base), "text": msgspec.to_builtins(spec)},
     )
 
 
-def _text_beside(base: Bundle) -> dict[str, Any]:
-    """Keys of the base's manifest that this version does not know, as they are."""
+def _kept(base: Bundle) -> dict[str, Any]:
+    """What the base's manifest says and the classifier does not change, with what this version does not know of it."""
     content: dict[str, Any] = msgspec.json.decode((base.path / MANIFEST).read_bytes())
-    return {key: value for key, value in content.items() if key not in Manifest.__struct_fields__}
+    return {key: value for key, value in content.items() if key not in CHANGED}
 
 
 def _base_card(base: Bundle) -> str:

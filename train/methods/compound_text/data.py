@@ -1,22 +1,21 @@
 """Where the prompts of the text-based route come from: MELD, C-EXPR-DB, or faces and voices that are drawn."""
 
-from typing import Literal
-
 import torch
 
 from streamaffect.text.action_units import UNIT_NAMES
 from streamaffect.text.textualise import Evidence
 
 from ...data.sets.c_expr import CLASSES, OTHER, load_c_expr
+from ...data.sets.c_expr_folds import FoldPart
 from ...data.sets.meld import CLASS_ORDERS, MeldPart, load_meld
-from ...data.text.face_windows import EXPRESSIONS
+from ...data.text.face_windows import SEEN_EXPRESSIONS
 from ...data.text.prompts import TextClip
 from ...loop.context import Context
 from .recipe import CompoundTextRecipe
 
-Part = Literal["train", "val", "test"]
-
-MELD_PARTS: dict[Part, MeldPart] = {"train": "train", "val": "dev", "test": "test"}
+PREPARED = "prepared"  # folder of a run, with tables of the voices that were described
+HELD = "the data set, as docs/methods/compound_text.md says"  # what the data folder holds
+MELD_PARTS: dict[FoldPart, MeldPart] = {"train": "train", "val": "dev", "test": "test"}
 DRAWN_CLASSES = ("calm", "cheerful", "tense", "startled")
 # Two units and a descriptor of the voice for each drawn class. Units repeat, so that none tells a class alone.
 DRAWN_SIGNS = (((12, 43), "Calmness"), ((6, 12), "Joy"), ((4, 6), "Anger"), ((4, 43), "Surprise"))
@@ -31,16 +30,17 @@ def class_names(recipe: CompoundTextRecipe) -> tuple[str, ...]:
     return (*CLASSES, OTHER) if recipe.other else CLASSES
 
 
-def load_clips(recipe: CompoundTextRecipe, context: Context, part: Part) -> list[TextClip]:
+def load_clips(recipe: CompoundTextRecipe, context: Context, part: FoldPart) -> list[TextClip]:
     """The clips of one part; those of the class "Other" only where it is trained.
 
     Raises DataError if the data are missing or not as described.
     """
     if recipe.data == "drawn":
         return drawn_clips(recipe.drawn, seed=recipe.seed + ("train", "val", "test").index(part))
-    root = context.data_folder("the data set, as docs/methods/compound_text.md says")
+    root = context.data_folder(HELD)
     if recipe.data == "meld":
-        return load_meld(root, MELD_PARTS[part], recipe.class_order)
+        voices = context.folder / PREPARED / MELD_PARTS[part]
+        return load_meld(root, MELD_PARTS[part], recipe.class_order, voices=voices)
     clips = load_c_expr(root, recipe.fold, part, words_of=recipe.words_of)
     return [clip for clip in clips if recipe.other or clip.label < len(CLASSES)]
 
@@ -54,7 +54,7 @@ def drawn_clips(count: int, *, seed: int) -> list[TextClip]:
     clips = []
     for number in range(count):
         label = int(torch.randint(len(DRAWN_CLASSES), (1,), generator=generator))
-        noise = torch.rand(len(UNIT_NAMES) + len(EXPRESSIONS) + 4, generator=generator).tolist()
+        noise = torch.rand(len(UNIT_NAMES) + len(SEEN_EXPRESSIONS) + 4, generator=generator).tolist()
         units, descriptor = DRAWN_SIGNS[label]
         quiet = dict(zip(UNIT_NAMES, noise, strict=False))
         activations = {unit: 0.9 if unit in units else 0.4 * quiet[unit] for unit in UNIT_NAMES}
@@ -62,7 +62,7 @@ def drawn_clips(count: int, *, seed: int) -> list[TextClip]:
         spoken = descriptor if noise[-2] < 1 / 4 else DRAWN_SIGNS[int(4 * noise[-3])][1]
         evidence = Evidence(
             units=activations,
-            expressions=dict(zip(EXPRESSIONS, noise[len(UNIT_NAMES) :], strict=False)),
+            expressions=dict(zip(SEEN_EXPRESSIONS, noise[len(UNIT_NAMES) :], strict=False)),
             prosody={spoken: noise[-4]},
             arousal=noise[0],
             valence=noise[1],

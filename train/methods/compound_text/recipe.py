@@ -7,7 +7,7 @@ import msgspec
 from streamaffect.text.textualise import TextualiserConfig
 
 from ...config import Count, OptimiserConfig, Share
-from ...data.sets.c_expr import Context
+from ...data.sets.c_expr import WordsOf
 from ...data.sets.meld import ClassOrder
 from ...data.text.face_windows import WindowConfig
 
@@ -70,7 +70,7 @@ class CompoundTextRecipe(
     epoch_prompts: Number = 0
     class_order: ClassOrder = "text"
     fold: Number = 0
-    words_of: Context = "clip"
+    words_of: WordsOf = "clip"
     other: bool = False
     drawn: Count = 400
     graph: bool = True

@@ -1,6 +1,7 @@
 """A run of compound emotions by text: prompts of what is seen and heard, a language model, one class per video.
 
 runs/<recipe>/language_model/   the random model, where the recipe asks for one
+runs/<recipe>/prepared/         voices that were described, see `voices`
 runs/<recipe>/classifier/       adapters and head as `peft` reads them, `classifier.json`
 runs/<recipe>/confusion.json    names of the classes, counts by true class (row) and by mean of the logits (column)
 runs/<recipe>/bundle/           the base bundle with the graph `text_classifier`
@@ -15,19 +16,22 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
+from streamaffect.errors import ConfigError
+
+from ...data.sets.c_expr_folds import FoldPart
 from ...data.sets.meld import has_part
 from ...data.text.prompts import Prompts, prompts_of
 from ...errors import DataError, TrainingError
 from ...loop.context import Context, Report
 from ...metrics.classification import confusion, macro_f1, war, weighted_f1
-from ..compound.run import RULES
-from ..compound.votes import Videos, video_classes, without_last_class
+from ..compound.votes import RULES, Videos, video_classes, without_last_class
 from .bundle import export_compound_text
-from .data import Part, class_names, load_clips
+from .data import HELD, MELD_PARTS, PREPARED, class_names, load_clips
 from .model import TextClassifier, open_language_model, save_adapters
 from .recipe import CompoundTextRecipe, LanguageModelConfig
 from .task import PromptTask, Tokens, logits_of
 from .tiny_language_model import write_tiny_model
+from .voices import describe_voices
 
 RANDOM = "random"
 
@@ -45,7 +49,9 @@ def run(recipe: CompoundTextRecipe, context: Context) -> Report:
     Raises DataError if the data are missing or not as described, TrainingError if the language model is.
     """
     _check(recipe)
-    parts: dict[Part, Prompts] = {part: _prompts(recipe, context, part) for part in _parts(recipe, context)}
+    if _hears(recipe):
+        prepare(recipe, context)
+    parts: dict[FoldPart, Prompts] = {part: _prompts(recipe, context, part) for part in _parts(recipe, context)}
     classes = class_names(recipe)
     language_model = _language_model(recipe, parts["train"], context.folder / "language_model")
     torch.manual_seed(recipe.seed)
@@ -68,8 +74,27 @@ def run(recipe: CompoundTextRecipe, context: Context) -> Report:
     return {**scores}
 
 
+def prepare(recipe: CompoundTextRecipe, context: Context) -> Report:
+    """Describe the voices of MELD's utterances, where there is sound and no table yet.
+
+    Raises ConfigError where the recipe's texts need no preparation.
+    """
+    if not _hears(recipe):
+        raise ConfigError(f"{context.recipe_file}: its texts need no preparation; use `fit`")
+    root = context.data_folder(HELD)
+    with context.fabric.rank_zero_first():
+        for part in MELD_PARTS.values():
+            describe_voices(root, part, context.folder / PREPARED, context.progress.note)
+    return {}
+
+
+def _hears(recipe: CompoundTextRecipe) -> bool:
+    """Whether its texts speak of voices that may have to be described first."""
+    return recipe.data == "meld" and "A" in recipe.textualiser.modalities
+
+
 def train_classifier(
-    recipe: CompoundTextRecipe, classifier: TextClassifier, encoded: dict[Part, Encoded], context: Context
+    recipe: CompoundTextRecipe, classifier: TextClassifier, encoded: dict[FoldPart, Encoded], context: Context
 ) -> TextClassifier:
     """The averaged classifier after all epochs."""
     train, valid = encoded["train"], encoded["val"]
@@ -123,7 +148,7 @@ def _class_scores(votes: Votes) -> dict[str, float]:
 
 
 def _scores(
-    recipe: CompoundTextRecipe, model: TextClassifier, encoded: dict[Part, Encoded]
+    recipe: CompoundTextRecipe, model: TextClassifier, encoded: dict[FoldPart, Encoded]
 ) -> tuple[dict[str, float], Votes]:
     """Of the validation part, with its votes, and of the test part under names of its own."""
     batch = recipe.optimiser.batch
@@ -145,13 +170,13 @@ def _check(recipe: CompoundTextRecipe) -> None:
         )
 
 
-def _parts(recipe: CompoundTextRecipe, context: Context) -> Sequence[Part]:
+def _parts(recipe: CompoundTextRecipe, context: Context) -> Sequence[FoldPart]:
     """C-EXPR-DB's test list is its validation list, and says nothing new."""
     has_test = recipe.data == "meld" and context.data is not None and has_part(context.data, "test")
     return ("train", "val", "test") if has_test else ("train", "val")
 
 
-def _prompts(recipe: CompoundTextRecipe, context: Context, part: Part) -> Prompts:
+def _prompts(recipe: CompoundTextRecipe, context: Context, part: FoldPart) -> Prompts:
     kind = recipe.windows.train if part == "train" else recipe.windows.valid
     prompts = prompts_of(load_clips(recipe, context, part), kind, recipe.windows, recipe.textualiser)
     if not prompts.texts:

@@ -17,7 +17,7 @@ from .inflation import inflate
 from .pooling import FrameClassifier, PooledScores, SoftmaxPooling
 from .recipe import PIXEL_MEAN, PIXEL_STD, Inflation, StochasticSoftmaxRecipe, TimePadding
 
-_PICTURES = "features."  # where published 2D networks of this kind keep their convolutions
+_CONVOLUTIONS = "features."  # where published 2D networks of this kind keep their convolutions
 
 
 class VideoClassifier(nn.Module):
@@ -102,7 +102,7 @@ def load_picture_weights(network: nn.Sequential, state: Mapping[str, Tensor]) ->
 
     Raises ValueError that names the missing or misshapen weights; the network is then unchanged.
     """
-    prefix = _PICTURES if any(name.startswith(_PICTURES) for name in state) else ""
+    prefix = _CONVOLUTIONS if any(name.startswith(_CONVOLUTIONS) for name in state) else ""
     found = {}
     for name, ours in network.state_dict().items():
         if (value := state.get(prefix + name)) is None:

@@ -18,6 +18,8 @@ from ...metrics.classification import uar, war
 from .model import VideoClassifier, make_network
 from .recipe import StochasticSoftmaxRecipe
 
+LONGEST_VIDEO = 999  # frames that are scored at once, as published; of longer videos the middle
+
 
 class ClipBatch(NamedTuple):
     """clips (B, F, S, S) uint8, labels (B,), and of each clip the video's number and its start."""
@@ -105,9 +107,6 @@ class ClipSamplingTask:
             pictures = np.stack([apply_view(picture, view, self._recipe.size, generator) for picture in pictures])
         frames = torch.from_numpy(pictures)
         return F.pad(frames, (0, 0, 0, 0, 0, self._recipe.frames - len(frames)))
-
-
-LONGEST_VIDEO = 999  # frames that are scored at once, as published; of longer videos the middle
 
 
 @torch.no_grad()

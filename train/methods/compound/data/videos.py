@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 
 from ....data.feature_files import load_features
+from ....loop.context import Context
 from ..recipe import CompoundRecipe
+
+PREPARED = "prepared"  # folder of a run, with the features that were made of its videos
 
 
 class FeatureVideos(NamedTuple):
@@ -51,16 +54,25 @@ def _mark(sequence: Tensor, channel: int) -> None:
     sequence[::2, channel % sequence.shape[1]] += 2.0
 
 
-def load_videos(recipe: CompoundRecipe, root: Path | None, part: str) -> FeatureVideos:
-    """One part of the data, "train" or "val". Raises DataError if it is missing or not as described."""
+def load_videos(recipe: CompoundRecipe, context: Context) -> tuple[FeatureVideos, FeatureVideos]:
+    """The videos to train on, and those to score. Raises DataError if they are missing or not as described."""
     if recipe.data == "drawn":
-        seed = recipe.seed + (part == "val")
-        return drawn_sequences(recipe.inputs, recipe.classes, recipe.drawn, recipe.drawn_frames, seed=seed)
+        return _drawn(recipe, recipe.seed), _drawn(recipe, recipe.seed + 1)
+    made = recipe.data == "folds"
+    root = context.folder / PREPARED if made else context.data_folder("train.safetensors and val.safetensors")
+    return _read(recipe, root, "train"), _read(recipe, root, "val")
+
+
+def _drawn(recipe: CompoundRecipe, seed: int) -> FeatureVideos:
+    return drawn_sequences(recipe.inputs, recipe.classes, recipe.drawn, recipe.drawn_frames, seed=seed)
+
+
+def _read(recipe: CompoundRecipe, root: Path, part: str) -> FeatureVideos:
     axes = {name: f"NT{letter}" for name, letter in zip(recipe.inputs, _letters(recipe.inputs), strict=True)}
     found = load_features(root, part, {**axes, "lengths": "N int", "labels": "N int"})
     return FeatureVideos({name: found[name] for name in recipe.inputs}, found["lengths"], found["labels"])
 
 
-def _letters(modalities: Sequence[str] | dict[str, int]) -> str:
+def _letters(modalities: dict[str, int]) -> str:
     """A letter of its own for each modality's width."""
     return "ABCDEFGH"[: len(modalities)]

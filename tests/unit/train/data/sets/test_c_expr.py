@@ -6,13 +6,13 @@ import pytest
 
 from streamaffect.text.textualise import TextualiserConfig
 from tests.support.training.text_trees import write_c_expr
-from train.data.sets.c_expr import Context, load_c_expr
+from train.data.sets.c_expr import WordsOf, load_c_expr
 from train.data.text.face_windows import WindowConfig
 from train.data.text.prompts import prompts_of
 from train.errors import DataError
 
 
-def transcripts(root: Path, words_of: Context) -> list[str | None]:
+def transcripts(root: Path, words_of: WordsOf) -> list[str | None]:
     return [clip.evidence.transcript for clip in load_c_expr(root, 0, "train", words_of=words_of)]
 
 
