@@ -16,7 +16,6 @@ from streamaffect.runtime.bundle import Bundle
 from streamaffect.types import Frame, ImageArray
 
 VIDEOS = {".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg"}
-PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 LONGEST_CLIP = 500
 
 
@@ -96,11 +95,17 @@ def _files(source: Path | None) -> list[Path]:
         return [DEMO_CLIP]
     if source.is_file():
         return [source]
-    known = VIDEOS | PICTURES
-    files = sorted(file for file in source.rglob("*") if file.suffix.lower() in known) if source.is_dir() else []
+    files = sorted(file for file in source.rglob("*") if _is_known(file)) if source.is_dir() else []
     if not files:
         raise EngineError(f"{source}: no video or picture there; give a folder with some, or one video file")
     return files
+
+
+def _is_known(file: Path) -> bool:
+    """Is it a video by its name, or a picture by what OpenCV finds in it?"""
+    import cv2
+
+    return file.is_file() and (file.suffix.lower() in VIDEOS or cv2.haveImageReader(str(file)))
 
 
 def _clips_of_video(file: Path, bundle: Bundle) -> list[FaceClip]:

@@ -23,6 +23,7 @@ from streamaffect.runtime.manifest import (
     TrainingSpec,
 )
 
+from ..data.labelled_clips import AFFECT_LABELS
 from ..loop.run_record import current_commit
 
 AFFECT = "affect"  # the head of valence and arousal
@@ -97,7 +98,7 @@ def trained_by(recipe: str, data: Sequence[str], seed: int) -> TrainingSpec:
 
 def affect_head(name: str = AFFECT) -> HeadSpec:
     """Valence and arousal, each in [-1, 1], without intervals."""
-    return HeadSpec(name, "regression", [OutputSpec(output, (-1.0, 1.0)) for output in ("valence", "arousal")])
+    return HeadSpec(name, "regression", [OutputSpec(output, (-1.0, 1.0)) for output in AFFECT_LABELS])
 
 
 def classes_head(name: str, classes: Sequence[str], kind: HeadKind = "classification") -> HeadSpec:

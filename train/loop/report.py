@@ -11,15 +11,14 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from ..data.labelled_clips import AFFECT_LABELS
 from .metrics_log import METRICS
-
-OUTPUTS = ("valence", "arousal")
 
 
 def write_report(folder: Path, report: dict[str, object], pred: Tensor, truth: Tensor) -> Path:
     """Write `report.md` and its PNG pictures beside a run's `report.json`; pred and truth (N, 2) of held-out stills."""
     logs = {stage: folder / stage / METRICS for stage in ("frame", "clips")}
-    return write_page(folder, report, pred=pred, truth=truth, outputs=OUTPUTS, logs=logs)
+    return write_page(folder, report, pred=pred, truth=truth, outputs=AFFECT_LABELS, logs=logs)
 
 
 def write_page(
@@ -36,8 +35,8 @@ def write_page(
     pictures.mkdir(parents=True, exist_ok=True)
     _scatter(pred.numpy(), truth.numpy(), outputs, pictures / "scatter.png")
     names = ["scatter.png"]
-    if set(OUTPUTS) <= set(outputs):
-        plane = [list(outputs).index(name) for name in OUTPUTS]
+    if set(AFFECT_LABELS) <= set(outputs):
+        plane = [list(outputs).index(name) for name in AFFECT_LABELS]
         _circumplex(pred.numpy()[:, plane], truth.numpy()[:, plane], pictures / "circumplex.png")
         names.append("circumplex.png")
     for part, log in logs.items():
@@ -57,7 +56,7 @@ def _scatter(pred: np.ndarray, truth: np.ndarray, outputs: Sequence[str], file: 
     for column, axes in enumerate(figure.subplots(1, len(outputs), squeeze=False)[0]):
         name = outputs[column]
         values = np.concatenate([truth[:, column], pred[:, column]])
-        low, high = (-1.0, 1.0) if name in OUTPUTS else (float(values.min()), float(values.max()) + 1e-6)
+        low, high = (-1.0, 1.0) if name in AFFECT_LABELS else (float(values.min()), float(values.max()) + 1e-6)
         axes.plot([low, high], [low, high], color="0.7", linewidth=1)
         axes.scatter(truth[:, column], pred[:, column], s=4, alpha=0.3)
         axes.set(title=name, xlabel="label", ylabel="prediction", xlim=(low, high), ylim=(low, high), aspect="equal")

@@ -22,7 +22,7 @@ from ...errors import DataError
 from ..stills import EMOTIONS
 from .ferplus import PACKED, PUBLIC_TEST, TEACHER, TRAINING
 
-PICTURES, VOTES = "fer2013.csv", "fer2013new.csv"
+PIXELS, VOTES = "fer2013.csv", "fer2013new.csv"
 SPLITS = {"Training": TRAINING, "PublicTest": PUBLIC_TEST}
 PRIVATE = "PrivateTest"
 VOTE_NAMES = (*EMOTIONS, "unknown", "NF")
@@ -39,7 +39,7 @@ def pack_published(root: Path) -> str | None:
         DataError: a table is not as published, or the two do not belong together.
     """
     folder = root / "ferplus"
-    if (folder / PACKED).exists() or not (folder / PICTURES).exists():
+    if (folder / PACKED).exists() or not (folder / PIXELS).exists():
         return None
     left_out: Counter[str] = Counter()
     webp, votes, splits, rows = [], [], [], []
@@ -52,7 +52,7 @@ def pack_published(root: Path) -> str | None:
         elif not vote["Image name"]:
             left_out["that FER+ removed"] += 1
         else:
-            webp.append(_encoded(pixels["pixels"], f"{folder / PICTURES}:{row + 2}"))
+            webp.append(_encoded(pixels["pixels"], f"{folder / PIXELS}:{row + 2}"))
             votes.append([_count(vote[name], name, where) for name in VOTE_NAMES])
             splits.append(SPLITS[usage])
             rows.append(row)
@@ -68,17 +68,17 @@ def pack_published(root: Path) -> str | None:
 
 def _pairs(folder: Path) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
     """The rows of both tables, side by side."""
-    with _opened(folder / PICTURES) as pictures, _opened(folder / VOTES) as votes:
-        first = _checked(csv.DictReader(pictures), folder / PICTURES, ("pixels", "Usage"))
+    with _opened(folder / PIXELS) as pictures, _opened(folder / VOTES) as votes:
+        first = _checked(csv.DictReader(pictures), folder / PIXELS, ("pixels", "Usage"))
         second = _checked(csv.DictReader(votes), folder / VOTES, ("Usage", "Image name", *VOTE_NAMES))
         try:
             for number, (pixels, vote) in enumerate(zip(first, second, strict=True), start=2):
                 if pixels["Usage"] != vote["Usage"]:
                     raise DataError(f"{folder / VOTES}:{number}: Usage is {vote['Usage']!r}, but {pixels['Usage']!r} "
-                                    f"in the same row of {PICTURES}; the tables do not belong together")  # fmt: skip
+                                    f"in the same row of {PIXELS}; the tables do not belong together")  # fmt: skip
                 yield pixels, vote
         except ValueError:
-            raise DataError(f"{folder}: {PICTURES} and {VOTES} differ in their number of rows; "
+            raise DataError(f"{folder}: {PIXELS} and {VOTES} differ in their number of rows; "
                             "the tables do not belong together") from None  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def _opened(file: Path) -> TextIO:
     try:
         return file.open(newline="", encoding="utf-8-sig")
     except FileNotFoundError:
-        raise DataError(f"{file}: missing; FER+ consists of {PICTURES} and {VOTES}, as published") from None
+        raise DataError(f"{file}: missing; FER+ consists of {PIXELS} and {VOTES}, as published") from None
 
 
 def _checked(table: "csv.DictReader[str]", file: Path, columns: tuple[str, ...]) -> "csv.DictReader[str]":

@@ -6,8 +6,9 @@ import msgspec
 import torch
 from torch import Tensor
 
+from ...data.labelled_clips import AFFECT_LABELS
+
 LEVEL = 0.9
-OUTPUTS = ("valence", "arousal")
 
 
 class Quantiles(msgspec.Struct, frozen=True):
@@ -29,14 +30,14 @@ def conformal_quantiles(pred: Tensor, spread: Tensor, truth: Tensor, *, level: f
         enough = _ceil(level / (1 - level))
         raise ValueError(f"{count} held-out rows are too few for {level:.0%} intervals; {enough} are enough")
     scores = ((pred - truth).abs() / spread).sort(dim=0).values[rank - 1]
-    return dict(zip(OUTPUTS, scores.tolist(), strict=True))
+    return dict(zip(AFFECT_LABELS, scores.tolist(), strict=True))
 
 
 def coverage(pred: Tensor, spread: Tensor, truth: Tensor, quantiles: dict[str, float]) -> dict[str, float]:
     """Share of rows whose truth lies in pred ± quantile · spread, per output."""
-    width = spread * torch.tensor([quantiles[name] for name in OUTPUTS])
+    width = spread * torch.tensor([quantiles[name] for name in AFFECT_LABELS])
     inside = ((pred - truth).abs() <= width).float().mean(dim=0)
-    return dict(zip(OUTPUTS, inside.tolist(), strict=True))
+    return dict(zip(AFFECT_LABELS, inside.tolist(), strict=True))
 
 
 def _ceil(value: float) -> int:

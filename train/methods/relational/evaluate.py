@@ -9,9 +9,10 @@ from torch import Tensor
 
 from ...bundle.declared import AFFECT
 from ...data.clips import ClipIndex, index_sequence, index_stills, join
+from ...data.labelled_clips import AFFECT_LABELS
 from ...data.videos import LabelledVideo
 from ...metrics.regression import bootstrap_interval, ccc, pcc
-from .calibrate import OUTPUTS, Quantiles, conformal_quantiles, coverage
+from .calibrate import Quantiles, conformal_quantiles, coverage
 from .clip_stage import predict_clips
 from .data.corpus import Corpus, HeldOut
 from .data.sources import video_stills
@@ -131,7 +132,7 @@ def _interval(pred: Tensor, truth: Tensor, groups: list[str]) -> dict[str, list[
         return {}
     found = bootstrap_interval(ccc, pred, truth, groups, resamples=300)
     pairs = zip(found.low.tolist(), found.high.tolist(), strict=True)
-    return {name: [round(low, 3), round(high, 3)] for name, (low, high) in zip(OUTPUTS, pairs, strict=True)}
+    return {name: [round(low, 3), round(high, 3)] for name, (low, high) in zip(AFFECT_LABELS, pairs, strict=True)}
 
 
 def _rounded(values: dict[str, float]) -> dict[str, float]:

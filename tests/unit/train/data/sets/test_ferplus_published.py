@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from train.data.sets.ferplus import PUBLIC_TEST, TRAINING, load_ferplus
-from train.data.sets.ferplus_published import PICTURES, VOTES, pack_published
+from train.data.sets.ferplus_published import PIXELS, VOTES, pack_published
 from train.errors import DataError
 
 HEADER = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
@@ -30,7 +30,7 @@ def root(tmp_path: Path) -> Path:
     folder.mkdir()
     pixels = [" ".join(map(str, picture(row).ravel().tolist())) for row in range(len(ROWS))]
     lines = [f"3,{text},{usage}" for (usage, _, _), text in zip(ROWS, pixels, strict=True)]
-    (folder / PICTURES).write_text("\n".join(["emotion,pixels,Usage", *lines]) + "\n")
+    (folder / PIXELS).write_text("\n".join(["emotion,pixels,Usage", *lines]) + "\n")
     (folder / VOTES).write_text("\n".join([HEADER, *(",".join(row) for row in ROWS)]) + "\n")
     return tmp_path
 
@@ -51,7 +51,7 @@ def test_pictures_and_votes_are_packed_without_loss_and_what_is_left_out_is_said
 def test_pictures_are_packed_once(root: Path) -> None:
     pack_published(root)
     assert pack_published(root) is None
-    assert sorted(file.name for file in (root / "ferplus").iterdir()) == [PICTURES, VOTES, "ferplus_train_valid.npz"]
+    assert sorted(file.name for file in (root / "ferplus").iterdir()) == [PIXELS, VOTES, "ferplus_train_valid.npz"]
 
 
 def test_a_folder_without_the_published_tables_is_left_alone(tmp_path: Path) -> None:
@@ -70,8 +70,8 @@ def test_a_teacher_that_is_asked_for_and_lacks_is_named_with_the_way_out(root: P
         (VOTES, ",NF", ",nf", r"fer2013new\.csv:1: no column 'NF'"),
         (VOTES, "PublicTest", "Training", r"new\.csv:5: Usage is 'Training', but 'PublicTest' in the same row"),
         (VOTES, "1,9,0", "1,many,0", r"new\.csv:2: happiness is 'many', expected a number of votes"),
-        (PICTURES, "3,", "3,300 ", r"fer2013\.csv:2: 2305 pixels, expected 2304 numbers"),
-        (PICTURES, "PrivateTest\n", "PrivateTest\n3,0,PrivateTest\n", "differ in their number of rows"),
+        (PIXELS, "3,", "3,300 ", r"fer2013\.csv:2: 2305 pixels, expected 2304 numbers"),
+        (PIXELS, "PrivateTest\n", "PrivateTest\n3,0,PrivateTest\n", "differ in their number of rows"),
     ],
 )
 def test_a_table_that_is_not_as_published_is_refused(root: Path, file: str, old: str, new: str, message: str) -> None:
