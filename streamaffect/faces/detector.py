@@ -1,6 +1,9 @@
 """Finding the faces of a frame: the protocol every detector follows, and MediaPipe's BlazeFace behind it."""
 
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
@@ -57,8 +60,9 @@ class MediaPipeDetector:
         self._last_ms = -1
         self._rgb: ImageArray | None = None
         try:
-            from mediapipe.tasks.python import BaseOptions, vision
-            from mediapipe.tasks.python.vision.core.image import Image, ImageFormat
+            with _unheard():
+                from mediapipe.tasks.python import BaseOptions, vision
+                from mediapipe.tasks.python.vision.core.image import Image, ImageFormat
 
             self._wrap: Callable[[ImageArray], Any] = partial(Image, ImageFormat.SRGB)
             options = vision.FaceDetectorOptions(
@@ -134,3 +138,27 @@ def _to_face(detection: Any, width: int, height: int) -> Face:
         score=float(detection.categories[0].score),
         keypoints=keypoints,
     )
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Import MediaPipe without `sounddevice`, which it does without: with PortAudio there, that asks every sound server
+    of the machine, and may start one.
+    """
+    finder = _NoSound(threading.get_ident())
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _NoSound:
+    """Refuses `sounddevice` to one thread; another may be opening a microphone."""
+
+    def __init__(self, thread: int) -> None:
+        self._thread = thread
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "sounddevice" and threading.get_ident() == self._thread:
+            raise ModuleNotFoundError("the detector of faces hears nothing", name=name)

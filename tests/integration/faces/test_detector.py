@@ -183,3 +183,14 @@ def _jitter(faces: list[Face]) -> float:
     """Mean standard deviation of the keypoints in face widths."""
     points = np.array([face.keypoints for face in faces])
     return float(points.std(axis=0).mean()) / faces[0].box.w
+
+
+def test_it_asks_no_sound_server_and_leaves_the_import_of_others_alone() -> None:
+    """MediaPipe imports `sounddevice`, which looks for sound servers, where PortAudio is at hand."""
+    words = (
+        "import sys; from streamaffect.faces.detector import MediaPipeDetector; detector = MediaPipeDetector(); "
+        "print('sounddevice' in sys.modules, any('NoSound' in type(one).__name__ for one in sys.meta_path)); "
+        "detector.close()"
+    )
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
