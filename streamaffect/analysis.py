@@ -1,5 +1,6 @@
 """Affect of a file or a picture, as a plain function call. What runs is the code that streams."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -18,6 +19,8 @@ from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine
 from streamaffect.types import Box, Estimate, ImageArray
+
+log = logging.getLogger(__name__)
 
 BundleLike = Bundle | str | Path | None
 
@@ -58,6 +61,8 @@ def analyze(
             for message in messages:
                 if isinstance(message, Estimate):
                     yield message
+        for remark in pipeline.remarks:
+            log.warning(remark)
 
 
 def analyze_image(

@@ -16,6 +16,7 @@ from streamaffect.faces.crop import crop_box, crop_face
 from streamaffect.faces.detector import FaceDetector
 from streamaffect.faces.looks import looks
 from streamaffect.faces.quality import measure
+from streamaffect.faces.upright import is_left_lying
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import Engine
 from streamaffect.types import Box, Estimate, Face, ImageArray, Status
@@ -46,7 +47,7 @@ class StillAnalyser:
                 return []
             predictions = self._predict(np.stack(crops))
         return [
-            self._to_estimate(i, face, measure(crop, face, image.shape, spec).overall, prediction)
+            self._to_estimate(i, image, face, crop, prediction)
             for i, (face, crop, prediction) in enumerate(zip(faces, crops, predictions, strict=True))
         ]
 
@@ -60,9 +61,13 @@ class StillAnalyser:
         observations = [Observation((STILL_STREAM, i), 0.0, crop) for i, crop in enumerate(crops)]
         return Estimator(self._bundle, self._engine).step(observations).predictions
 
-    def _to_estimate(self, number: int, face: Face, quality: float, prediction: Prediction) -> Estimate:
+    def _to_estimate(
+        self, number: int, image: ImageArray, face: Face, crop: ImageArray, prediction: Prediction
+    ) -> Estimate:
         manifest = self._bundle.manifest
+        quality = measure(crop, face, image.shape, manifest.crop).overall
         is_poor = manifest.abstain is not None and quality < manifest.abstain.quality
+        is_poor = is_poor or is_left_lying(face, image, manifest.crop)
         status: Status = "abstain" if is_poor or not is_finite(prediction.heads) else "ok"
         seen = Seen(STILL_STREAM, number, face, quality, t_capture_ns=0, pts_s=None, live=False)
         return make_estimate(manifest, seen, prediction, seq=number, status=status, of="still")

@@ -5,6 +5,7 @@ from typing import Literal
 from streamaffect.faces.detector import FaceDetector, MediaPipeDetector
 from streamaffect.faces.litert import LiteRTDetector
 from streamaffect.faces.tiles import TiledDetector
+from streamaffect.faces.upright import UprightDetector
 from streamaffect.settings import FaceSettings
 
 
@@ -22,5 +23,5 @@ def open_detector(settings: FaceSettings, *, mode: Literal["video", "image"], ma
     else:
         detector = MediaPipeDetector(mode=mode, min_score=settings.min_score, max_faces=max_faces)
     if settings.tiles == 1:
-        return detector
-    return TiledDetector(detector, tiles=settings.tiles, max_faces=max_faces)
+        return UprightDetector(detector)
+    return UprightDetector(TiledDetector(detector, tiles=settings.tiles, max_faces=max_faces), closer=detector)

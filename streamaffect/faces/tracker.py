@@ -47,6 +47,7 @@ class Tracker:
         self._followed: list[_Followed] = []
         self._next_id = first_id
         self._time_s: float | None = None
+        self._lost: list[int] = []
 
     @property
     def tracks(self) -> list[int]:
@@ -57,6 +58,11 @@ class Tracker:
         """A tracker that knows no face yet, and goes on with the ids."""
         return Tracker(self._settings, first_id=self._next_id)
 
+    def start_anew(self) -> None:
+        """Let no face of the next frame be one of those before it: all tracks are lost then."""
+        self._lost += self.tracks
+        self._followed = []
+
     def update(self, faces: list[Face], time_s: float) -> TrackUpdate:
         """Take the detections of the frame at `time_s`, in any order; a frame without faces counts too.
 
@@ -66,7 +72,7 @@ class Tracker:
         if self._time_s is not None and not time_s > self._time_s:
             raise ValueError(f"frames must come in the order of time: {time_s:.6f} s follows {self._time_s:.6f} s")
         self._time_s = time_s
-        lost = self._drop_expired(time_s)
+        lost, self._lost = [*self._lost, *self._drop_expired(time_s)], []
         faces = suppress(faces, MAX_COVER)
         pairs = _match(self._followed, faces, time_s)
         for row, followed in enumerate(self._followed):

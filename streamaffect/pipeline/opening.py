@@ -10,6 +10,7 @@ from streamaffect.config import Config
 from streamaffect.errors import ConfigError, EngineError
 from streamaffect.faces.detector import FaceDetector
 from streamaffect.faces.opening import open_detector
+from streamaffect.faces.survey import Survey
 from streamaffect.faces.tracker import Tracker
 from streamaffect.pipeline.opening_sources import open_sources
 from streamaffect.pipeline.stages import FaceStage
@@ -18,6 +19,8 @@ from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.choice import AUTO, open_engine
 from streamaffect.runtime.engine import EngineInfo, StreamEngine
 from streamaffect.settings import EngineSettings
+
+LEFT_OUT = 64
 
 
 def open_streams(sources: Sequence[str], config: Config, bundle: Bundle) -> list[Stream]:
@@ -29,7 +32,7 @@ def open_streams(sources: Sequence[str], config: Config, bundle: Bundle) -> list
     streams: list[Stream] = []
     try:
         for one in opened:
-            stage = _make_face_stage(config, bundle)
+            stage = _make_face_stage(one.name, config, bundle)
             streams.append(Stream(one.name, one.source, one.info, stage, partial(make_detector, config, mode="video")))
     except BaseException:
         for one in opened:
@@ -86,12 +89,16 @@ def engine_after(bundle: Bundle, settings: EngineSettings) -> Callable[[EngineIn
 
 
 def make_detector(config: Config, *, mode: Literal["video", "image"]) -> FaceDetector:
-    """The detector that the settings ask for, loaded. Raises EngineError where it is not available here."""
-    return open_detector(config.faces, mode=mode, max_faces=config.tracker.max_faces)
+    """The detector that the settings ask for, loaded. Raises EngineError where it is not available here.
+
+    Of a stream it gives more faces than are followed, so that those without room can be counted.
+    """
+    more = LEFT_OUT if mode == "video" else 0
+    return open_detector(config.faces, mode=mode, max_faces=config.tracker.max_faces + more)
 
 
-def _make_face_stage(config: Config, bundle: Bundle) -> FaceStage:
+def _make_face_stage(name: str, config: Config, bundle: Bundle) -> FaceStage:
     # A face that is hidden for longer than a clip has nothing left in its clip to be estimated from.
     keep_s = min(config.tracker.keep_s, bundle.manifest.clip.length_s)
     tracker = Tracker(msgspec.structs.replace(config.tracker, keep_s=keep_s))
-    return FaceStage(make_detector(config, mode="video"), tracker, bundle)
+    return FaceStage(make_detector(config, mode="video"), tracker, bundle, survey=Survey(name, config.faces))

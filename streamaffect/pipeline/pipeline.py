@@ -20,6 +20,7 @@ from streamaffect.pipeline.bulletin import Bulletin
 from streamaffect.pipeline.channel import Channel, Closed
 from streamaffect.pipeline.exchange import Exchange, Mailbox
 from streamaffect.pipeline.meta import make_meta
+from streamaffect.pipeline.remarks import remark
 from streamaffect.pipeline.stations.base import Care, Tell
 from streamaffect.pipeline.stations.engine import Ended, EngineStation, Estimated, OpenEngine, Output
 from streamaffect.pipeline.stations.vigil import Vigil
@@ -40,6 +41,7 @@ POLL_S = 0.1
 JOIN_S = 0.7
 PATIENCE_S = 10.0
 LIVE_OUTPUTS = 2
+ENOUGH_S = 2.0  # of a run that somebody has stopped, for a word on what it has not shown
 
 
 class Pipeline:
@@ -81,6 +83,7 @@ class Pipeline:
         self._deliveries = deliveries
         self._bulletin = Bulletin(self.stats, self._clock)
         self._announced: set[str] = set()
+        self._is_cut_short = False
         self._pauses = pauses or Backoff()
         names = list(self.stats)
         self._exchange: Exchange[Sightings] = Turns(names) if self.is_live else Mailbox(names, capacity=OFFLINE_FRAMES)
@@ -104,15 +107,15 @@ class Pipeline:
 
     @property
     def remarks(self) -> Sequence[str]:
-        """Which streams have shown no face."""
-        return [
-            f"{stats.stream}: no face was found in {stats.finished} frames"
-            for stats in self.stats.values()
-            if stats.finished and not stats.frames_with_face
-        ]
+        """Which streams have given no estimates, and why; to be asked once, at the end."""
+        surveys = {stream.name: stream.faces.survey for stream in self._streams}
+        told = {name: stats for name, stats in self.stats.items() if stats.span_s >= ENOUGH_S or not self._is_cut_short}
+        remarks = (remark(stats, surveys[name]) for name, stats in told.items())
+        return [text for text in remarks if text is not None]
 
     def stop(self) -> None:
         """End soon; callable from any thread and from a signal handler."""
+        self._is_cut_short = True
         self._stop.set()
 
     def close(self) -> None:
@@ -206,7 +209,7 @@ class Pipeline:
     def _finish(self, output: Estimated) -> Iterator[Message]:
         for message in output.messages:
             if isinstance(message, Estimate):
-                self.stats[message.stream].take_estimate()
+                self.stats[message.stream].take_estimate(has_values=message.status != "abstain")
             yield message
         for stream, sightings in output.batch:
             if stream not in output.stale:

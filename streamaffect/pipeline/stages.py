@@ -11,41 +11,65 @@ from streamaffect.affect.assemble import Assembler
 from streamaffect.affect.estimate import Estimator, Observation, Step
 from streamaffect.clock import monotonic_ns
 from streamaffect.faces.crop import crop_face
+from streamaffect.faces.cuts import CutWatch
 from streamaffect.faces.detector import FaceDetector
 from streamaffect.faces.quality import measure
+from streamaffect.faces.survey import Survey
 from streamaffect.faces.tracker import Tracker
+from streamaffect.faces.upright import is_left_lying
 from streamaffect.runtime.bundle import Bundle
-from streamaffect.types import Estimate, Event, EventName, Frame, Message, Sighting, Sightings, TrackedFace
+from streamaffect.types import Estimate, Event, EventName, Frame, ImageArray, Message, Sighting, Sightings, TrackedFace
 
 Batch = Sequence[tuple[str, Sightings]]
 
 
 class FaceStage:
-    """Detector, tracker, crop and quality for the frames of one stream."""
+    """Detector, tracker, crop and quality for the frames of one stream.
+
+    survey:      looks for what the detector passes over; None where nobody asks
+    lost_before: tracks of a stage that this one has taken over from
+    """
 
     def __init__(
-        self, detector: FaceDetector, tracker: Tracker, bundle: Bundle, *, lost_before: Sequence[int] = ()
+        self,
+        detector: FaceDetector,
+        tracker: Tracker,
+        bundle: Bundle,
+        *,
+        survey: Survey | None = None,
+        lost_before: Sequence[int] = (),
     ) -> None:
+        self.survey = survey
         self._detector = detector
         self._tracker = tracker
         self._bundle = bundle
         self._lost_before = list(lost_before)
+        self._cuts = CutWatch(bundle.manifest.crop)
+        self._seen: dict[int, ImageArray] = {}  # the last crop of each track
         self._crop = bundle.manifest.crop
         self._lowest_quality = bundle.manifest.abstain.quality if bundle.manifest.abstain else 0.0
 
     def successor(self, detector: FaceDetector) -> "FaceStage":
         """The stage that takes over when this one fails: it starts new tracks, and first says that these are lost."""
         lost = [*self._lost_before, *self._tracker.tracks]
-        return FaceStage(detector, self._tracker.successor(), self._bundle, lost_before=lost)
+        return FaceStage(detector, self._tracker.successor(), self._bundle, survey=self.survey, lost_before=lost)
 
     def look(self, frame: Frame) -> Sightings:
         """Find and follow the faces of the next frame."""
         started_ns = monotonic_ns()
         detections = self._detector.detect(frame.image, frame.time_s)
+        if self.survey is not None:
+            self.survey.note(frame.image, frame.time_s, detections)
+        if self._cuts.sees_cut(frame.image, frame.time_s, detections, list(self._seen.values())):
+            self._tracker.start_anew()
         update = self._tracker.update(detections, frame.time_s)
+        for track in update.lost:
+            self._seen.pop(track, None)
         faces = [self._sighting(frame, tracked) for tracked in update.tracks]
         lost, self._lost_before = [*self._lost_before, *update.lost], []
-        return Sightings(frame, faces, update.born, lost, started_ns, monotonic_ns(), update.left_out)
+        return Sightings(
+            frame, faces, update.born, lost, started_ns, monotonic_ns(), update.left_out, detected=len(detections)
+        )
 
     def close(self) -> None:
         """Release the detector."""
@@ -54,9 +78,10 @@ class FaceStage:
     def _sighting(self, frame: Frame, tracked: TrackedFace) -> Sighting:
         if not tracked.visible:
             return Sighting(tracked.track, tracked.face, visible=False, crop=None, quality=None)
-        crop = crop_face(frame.image, tracked.face, self._crop)
+        crop = self._seen[tracked.track] = crop_face(frame.image, tracked.face, self._crop)
         quality = measure(crop, tracked.face, frame.image.shape, self._crop).overall
-        usable = crop if quality >= self._lowest_quality else None
+        is_usable = quality >= self._lowest_quality and not is_left_lying(tracked.face, frame.image, self._crop)
+        usable = crop if is_usable else None
         return Sighting(tracked.track, tracked.face, visible=True, crop=usable, quality=quality)
 
 

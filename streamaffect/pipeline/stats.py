@@ -61,13 +61,16 @@ class StreamStats:
     """The counters of one stream. Written by the capture thread (`source_lost`, `source_back`) and the main one.
 
     last_capture_ns: capture time of the last frame that has finished
+    frames_with_face, frames_with_detection: frames in which a face was followed, or at least seen
+    has_values: an estimate was more than an abstention
     """
 
     def __init__(self, stream: str, *, duration_s: float | None, is_live: bool = True) -> None:
         self.stream = stream
         self.is_live = is_live
         self.state: SourceState = "starting"
-        self.frames_with_face = 0
+        self.frames_with_face = self.frames_with_detection = 0
+        self.has_values = False
         self.last_capture_ns = 0
         self._finished_ns = monotonic_ns()
         self._left_out = self._most_left_out = 0
@@ -87,6 +90,16 @@ class StreamStats:
         return self._finished
 
     @property
+    def span_s(self) -> float:
+        """Seconds from the first frame to the last, on the stream's own clock."""
+        return 0.0 if self._first_s is None else self._last_s - self._first_s
+
+    @property
+    def frame_gap_s(self) -> float:
+        """Seconds from frame to frame, on average, on the stream's own clock; 0 before there are two."""
+        return self.span_s / (self._finished - 1) if self._finished > 1 else 0.0
+
+    @property
     def skipped(self) -> int:
         """Frames that were grabbed and replaced by a newer one before anybody looked at them."""
         return self._skipped
@@ -103,13 +116,15 @@ class StreamStats:
         self._grabbed, self._finished = frame.index + 1, self._finished + 1
         self._faces = sum(face.visible for face in sightings.faces)
         self.frames_with_face += self._faces > 0
+        self.frames_with_detection += sightings.detected > 0
         self._tell_of_left_out(sightings.left_out)
         self._rate_in.add(now_ns, self._grabbed)
         self._rate_out.add(now_ns, self._finished)
 
-    def take_estimate(self) -> None:
+    def take_estimate(self, *, has_values: bool) -> None:
         """Count an estimate."""
         self._estimates += 1
+        self.has_values = self.has_values or has_values
 
     def source_lost(self) -> None:
         """The source is away from now on."""

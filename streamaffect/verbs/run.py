@@ -67,9 +67,8 @@ def run(config: Config, *, display: bool | None = None) -> int:
 
         ending.start(stop)
         sinks.feed(chain(origin.metas, origin.messages()))
-        if screen is None:
-            for remark in origin.remarks:
-                log.warning(remark)
+        for remark in () if origin.has_stuck_threads else origin.remarks:
+            log.warning(remark)
         code = int(sinks.has_failed or (origin.has_failed and not ending.is_asked_for))
         if origin.has_stuck_threads:
             leave_at_once(code)

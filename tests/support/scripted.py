@@ -13,16 +13,17 @@ from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.settings import TrackerSettings
 from streamaffect.sources.base import Source, SourceInfo
-from streamaffect.types import Box, Face, Frame, ImageArray
+from streamaffect.types import Box, Face, Frame, ImageArray, Picture
 
 HEIGHT, WIDTH = 48, 64
 FACE = Face(Box(0.25, 0.125, 0.5, 0.75), score=0.875)
 
 
 def picture(index: int, seed: int = 0) -> ImageArray:
-    """A picture of noise about a grey that changes from frame to frame."""
+    """The same scene in every picture, under noise and a light that change from frame to frame."""
+    scene = np.random.default_rng(1).integers(0, 150, (HEIGHT // 8, WIDTH // 8, 3)).repeat(8, axis=0).repeat(8, axis=1)
     rng = np.random.default_rng((seed, index))
-    return (rng.integers(0, 100, (HEIGHT, WIDTH, 3)) + rng.integers(0, 150, 3)).astype(np.uint8)
+    return (scene + rng.integers(0, 60, (HEIGHT, WIDTH, 3)) + rng.integers(0, 40, 3)).astype(np.uint8)
 
 
 class ScriptedSource(Source):
@@ -96,7 +97,7 @@ class ScriptedDetector:
         self.closed = threading.Event()
         self._faces_at = faces_at
 
-    def detect(self, image: ImageArray, time_s: float) -> list[Face]:
+    def detect(self, image: ImageArray | Picture, time_s: float) -> list[Face]:
         return self._faces_at(time_s)
 
     def close(self) -> None:

@@ -140,7 +140,7 @@ def test_a_stream_that_showed_no_face_is_remarked_on(bundle: Bundle) -> None:
     ]
     pipeline = make_pipeline(streams, bundle)
     list(pipeline.messages())
-    assert list(pipeline.remarks) == ["empty: no face was found in 3 frames"]
+    assert list(pipeline.remarks) == ["empty: no face was found in 3 frames: none was seen"]
 
 
 def test_every_source_and_detector_is_closed_at_the_end(bundle: Bundle) -> None:

@@ -168,7 +168,7 @@ def test_faces_without_room_are_counted_and_said_once(stream: StreamStats, caplo
 
 def test_estimates_are_counted(stream: StreamStats) -> None:
     for _ in range(3):
-        stream.take_estimate()
+        stream.take_estimate(has_values=True)
     assert health(stream).estimates == 3
 
 

@@ -1,0 +1,110 @@
+"""A thorough look at a few frames of a stream: which faces are passed over, because they are too small or too unsure.
+
+The detector sees a whole frame at 128 × 128 pixels, so that a face in the back row of a large picture is missed without
+a word. A large frame is therefore also searched in tiles, once. And where no face is found at all, a few frames are
+kept, for the question why.
+"""
+
+import logging
+from contextlib import closing
+
+import msgspec
+
+from streamaffect.faces.boxes import cover
+from streamaffect.faces.opening import open_detector
+from streamaffect.faces.tiles import TiledDetector
+from streamaffect.settings import FaceSettings
+from streamaffect.types import Face, ImageArray, Picture, pixels
+
+log = logging.getLogger(__name__)
+
+LARGE_PX = 1280  # the longer side of a frame in which people can be far away
+AFTER_S = 1.0
+KEPT_AFTER_S = (0.0, 2.0, 10.0)
+MOST_TILES = 4
+LEAST_SCORE = 0.2
+CERTAIN = 0.7  # of a face that is only found in a tile, where more is taken for a face than in the whole
+ENOUGH = 0.9  # of the faces that the most tiles show
+SAME = 0.3  # a face that lies this far within one that was found is the same
+MOST_FACES = 200
+
+
+class Survey:
+    """What the detector of one stream passes over.
+
+    name: what messages call the stream
+    """
+
+    def __init__(self, name: str, settings: FaceSettings) -> None:
+        self._name = name
+        self._settings = settings
+        self._kept: list[ImageArray | Picture] = []
+        self._first_s: float | None = None
+        self._has_found = self._has_searched = False
+
+    def note(self, picture: ImageArray | Picture, time_s: float, found: list[Face]) -> None:
+        """Take a frame into account, with the faces that the detector has found in it."""
+        self._first_s = time_s if self._first_s is None else self._first_s
+        since_s = time_s - self._first_s
+        if found:
+            self._has_found = True
+            self._kept.clear()
+        elif not self._has_found and len(self._kept) < len(KEPT_AFTER_S) and since_s >= KEPT_AFTER_S[len(self._kept)]:
+            self._kept.append(picture)
+        is_due = not self._has_searched and since_s >= AFTER_S and max(picture.shape[:2]) >= LARGE_PX
+        if is_due and self._settings.tiles == 1:
+            self._has_searched = True
+            self._tell_of_small_faces(picture, found)
+
+    def why_none(self) -> str:
+        """Why no face was found in the frames that were kept, for people; to be asked once, at the end."""
+        pictures, self._kept = self._kept, []
+        best = 0.0
+        for picture in pictures:
+            tiles, small = self._smaller_faces(picture, [])
+            if small:
+                return f"faces are too small for a whole picture{_size(picture)}; --set faces.tiles={tiles} finds them"
+            best = max(best, self._best_score(picture))
+        if best > 0:
+            score = self._settings.min_score
+            return f"what looks most like one has a score of {best:.2f}, below faces.min_score {score:g}"
+        return "none was seen, nor anything like one"
+
+    def _tell_of_small_faces(self, picture: ImageArray | Picture, found: list[Face]) -> None:
+        tiles, small = self._smaller_faces(picture, found)
+        if small:
+            log.warning(
+                "%s: %d faces are too small to be found in the whole picture%s; --set faces.tiles=%d finds them",
+                self._name,
+                len(small),
+                _size(picture),
+                tiles,
+            )
+
+    def _smaller_faces(self, picture: ImageArray | Picture, found: list[Face]) -> tuple[int, list[Face]]:
+        """The faces that only a search in tiles finds, and how many tiles are enough to find nearly all of them."""
+        if self._settings.tiles >= MOST_TILES:
+            return MOST_TILES, []
+        surer = msgspec.structs.replace(self._settings, tiles=1, min_score=max(CERTAIN, self._settings.min_score))
+        with closing(open_detector(surer, mode="image", max_faces=MOST_FACES)) as detector:
+
+            def in_tiles(tiles: int) -> list[Face]:
+                faces = TiledDetector(detector, tiles=tiles, max_faces=MOST_FACES).detect(pixels(picture), 0.0)
+                return [face for face in faces if all(cover(face.box, known.box) < SAME for known in found)]
+
+            most = in_tiles(MOST_TILES)
+            for tiles in range(self._settings.tiles + 1, MOST_TILES if most else 0):
+                if len(fewer := in_tiles(tiles)) >= ENOUGH * len(most):
+                    return tiles, fewer
+        return MOST_TILES, most
+
+    def _best_score(self, picture: ImageArray | Picture) -> float:
+        """Of what looks a little like a face; 0 where nothing does."""
+        lower = msgspec.structs.replace(self._settings, min_score=min(LEAST_SCORE, self._settings.min_score))
+        with closing(open_detector(lower, mode="image", max_faces=MOST_FACES)) as detector:
+            return max((face.score for face in detector.detect(picture, 0.0)), default=0.0)
+
+
+def _size(picture: ImageArray | Picture) -> str:
+    height, width = picture.shape[:2]
+    return f" of {width}x{height}"

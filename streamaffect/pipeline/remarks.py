@@ -1,0 +1,35 @@
+"""What a user should be told at the end of a run that has given nothing: what was seen, and why that is no estimate."""
+
+from streamaffect.faces.survey import Survey
+from streamaffect.faces.tracker import SLOWEST_FRAME_S
+from streamaffect.pipeline.stats import StreamStats
+
+
+def remark(stats: StreamStats, survey: Survey | None) -> str | None:
+    """One line on a stream; None where there is nothing to remark on."""
+    frames = f"{stats.finished} frame{'' if stats.finished == 1 else 's'}"
+    if not stats.finished or stats.has_values:
+        return None
+    if stats.frames_with_face:
+        return (
+            f"{stats.stream}: no estimate in {frames}: all {stats.frames_with_face} frames with a face are too poor, "
+            "by its size, sharpness or position"
+        )
+    return f"{stats.stream}: no face was found in {frames}: {_why_no_face(stats, survey)}"
+
+
+def _why_no_face(stats: StreamStats, survey: Survey | None) -> str:
+    seen = stats.frames_with_detection
+    if not seen:
+        return "none was seen" if survey is None else survey.why_none()
+    if stats.finished == 1:
+        return "one is in it, but one frame is no stream; streamaffect.analyze_image estimates pictures"
+    if stats.frame_gap_s > SLOWEST_FRAME_S:
+        return (
+            f"one was seen in {seen} of them, but they are {stats.frame_gap_s:.1f} s apart, and a face is followed "
+            f"over {SLOWEST_FRAME_S:g} s at most; streamaffect.analyze_image estimates pictures"
+        )
+    return (
+        f"one was seen in {seen} of them, too briefly to be believed; "
+        "tracker.confirm_hits and tracker.confirm_s say for how long it must be"
+    )
