@@ -10,6 +10,7 @@ from streamaffect.faces.detector import MediaPipeDetector
 from streamaffect.faces.litert import LiteRTDetector
 from streamaffect.faces.opening import open_detector
 from streamaffect.faces.tiles import TiledDetector
+from streamaffect.faces.upright import UprightDetector
 from streamaffect.settings import FaceSettings
 from tests.support.faces import demo_frames
 
@@ -71,5 +72,6 @@ def test_without_litert_the_error_says_what_to_install(monkeypatch: pytest.Monke
 )
 def test_the_settings_choose_the_detector(settings: FaceSettings, kind: type) -> None:
     detector = open_detector(settings, mode="video", max_faces=3)
-    assert isinstance(detector, kind)
+    assert isinstance(detector, UprightDetector)
+    assert isinstance(detector._detector, kind)
     detector.close()
