@@ -6,7 +6,7 @@ All are frozen. Boxes are shares of the frame's width and height; times are seco
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple, Protocol
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,7 +18,6 @@ TimeArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 RowArray = npt.NDArray[np.int64]
 VectorArray = npt.NDArray[Any]  # vectors, or the rows where an engine keeps them
-Window = tuple[int, int, int, int]  # left, top, right and bottom in pixels, the last two not included
 
 NOTICE = "An emotion-estimation system is running: it measures apparent expression, not felt emotion."
 
@@ -48,28 +47,6 @@ class Box(NamedTuple):
     y: float
     w: float
     h: float
-
-
-class Picture(Protocol):
-    """A picture whose pixels are made when somebody asks for them, and no more of them than are asked for."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Height, width and 3, as of the array that it stands for."""
-        ...
-
-    def whole(self) -> ImageArray:
-        """All pixels, (H, W, 3) uint8 BGR."""
-        ...
-
-    def part(self, window: Window, size: tuple[int, int]) -> ImageArray:
-        """The pixels in a window, averaged down to `size` (width, height): (height, width, 3) uint8 BGR."""
-        ...
-
-
-def pixels(picture: ImageArray | Picture) -> ImageArray:
-    """All pixels of a picture, (H, W, 3) uint8 BGR."""
-    return picture if isinstance(picture, np.ndarray) else picture.whole()
 
 
 @dataclass(frozen=True, slots=True)

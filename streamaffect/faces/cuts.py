@@ -15,7 +15,7 @@ import numpy as np
 
 from streamaffect.faces.crop import crop_face
 from streamaffect.runtime.manifest import CropSpec
-from streamaffect.types import Face, FloatArray, ImageArray, Picture
+from streamaffect.types import Face, FloatArray, ImageArray
 
 SAMPLES, SHAPE = (64, 48), (16, 12)
 LIKENESS = (16, 16)
@@ -41,7 +41,7 @@ class CutWatch:
         self._limit: tuple[float, float] | None = None
 
     def sees_cut(
-        self, picture: ImageArray | Picture, time_s: float, faces: Sequence[Face], known: Sequence[ImageArray]
+        self, picture: ImageArray, time_s: float, faces: Sequence[Face], known: Sequence[ImageArray]
     ) -> bool:
         """True where the frame at `time_s` follows on a cut.
 
@@ -74,13 +74,9 @@ class CutWatch:
             self._limit = OTHER_FACE, time_s + OPEN_S
 
 
-def _shown(picture: ImageArray | Picture) -> FloatArray:
+def _shown(picture: ImageArray) -> FloatArray:
     """(12, 16, 3) float32 of what the picture shows, from a few samples."""
-    if isinstance(picture, np.ndarray):
-        samples = np.asarray(cv2.resize(picture, SAMPLES, interpolation=cv2.INTER_NEAREST), np.uint8)
-    else:
-        height, width = picture.shape[:2]
-        samples = picture.part((0, 0, width, height), SAMPLES)
+    samples = cv2.resize(picture, SAMPLES, interpolation=cv2.INTER_NEAREST)
     return np.asarray(cv2.resize(samples, SHAPE, interpolation=cv2.INTER_AREA), np.float32)
 
 
