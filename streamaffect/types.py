@@ -77,11 +77,13 @@ class Face:
     score:     the detector's confidence in [0, 1]
     keypoints: (6, 2) float32 shares of the frame: right eye, left eye (the person's), nose tip, mouth, right and left
                ear tragion; None where the box was given by hand
+    doubtful:  it may lie on its side or stand on its head, for all that could be seen
     """
 
     box: Box
     score: float
     keypoints: FloatArray | None = None
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
-"""Noticing a cut: the picture and all faces in it change from one frame to the next.
+"""Noticing a cut: the picture and all faces in it change from one frame to the next, and stay so.
 
 A tracker that goes by boxes takes the speaker after a cut for the one before it, where both sit in the middle. The
-whole picture, at 16 × 12 pixels, tells whether to look: it has little in common with the one before, or changes several
-times as much as it did of late. Then the faces decide: a cut is where none of them looks like one of those before. Of
-3,000 cuts between videos in which one face takes the place of another, 97 % are seen so (of those between different
-films 99.9 %); of 10,315 pairs of neighbouring frames within videos two are, and both are cuts.
+whole picture, at 16 × 12 pixels, tells whether to look: it has little in common with the one before, or much of it
+changes several times as much as it did of late. Then the faces decide: if none of them looks like one of those before,
+there may have been a cut, or a flash, a hand before the face, somebody who walks past. What has not come back after a
+few steady frames was a cut. `benchmarks/faces.py` measures how often that is right (docs/accuracy.md).
 """
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -18,13 +20,38 @@ from streamaffect.runtime.manifest import CropSpec
 from streamaffect.types import Face, FloatArray, ImageArray
 
 SAMPLES, SHAPE = (64, 48), (16, 12)
-LIKENESS = (16, 16)
 LONGEST_GAP_S = 0.5  # frames farther apart are different without any cut
-CHANGED = 6.0  # grey levels on average, from which on a picture counts as changed at all
-FOREIGN, FOREIGN_FACE = 0.5, 0.85  # correlation of the pictures, and of faces, below which they have nothing in common
-TIMES, OTHER_FACE = 4.0, 0.65  # or: so many times the usual change, and faces that look less alike than that
-USUAL = 8  # frames
-OPEN_S = 0.64  # if no face is in view right after it, a change waits so long for one
+CHANGED = 6.0  # grey levels on average, from which on a picture, or a part of it, counts as changed
+MUCH = 0.35  # of the picture has changed at a cut, even if two people are filmed in the same studio
+FOREIGN = 0.5  # correlation of two pictures below which they have nothing in common
+TIMES = 4.0  # or so many times the usual change
+OTHER_FACE = {"foreign": 0.7, "changed": 0.6}  # faces less alike than that are others
+USUAL, STEADY = 8, 2  # frames: what is usual, and as many of the last as are still when a scene has begun
+BACK = 0.9  # correlation with the picture before the change, from which on it is there again
+SWUNG, SWUNG_BY = 0.7, 0.01  # what is shifted correlates so well, and so much better than what is not
+LIKENESS_PX = 32
+CERTAIN_FRAMES, CERTAIN_S = 3, 0.1
+OPEN_S = 0.64  # longer than that, nothing is left open
+WINDOW = cv2.createHanningWindow(SAMPLES, cv2.CV_32F)
+
+Verdict = Literal["same", "doubt", "cut"]
+
+
+@dataclass(slots=True)
+class _Change:
+    """A picture that has changed as at a cut, and what is known since.
+
+    before, known: the picture before it, and the faces in it, as `_likeness` shows them
+    alike:         from which correlation on a face is one of them
+    strange:       frames with strange faces alone, the first of which was at `strange_s`
+    """
+
+    before: FloatArray
+    known: list[FloatArray]
+    alike: float
+    until_s: float
+    strange: int = 0
+    strange_s: float = 0.0
 
 
 class CutWatch:
@@ -36,54 +63,88 @@ class CutWatch:
     def __init__(self, spec: CropSpec) -> None:
         self._spec = spec
         self._before: FloatArray | None = None
+        self._samples: ImageArray = np.zeros((*SAMPLES[::-1], 3), np.uint8)
         self._time_s = 0.0
         self._changes: deque[float] = deque(maxlen=USUAL)
-        self._limit: tuple[float, float] | None = None
+        self._change: _Change | None = None
 
-    def sees_cut(
-        self, picture: ImageArray, time_s: float, faces: Sequence[Face], known: Sequence[ImageArray]
-    ) -> bool:
-        """True where the frame at `time_s` follows on a cut.
+    def judge(self, picture: ImageArray, time_s: float, faces: Sequence[Face], known: Sequence[ImageArray]) -> Verdict:
+        """Whether the scene is still the `same`, has been `cut`, or is in `doubt` for a few frames.
 
-        faces: in the frame; known: the last crops (S, S, 3) uint8 RGB of those that were followed so far
+        faces: in the frame; known: the last crops (S, S, 3) uint8 RGB of those that are followed
         """
-        self._compare(_shown(picture), time_s)
-        if self._limit is None or not faces or not known:
-            return False
-        least, _ = self._limit
-        self._limit = None
-        now = [_likeness(crop_face(picture, face, self._spec)) for face in faces]
-        return all(_correlation(one, other) < least for other in map(_likeness, known) for one in now)
+        samples = np.asarray(cv2.resize(picture, SAMPLES, interpolation=cv2.INTER_NEAREST), np.uint8)
+        shown = _shown(samples)
+        self._compare(shown, samples, time_s, known)
+        change = self._change
+        if change is None:
+            return "same"
+        verdict = self._weigh(change, picture, shown, time_s, faces)
+        if verdict != "doubt":
+            self._change = None
+        elif not change.strange:
+            return "same"  # no face has come into view yet
+        return verdict
 
-    def _compare(self, shown: FloatArray, time_s: float) -> None:
-        """Note whether the picture has changed as at a cut: then, how alike faces must look to be the same."""
+    def _compare(self, shown: FloatArray, samples: ImageArray, time_s: float, known: Sequence[ImageArray]) -> None:
+        """Note whether the picture has changed as at a cut."""
         before, gap_s = self._before, time_s - self._time_s
-        self._before, self._time_s = shown, time_s
-        if self._limit is not None and time_s > self._limit[1]:
-            self._limit = None
+        samples_before = self._samples
+        self._before, self._samples, self._time_s = shown, samples, time_s
         if before is None or gap_s > LONGEST_GAP_S:
+            self._change = None
             return
-        change = float(np.abs(shown - before).mean())
+        parts = np.abs(shown - before).mean(axis=2)
+        change, share = float(parts.mean()), float((parts > CHANGED).mean())
         usual = float(np.median(self._changes)) if self._changes else CHANGED
         self._changes.append(change)
-        if change < CHANGED:
+        if self._change is not None or not known or change < CHANGED or share < MUCH:
             return
-        if _correlation(shown, before) < FOREIGN:
-            self._limit = FOREIGN_FACE, time_s + OPEN_S
-        elif change > TIMES * (usual + 1):
-            self._limit = OTHER_FACE, time_s + OPEN_S
+        is_foreign = _correlation(shown, before) < FOREIGN
+        if (is_foreign or change > TIMES * (usual + 1)) and not _is_swung(samples_before, samples):
+            alike = OTHER_FACE["foreign" if is_foreign else "changed"]
+            self._change = _Change(before, [_likeness(crop) for crop in known], alike, time_s + OPEN_S)
+
+    def _weigh(
+        self, change: _Change, picture: ImageArray, shown: FloatArray, time_s: float, faces: Sequence[Face]
+    ) -> Verdict:
+        if _correlation(shown, change.before) > BACK and float(np.abs(shown - change.before).mean()) < CHANGED:
+            return "same"
+        if faces:
+            now = [_likeness(crop_face(picture, face, self._spec)) for face in faces]
+            if any(_correlation(one, other) >= change.alike for other in change.known for one in now):
+                return "same"
+            change.strange_s = change.strange_s if change.strange else time_s
+            change.strange += 1
+        if time_s > change.until_s:
+            return "cut" if change.strange else "same"
+        is_certain = change.strange >= CERTAIN_FRAMES and time_s - change.strange_s >= CERTAIN_S
+        return "cut" if is_certain and max(list(self._changes)[-STEADY:]) < CHANGED else "doubt"
 
 
-def _shown(picture: ImageArray) -> FloatArray:
-    """(12, 16, 3) float32 of what the picture shows, from a few samples."""
-    samples = cv2.resize(picture, SAMPLES, interpolation=cv2.INTER_NEAREST)
+def _shown(samples: ImageArray) -> FloatArray:
+    """(12, 16, 3) float32 of what the samples of a picture show."""
     return np.asarray(cv2.resize(samples, SHAPE, interpolation=cv2.INTER_AREA), np.float32)
 
 
+def _is_swung(before: ImageArray, now: ImageArray) -> bool:
+    """Whether the samples of two pictures show the same but for a shift, since the camera swings."""
+    one, other = (cv2.cvtColor(samples, cv2.COLOR_BGR2GRAY).astype(np.float32) for samples in (before, now))
+    (across, down), response = cv2.phaseCorrelate(one, other, WINDOW)
+    x, y = round(across), round(down)
+    if response < SWUNG or (x, y) == (0, 0):
+        return False
+    height, width = one.shape
+    there = one[max(0, -y) : height - max(0, y), max(0, -x) : width - max(0, x)]
+    here = other[max(0, y) : height - max(0, -y), max(0, x) : width - max(0, -x)]
+    return _correlation(np.asarray(there), np.asarray(here)) > max(SWUNG, _correlation(one, other) + SWUNG_BY)
+
+
 def _likeness(crop: ImageArray) -> FloatArray:
-    """(16, 16) float32 of a crop (S, S, 3)."""
-    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-    return np.asarray(cv2.resize(grey, LIKENESS, interpolation=cv2.INTER_AREA), np.float32)
+    """(32, 32) float32 of a crop (S, S, 3): its features, on a scale on which light and shade count little."""
+    small = cv2.resize(crop, (LIKENESS_PX, LIKENESS_PX), interpolation=cv2.INTER_AREA)
+    grey = np.log(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32) + 8)
+    return np.asarray(grey - cv2.GaussianBlur(grey, (0, 0), LIKENESS_PX / 5), np.float32)
 
 
 def _correlation(one: FloatArray, other: FloatArray) -> float:

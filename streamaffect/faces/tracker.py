@@ -47,21 +47,38 @@ class Tracker:
         self._followed: list[_Followed] = []
         self._next_id = first_id
         self._time_s: float | None = None
+        self._aside: list[_Followed] = []
         self._lost: list[int] = []
 
     @property
     def tracks(self) -> list[int]:
         """The ids of all tracks, hidden ones too."""
-        return sorted(followed.track for followed in self._followed if followed.track is not None)
+        return sorted(followed.track for followed in self._all if followed.track is not None)
+
+    @property
+    def _all(self) -> "list[_Followed]":
+        return [*self._aside, *self._followed]
 
     def successor(self) -> "Tracker":
         """A tracker that knows no face yet, and goes on with the ids."""
         return Tracker(self._settings, first_id=self._next_id)
 
+    def set_aside(self) -> None:
+        """Hide all tracks until it is known whether the faces of the next frames are theirs; none begins until then."""
+        if not self._aside:
+            self._aside, self._followed = [one for one in self._followed if one.track is not None], []
+
+    def take_back(self) -> None:
+        """Go on with the tracks that were set aside."""
+        if self._aside:
+            self._aside, self._followed = [], self._aside
+
     def start_anew(self) -> None:
-        """Let no face of the next frame be one of those before it: all tracks are lost then."""
+        """Let no face be one of those that were followed: all tracks are lost. What was seen since they were set aside
+        begins new ones.
+        """
         self._lost += self.tracks
-        self._followed = []
+        self._aside, self._followed = [], self._followed if self._aside else []
 
     def update(self, faces: list[Face], time_s: float) -> TrackUpdate:
         """Take the detections of the frame at `time_s`, in any order; a frame without faces counts too.
@@ -80,6 +97,8 @@ class Tracker:
                 followed.see(faces[pairs[row]], time_s)
             else:
                 followed.missed += 1
+        for followed in self._aside:
+            followed.missed += 1
         taken = set(pairs.values())
         new = [face for column, face in enumerate(faces) if column not in taken]
         self._followed += [_Followed(face, time_s, self._settings) for face in new]
@@ -87,15 +106,16 @@ class Tracker:
         born, left_out = self._confirm(time_s)
         tracks = [
             TrackedFace(followed.track, followed.face, followed.missed == 0)
-            for followed in self._followed
+            for followed in self._all
             if followed.track is not None
         ]
         return TrackUpdate(sorted(tracks, key=lambda tracked: tracked.track), born, sorted(lost), left_out)
 
     def _drop_expired(self, time_s: float) -> list[int]:
         """Forget what has been hidden for too long; the ids of tracks among it."""
-        expired = [followed for followed in self._followed if self._has_expired(followed, time_s)]
+        expired = [followed for followed in self._all if self._has_expired(followed, time_s)]
         self._followed = [followed for followed in self._followed if followed not in expired]
+        self._aside = [followed for followed in self._aside if followed not in expired]
         return [followed.track for followed in expired if followed.track is not None]
 
     def _has_expired(self, followed: "_Followed", time_s: float) -> bool:
@@ -110,6 +130,8 @@ class Tracker:
         Returns the new ids, and for how many there was no room.
         """
         settings = self._settings
+        if self._aside:
+            return [], 0
         room = settings.max_faces - sum(followed.track is not None for followed in self._followed)
         ready = [
             followed
@@ -172,7 +194,7 @@ def _to_face(smooth: Vector, face: Face) -> Face:
     """The face with its box and keypoints replaced by the filter's output."""
     x, y, width, height = smooth[:4].tolist()
     keypoints = None if face.keypoints is None else smooth[4:].astype(np.float32).reshape(-1, 2)
-    return Face(Box(x - width / 2, y - height / 2, width, height), face.score, keypoints)
+    return Face(Box(x - width / 2, y - height / 2, width, height), face.score, keypoints, face.doubtful)
 
 
 def _match(followed: list[_Followed], faces: list[Face], time_s: float) -> dict[int, int]:

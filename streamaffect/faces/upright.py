@@ -2,8 +2,8 @@
 
 BlazeFace also finds such faces, but takes the mouth for the eyes beyond about 100 degrees, with a confidence of 0.5 to
 0.8 where an upright face has 0.9. Turned back by what was found, and by half a turn more, the region of the face is
-looked at again: one of the two looks shows an upright face, and says so with its score. Of 558 faces on their head, 99
-in a hundred were read rightly so, and of 832 upright ones none was turned.
+looked at again: one of the two looks shows an upright face, and says so with its score. Where neither does, the face is
+doubtful, and nothing is estimated from it. `benchmarks/faces.py` measures how often that is right (docs/accuracy.md).
 """
 
 import math
@@ -20,10 +20,14 @@ from streamaffect.types import Box, Face, FloatArray, ImageArray
 
 SURE = 0.85  # a face with this score is what it seems to be, unless it is tilted
 TILTED, ROLLED = math.radians(30), math.radians(60)
-MISREAD = math.radians(30)  # a second look finds the eyes as much as this elsewhere
-CLEARLY, BETTER_BY = 0.75, 0.1  # what the other way up must score, and by how much better, to be believed
-LIKELY = 0.6  # and where one of the two must be right
+MISREAD = math.radians(20)  # a second look finds the eyes as much as this elsewhere
+AGREED = math.radians(60)
+CLEARLY, BETTER_BY = 0.65, 0.05  # what the better of two looks must score, and by how much better, to be believed
+LIKELY = 0.6  # and where the face was turned a moment ago, so that one of the two must be right
+PLAUSIBLE = 0.75  # a face with this score that is not tilted stays as it was found, if no look shows more
+HERE, HERE_BY = 0.55, 0.1  # or where the look at it as it was found shows this much, and the other so much less
 AGAIN_S = 1.0  # a face that was found to be upright is not looked at again for so long
+LESS_SURE = 0.1  # or is, as soon as its score has fallen by so much
 CLOSE_UP = CropSpec(size=160, margin=0.75, align="roll")
 OFF_CENTRE = 0.2  # in a close-up, what is farther from its middle is another face: half a face
 EYES_APART = 0.2  # of the box
@@ -31,16 +35,16 @@ EYES_APART = 0.2  # of the box
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What a second look has shown of the face that was here at `time_s`."""
+    """What a second look has shown of a face at `time_s`: that it is upright, or turned."""
 
-    box: Box
+    face: Face
     time_s: float
     turned: bool
 
 
 def is_left_lying(face: Face, image: ImageArray, spec: CropSpec) -> bool:
-    """True where the face lies on its side or stands on its head, and its crop does too: no model has seen such."""
-    return spec.align == "none" and _is_rolled(face, image, ROLLED)
+    """True where the crop of the face lies on its side or stands on its head, or may do so: no model has seen such."""
+    return face.doubtful or (spec.align == "none" and _is_rolled(face, image, ROLLED))
 
 
 class UprightDetector:
@@ -75,20 +79,26 @@ class UprightDetector:
         if not must_be_turned:
             if _seems_upright(face, image):
                 return face
-            if before is not None:
-                known.append(replace(before, box=face.box))
+            if before is not None and _has_stayed(before.face, face, image):
+                known.append(replace(before, face=replace(before.face, box=face.box)))
                 return face
         looks = [self._look(image, one, time_s) for one in (face, _half_turned(face))]
-        best = _believed(face, looks, image, must_be_turned=must_be_turned)
-        if best is not None and _between(_roll(best, image), _roll(face, image)) > MISREAD:
+        was_turned = before is not None and before.turned
+        best = _believed(
+            face, looks, image, least=LIKELY if was_turned else CLEARLY, by=0.0 if was_turned else BETTER_BY
+        )
+        if best.doubtful:
+            return best
+        is_turned = best is not face
+        if is_turned and _between(_roll(best, image), _roll(face, image)) > MISREAD:
             best = self._look(image, best, time_s) or best  # from where it is nearly upright
-        known.append(_Known(face.box, time_s, turned=best is not None))
-        return best or face
+        known.append(_Known(face, time_s, turned=is_turned))
+        return best
 
     def _recall(self, box: Box, time_s: float) -> _Known | None:
         """What a look less than a second ago has shown of the face that is here; stills know of nothing."""
         for known in self._known:
-            if 0 < time_s - known.time_s < AGAIN_S and _is_near(known.box, box):
+            if 0 < time_s - known.time_s < AGAIN_S and _is_near(known.face.box, box):
                 return known
         return None
 
@@ -99,24 +109,34 @@ class UprightDetector:
         return _turned_back(max(found, key=lambda one: one.score), face, image) if found else None
 
 
-def _believed(
-    face: Face, looks: Sequence[Face | None], image: ImageArray, *, must_be_turned: bool
-) -> Face | None:
-    """The look that is right; None where the face stays as it was found first.
+def _has_stayed(before: Face, face: Face, image: ImageArray) -> bool:
+    """Whether a face that was upright looks as it did then."""
+    return face.score > before.score - LESS_SURE and _between(_roll(face, image), _roll(before, image)) < MISREAD
+
+
+def _believed(face: Face, looks: Sequence[Face | None], image: ImageArray, *, least: float, by: float) -> Face:
+    """The look that is right, or the face as it was found first where that is; else the face, marked as doubtful.
 
     looks: as the face was found, and with half a turn more
-    must_be_turned: it lies on its side, or did so a moment ago, so that less evidence is enough
+    least, by: what the better one must score, and by how much more than the other
     """
     as_found, other_way = looks
     here, there = (0.0 if look is None else look.score for look in looks)
-    if must_be_turned:
-        best = other_way if there > here else as_found
-        return best if max(here, there) >= LIKELY else None
-    if there >= CLEARLY and there >= here + BETTER_BY:
-        return other_way
-    if as_found is not None and here >= CLEARLY and _between(_roll(as_found, image), _roll(face, image)) > MISREAD:
-        return as_found
-    return None
+    is_misread = as_found is not None and _between(_roll(as_found, image), _roll(face, image)) > MISREAD
+    if max(here, there) >= least and (abs(here - there) >= by or _agree(looks, image)):
+        if other_way is not None and there > here:
+            return other_way
+        return as_found if as_found is not None and (is_misread or _is_rolled(face, image, ROLLED)) else face
+    is_level = not is_misread and not _is_rolled(face, image, TILTED)
+    if is_level and (face.score >= PLAUSIBLE or (here >= HERE and here >= there + HERE_BY)):
+        return face
+    return replace(face, doubtful=True)
+
+
+def _agree(looks: Sequence[Face | None], image: ImageArray) -> bool:
+    """Whether both looks, from opposite sides, see the face turned the same way."""
+    seen = [_roll(look, image) for look in looks if look is not None]
+    return len(seen) == 2 and _between(*seen) < AGREED
 
 
 def _seems_upright(face: Face, image: ImageArray) -> bool:

@@ -11,7 +11,7 @@ from streamaffect.affect.assemble import Assembler
 from streamaffect.affect.estimate import Estimator, Observation, Step
 from streamaffect.clock import monotonic_ns
 from streamaffect.faces.crop import crop_face
-from streamaffect.faces.cuts import CutWatch
+from streamaffect.faces.cuts import CutWatch, Verdict
 from streamaffect.faces.detector import FaceDetector
 from streamaffect.faces.quality import measure
 from streamaffect.faces.survey import Survey
@@ -60,8 +60,7 @@ class FaceStage:
         detections = self._detector.detect(frame.image, frame.time_s)
         if self.survey is not None:
             self.survey.note(frame.image, frame.time_s, detections)
-        if self._cuts.sees_cut(frame.image, frame.time_s, detections, list(self._seen.values())):
-            self._tracker.start_anew()
+        self._heed(self._cuts.judge(frame.image, frame.time_s, detections, list(self._seen.values())))
         update = self._tracker.update(detections, frame.time_s)
         for track in update.lost:
             self._seen.pop(track, None)
@@ -74,6 +73,14 @@ class FaceStage:
     def close(self) -> None:
         """Release the detector."""
         self._detector.close()
+
+    def _heed(self, verdict: Verdict) -> None:
+        if verdict == "cut":
+            self._tracker.start_anew()
+        elif verdict == "doubt":
+            self._tracker.set_aside()
+        else:
+            self._tracker.take_back()
 
     def _sighting(self, frame: Frame, tracked: TrackedFace) -> Sighting:
         if not tracked.visible:

@@ -53,8 +53,9 @@ def tracks(seen: Sequence[Sightings]) -> list[set[int]]:
 def test_the_speaker_after_a_cut_is_another_one(frames: list[ImageArray], bundle: Bundle) -> None:
     seen = looked_at([*frames[:40], *map(other_speaker, frames[40:])], bundle)
     assert tracks(seen)[39] == {0}
-    assert seen[40].lost == [0]
-    assert tracks(seen)[40] == set()
+    assert [i for i, one in enumerate(seen) if one.lost] == [43]
+    assert next(i for i, one in enumerate(seen) if one.born == [1]) in (43, 44)
+    assert not any(face.visible for one in seen[40:43] for face in one.faces)
     assert tracks(seen)[79] == {1}
 
 
@@ -66,6 +67,11 @@ def test_without_a_cut_there_is_one_speaker(frames: list[ImageArray], bundle: Bu
 def test_a_light_that_goes_out_ends_no_track(frames: list[ImageArray], bundle: Bundle) -> None:
     dark = [np.asarray(image * 0.5, np.uint8) for image in frames[40:]]
     assert {track for one in tracks(looked_at([*frames[:40], *dark], bundle)) for track in one} == {0}
+
+
+def test_two_frames_of_a_flash_end_no_track(frames: list[ImageArray], bundle: Bundle) -> None:
+    lit = [np.clip(image * 3.0 + 60, 0, 255).astype(np.uint8) for image in frames[40:42]]
+    assert {track for one in tracks(looked_at([*frames[:40], *lit, *frames[42:]], bundle)) for track in one} == {0}
 
 
 def test_a_face_that_stood_still_before_a_cut_to_its_own_close_up_stays(

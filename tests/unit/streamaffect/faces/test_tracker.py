@@ -226,3 +226,49 @@ def test_whatever_is_detected_the_books_balance(stream: list[tuple[float, list[F
         assert all(np.isfinite(tracked.face.box).all() for tracked in update.tracks)
     assert ever == list(range(len(ever)))
     assert len(ever) <= detections
+
+
+def test_tracks_that_were_set_aside_are_hidden_and_none_begins() -> None:
+    tracker = confirmed(face())
+    tracker.set_aside()
+    updates = feed(tracker, [face()], start_s=1.0, seconds=0.4)
+    assert all(not tracked.visible for update in updates for tracked in update.tracks)
+    assert [ids(update) for update in updates] == [[0]] * 10
+    assert all_born(updates) == []
+
+
+def test_tracks_that_are_taken_back_go_on() -> None:
+    tracker = confirmed(face())
+    tracker.set_aside()
+    feed(tracker, [face()], start_s=1.0, seconds=0.2)
+    tracker.set_aside()  # again, frame by frame
+    feed(tracker, [face()], start_s=1.2, seconds=0.2)
+    tracker.take_back()
+    update = tracker.update([face()], 1.4)
+    assert [(tracked.track, tracked.visible) for tracked in update.tracks] == [(0, True)]
+    assert update.born == update.lost == []
+
+
+def test_after_a_new_start_the_faces_that_were_seen_meanwhile_are_tracks_at_once() -> None:
+    tracker = confirmed(face())
+    tracker.set_aside()
+    feed(tracker, [face()], start_s=1.0, seconds=0.2)
+    tracker.start_anew()
+    update = tracker.update([face()], 1.2)
+    assert (update.lost, update.born, ids(update)) == ([0], [1], [1])
+
+
+def test_a_new_start_without_doubt_forgets_candidates_too() -> None:
+    tracker = confirmed(face())
+    feed(tracker, [face(), face(x=0.1)], start_s=1.0, seconds=0.1)
+    tracker.start_anew()
+    update = tracker.update([face()], 1.2)
+    assert (update.lost, update.born, ids(update)) == ([0], [], [])
+
+
+def test_tracks_that_are_set_aside_for_too_long_are_lost() -> None:
+    tracker = confirmed(face())
+    tracker.set_aside()
+    updates = feed(tracker, [face()], start_s=1.0, seconds=2.5)
+    assert [track for update in updates for track in update.lost] == [0]
+    assert all_born(updates) == [1]

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from streamaffect.faces.crop import eye_roll
-from streamaffect.faces.upright import UprightDetector
-from streamaffect.types import Box, Face, FloatArray, ImageArray, Picture
+from streamaffect.faces.upright import UprightDetector, is_left_lying
+from streamaffect.runtime.manifest import CropSpec
+from streamaffect.types import Box, Face, FloatArray, ImageArray
 
 HEIGHT, WIDTH = 240, 320
 PICTURE: ImageArray = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -33,7 +35,7 @@ class Scripted:
         self._second = second
         self._in_frame = 0
 
-    def detect(self, image: ImageArray | Picture, time_s: float) -> list[Face]:
+    def detect(self, image: ImageArray, time_s: float) -> list[Face]:
         if image.shape == PICTURE.shape:
             self._in_frame = 0
             return self.first
@@ -71,12 +73,36 @@ def test_a_face_on_its_head_is_turned_where_the_other_way_up_is_clearly_better()
     assert found[0].box.x + found[0].box.w / 2 == pytest.approx(0.5, abs=0.01)
 
 
-@pytest.mark.parametrize(("here", "there"), [(0.9, 0.6), (0.7, 0.74), (0.72, 0.78), (0.0, 0.5)])
-def test_a_face_stays_as_it_is_where_it_is_not(here: float, there: float) -> None:
+@pytest.mark.parametrize(
+    ("score", "here", "there"), [(0.66, 0.9, 0.6), (0.78, 0.7, 0.74), (0.78, 0.0, 0.5), (0.66, 0.6, 0.4)]
+)
+def test_a_face_stays_as_it_is_where_it_is_not(score: float, here: float, there: float) -> None:
     scores = {1: here, 2: there}
-    first = face(0.66)
+    first = face(score)
     found = UprightDetector(Scripted([first], lambda look: upright_face(scores.get(look, 0.9)))).detect(PICTURE, 0.0)
     assert found == [first]
+
+
+@pytest.mark.parametrize(
+    ("score", "roll", "here", "there"),
+    [(0.66, 0.0, 0.7, 0.74), (0.66, 0.0, 0.0, 0.5), (0.8, 40.0, 0.5, 0.5), (0.8, 80.0, 0.62, 0.5)],
+)
+def test_a_face_of_which_no_look_is_clearly_better_is_doubtful(
+    score: float, roll: float, here: float, there: float
+) -> None:
+    scores = {1: here, 2: there}
+    first = face(score, roll)
+    found = UprightDetector(Scripted([first], lambda look: upright_face(scores.get(look, 0.9)))).detect(PICTURE, 0.0)
+    assert found == [replace(first, doubtful=True)]
+    assert is_left_lying(found[0], PICTURE, CropSpec(size=64, margin=0.25, align="roll"))
+
+
+def test_a_doubtful_face_is_looked_at_again_in_the_next_frame() -> None:
+    scores = {1: 0.5, 2: 0.5}
+    upright = UprightDetector(Scripted([face(0.66)], lambda look: upright_face(scores.get(look, 0.9))))
+    assert upright.detect(PICTURE, 0.0)[0].doubtful
+    scores[1] = 0.8
+    assert not upright.detect(PICTURE, 0.04)[0].doubtful
 
 
 @pytest.mark.parametrize(("here", "there", "roll"), [(0.93, 0.65, 75.0), (0.65, 0.93, -105.0)])
@@ -113,7 +139,7 @@ def test_another_face_in_the_close_up_says_nothing() -> None:
     def beside(_: int) -> list[Face]:
         return [Face(Box(0.0, 0.0, 0.2, 0.2), 0.99, upright_face(1.0)[0].keypoints)]
 
-    first = face(0.66)
+    first = face(0.78)
     assert UprightDetector(Scripted([first], beside)).detect(PICTURE, 0.0) == [first]
 
 

@@ -1,0 +1,57 @@
+"""What is published of a face that is turned in the picture's plane: the upright one's value, none, or a wrong one."""
+
+import math
+from collections.abc import Iterable
+
+import streamaffect
+from benchmarks.measures.face_counts import Count
+from benchmarks.measures.portraits import Portrait
+from benchmarks.measures.scenes import FPS, turned, turning
+from streamaffect.config import Config
+from streamaffect.faces.crop import eye_roll
+from streamaffect.faces.tracker import Tracker
+from streamaffect.pipeline.opening import make_detector
+from streamaffect.pipeline.stages import FaceStage
+from streamaffect.runtime.bundle import Bundle
+from streamaffect.types import Frame
+
+FAR_OFF = 0.3  # valence or arousal differs by more than that from the upright picture's
+ELSEWHERE = 60.0  # degrees; a line of eyes that is so much off is another one
+TURN_FRAMES = 100
+
+
+def turned_counts(part: str, degrees: int, portraits: Iterable[Portrait], bundle: Bundle) -> Iterable[Count]:
+    """Wrong values among those that are published for pictures that were turned, by `analyze_image`."""
+    published = wrong = abstained = missed = 0
+    for portrait in portraits:
+        upright = streamaffect.analyze_image(portrait.image, bundle=bundle)
+        if len(upright) != 1 or upright[0].valence is None or upright[0].arousal is None:
+            continue
+        found = streamaffect.analyze_image(turned(portrait.image, degrees), bundle=bundle)
+        missed += not found
+        for one in found:
+            if one.valence is None or one.arousal is None:
+                abstained += 1
+                continue
+            published += 1
+            wrong += max(abs(one.valence - upright[0].valence), abs(one.arousal - upright[0].arousal)) > FAR_OFF
+    yield Count(
+        part, f"turned by {degrees}°, wrong values", wrong, published, f"{abstained} abstained, {missed} not found"
+    )
+
+
+def turning_count(part: str, portraits: Iterable[Portrait], config: Config, bundle: Bundle) -> Count:
+    """Wrong: a frame of a stream in which a face turns once around in 4 s, read by eyes that are elsewhere."""
+    used = wrong = seen = 0
+    for seed, portrait in enumerate(portraits):
+        stage = FaceStage(make_detector(config, mode="video"), Tracker(config.tracker), bundle)
+        for number, (image, degrees) in enumerate(turning(portrait.image, TURN_FRAMES, seed)):
+            time_s = number / FPS
+            for face in stage.look(Frame(image, number, time_s, round(time_s * 1e9), None)).faces:
+                seen += face.visible
+                if face.crop is not None:
+                    used += 1
+                    roll = math.degrees(eye_roll(face.face.keypoints, image.shape[1], image.shape[0]))
+                    wrong += abs((roll - degrees + 180) % 360 - 180) > ELSEWHERE
+        stage.close()
+    return Count(part, "turning once around, frames misread", wrong, used, f"{seen - used} of {seen} frames abstained")
