@@ -23,7 +23,7 @@ from benchmarks.measures.cut_figures import cut_count, no_cut_count, whole_clip_
 from benchmarks.measures.face_counts import Count
 from benchmarks.measures.portraits import Portrait, read_clip_files, read_named_faces, read_portraits
 from benchmarks.measures.report import Row, show, write
-from benchmarks.measures.scenes import NO_CUTS, Frames, Shot, joined, still_shot
+from benchmarks.measures.scenes import NO_CUTS, Frames, Shot, joined
 from benchmarks.measures.turned_figures import turned_counts, turning_count
 from streamaffect.config import load_config
 from streamaffect.errors import ConfigError, StreamAffectError
@@ -70,13 +70,12 @@ def measure_all(options: argparse.Namespace) -> Iterator[Count]:
     if clips:
         yield whole_clip_count("clips", _bar(clips, "clips"), config, bundle)
     for name, portraits in sets.items():
-        for angle in ANGLES:
-            yield from turned_counts(name, angle, _bar(portraits, f"{name}: {angle}°"), bundle)
+        yield from turned_counts(name, _bar(portraits, f"{name}: turned"), ANGLES, bundle)
         yield turning_count(name, _bar(portraits, f"{name}: turning"), config, bundle)
 
 
 def _shots(portraits: list[Portrait]) -> list[Shot]:
-    return [still_shot(one.person, one.image, seed) for seed, one in enumerate(portraits)]
+    return [Shot(one.person, one.image, seed) for seed, one in enumerate(portraits)]
 
 
 def _joined(pairs: Sequence[tuple[Shot, Shot]], name: str) -> Iterator[Frames]:
@@ -84,7 +83,7 @@ def _joined(pairs: Sequence[tuple[Shot, Shot]], name: str) -> Iterator[Frames]:
 
 
 def _changed(shots: Sequence[Shot], name: str, event: str) -> Iterator[Frames]:
-    return (NO_CUTS[event](shot.frames) for shot in _bar(shots, f"{name}: {event}"))
+    return (NO_CUTS[event](shot.frames()) for shot in _bar(shots, f"{name}: {event}"))
 
 
 def _bar(items: Sequence[Item], title: str) -> Iterator[Item]:
@@ -120,7 +119,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with london/, lfw_faces/, videos/")
     parser.add_argument("--bundle", type=Path, help="folder of a bundle (default: the shipped one)")
-    parser.add_argument("--limit", type=_count, help="a random sample of so many pictures and clips of each part")
+    parser.add_argument(
+        "--limit", type=_count, default=100, help="a random sample of so many pictures and clips (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of that sample (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="JSON file (default: benchmarks/results/faces.json)")
     return parser.parse_args()

@@ -6,6 +6,7 @@ in the same place and of the same size, so that boxes alone tell nothing.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from streamaffect.types import ImageArray
 SIDE_PX = 256
 BEFORE, AFTER = 25, 30  # frames
 FPS = 25.0
-NOISE = 3.0  # grey levels
+NOISE, GRAIN_PX = 3.0, 64  # in grey levels; and how far a frame's grain is from the next one's
 
 Frames = list[ImageArray]
 Event = Callable[[Frames], Frames]
@@ -23,25 +24,28 @@ Event = Callable[[Frames], Frames]
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """Successive frames (SIDE_PX, SIDE_PX, 3) uint8 BGR of one person."""
+    """A picture of one person, as a camera in somebody's hand would see it for BEFORE + AFTER frames.
+
+    image: (H, W, 3) uint8 BGR; seed: of the hand and the noise
+    """
 
     person: str
-    frames: Frames
+    image: ImageArray
+    seed: int
 
-
-def still_shot(person: str, image: ImageArray, seed: int) -> Shot:
-    """A picture of a face as a camera in somebody's hand would see it for BEFORE + AFTER frames."""
-    rng = np.random.default_rng(seed)
-    count = BEFORE + AFTER
-    square = np.asarray(cv2.resize(_square(image), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)
-    drift = np.cumsum(rng.normal(0, 0.6, (count, 2)), axis=0)
-    zoom = 1.05 + 0.02 * np.sin(np.arange(count) / 6 + rng.uniform(0, 6))
-    return Shot(person, [_noisy(_moved(square, drift[i, 0], drift[i, 1], zoom[i]), rng) for i in range(count)])
+    def frames(self) -> Frames:
+        """Successive frames (SIDE_PX, SIDE_PX, 3) uint8 BGR; made anew, since many of them would fill the memory."""
+        rng = np.random.default_rng(self.seed)
+        count = BEFORE + AFTER
+        square = np.asarray(cv2.resize(_square(self.image), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)
+        drift = np.cumsum(rng.normal(0, 0.6, (count, 2)), axis=0)
+        zoom = 1.05 + 0.02 * np.sin(np.arange(count) / 6 + rng.uniform(0, 6))
+        return [_noisy(_moved(square, drift[i, 0], drift[i, 1], zoom[i]), rng) for i in range(count)]
 
 
 def joined(one: Shot, other: Shot) -> Frames:
     """The first shot, and from frame BEFORE on the second one."""
-    return one.frames[:BEFORE] + other.frames[BEFORE:]
+    return one.frames()[:BEFORE] + other.frames()[BEFORE:]
 
 
 def flash(frames: Frames) -> Frames:
@@ -114,9 +118,10 @@ NO_CUTS: dict[str, Event] = {
 def turning(image: ImageArray, count: int, seed: int) -> Iterator[tuple[ImageArray, float]]:
     """A face that turns clockwise once around, with the angle in degrees of each of `count` frames."""
     rng = np.random.default_rng(seed)
+    small = np.asarray(cv2.resize(_square(image), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)
     for i in range(count):
         degrees = 360.0 * i / count
-        yield _noisy(turned(image, degrees), rng), degrees
+        yield _noisy(turned(small, degrees), rng), degrees
 
 
 def turned(image: ImageArray, degrees: float) -> ImageArray:
@@ -145,7 +150,17 @@ def _moved(image: ImageArray, across: float, down: float, zoom: float) -> ImageA
 
 
 def _noisy(image: ImageArray, rng: np.random.Generator) -> ImageArray:
-    return np.clip(image + rng.normal(0, NOISE, image.shape), 0, 255).astype(np.uint8)
+    """With a part of the grain that no other frame has."""
+    height, width = image.shape[:2]
+    top, left = rng.integers(0, GRAIN_PX, 2).tolist()
+    return np.asarray(np.clip(image + _grain()[top : top + height, left : left + width], 0, 255), np.uint8)
+
+
+@cache
+def _grain() -> np.ndarray:
+    """Noise in which every frame of a scene finds a place: drawing it anew would take longer than all else."""
+    side = 2 * SIDE_PX + GRAIN_PX
+    return np.random.default_rng(0).normal(0, NOISE, (side, side, 3)).astype(np.float32)
 
 
 def _scaled(image: ImageArray, gain: float | np.ndarray) -> ImageArray:

@@ -1,7 +1,8 @@
 """What is published of a face that is turned in the picture's plane: the upright one's value, none, or a wrong one."""
 
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 import streamaffect
 from benchmarks.measures.face_counts import Count
@@ -13,31 +14,34 @@ from streamaffect.faces.tracker import Tracker
 from streamaffect.pipeline.opening import make_detector
 from streamaffect.pipeline.stages import FaceStage
 from streamaffect.runtime.bundle import Bundle
-from streamaffect.types import Frame
+from streamaffect.types import Estimate, Frame
 
 FAR_OFF = 0.3  # valence or arousal differs by more than that from the upright picture's
 ELSEWHERE = 60.0  # degrees; a line of eyes that is so much off is another one
 TURN_FRAMES = 100
 
 
-def turned_counts(part: str, degrees: int, portraits: Iterable[Portrait], bundle: Bundle) -> Iterable[Count]:
-    """Wrong values among those that are published for pictures that were turned, by `analyze_image`."""
-    published = wrong = abstained = missed = 0
+def turned_counts(part: str, portraits: Iterable[Portrait], angles: Sequence[int], bundle: Bundle) -> Iterator[Count]:
+    """Wrong values among those that are published for pictures turned by each of the angles, by `analyze_image`."""
+    outcomes: dict[int, Counter[str]] = {degrees: Counter() for degrees in angles}
     for portrait in portraits:
         upright = streamaffect.analyze_image(portrait.image, bundle=bundle)
-        if len(upright) != 1 or upright[0].valence is None or upright[0].arousal is None:
+        if len(upright) != 1 or upright[0].valence is None:
             continue
-        found = streamaffect.analyze_image(turned(portrait.image, degrees), bundle=bundle)
-        missed += not found
-        for one in found:
-            if one.valence is None or one.arousal is None:
-                abstained += 1
-                continue
-            published += 1
-            wrong += max(abs(one.valence - upright[0].valence), abs(one.arousal - upright[0].arousal)) > FAR_OFF
-    yield Count(
-        part, f"turned by {degrees}°, wrong values", wrong, published, f"{abstained} abstained, {missed} not found"
-    )
+        for degrees, counted in outcomes.items():
+            found = streamaffect.analyze_image(turned(portrait.image, degrees), bundle=bundle)
+            counted.update([_outcome(one, upright[0]) for one in found] or ["not found"])
+    for degrees, counted in outcomes.items():
+        note = f"{counted['abstained']} abstained, {counted['not found']} not found"
+        published = counted["right"] + counted["wrong"]
+        yield Count(part, f"turned by {degrees}°, wrong values", counted["wrong"], published, note)
+
+
+def _outcome(one: Estimate, upright: Estimate) -> str:
+    if one.valence is None or one.arousal is None or upright.valence is None or upright.arousal is None:
+        return "abstained"
+    off = max(abs(one.valence - upright.valence), abs(one.arousal - upright.arousal))
+    return "wrong" if off > FAR_OFF else "right"
 
 
 def turning_count(part: str, portraits: Iterable[Portrait], config: Config, bundle: Bundle) -> Count:
