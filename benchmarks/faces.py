@@ -2,7 +2,7 @@
 
 The folder holds any of `london/` (neutral and smiling portraits), `lfw_faces/*.npz` (face crops with names) and
 `videos/` (clips); parts that are absent are skipped. Stills become streams of 2.2 s by a camera held by hand, and go
-through the detector, the tracker and the watch for cuts as a video does (`benchmarks/measures/scenes.py`).
+through the detector, the tracker and the watch for cuts as a video does (`benchmarks/measures/faces/scenes.py`).
 
     python benchmarks/faces.py --data faces
     python benchmarks/faces.py --data faces --limit 20 --seed 5
@@ -19,12 +19,12 @@ from typing import TypeVar
 
 from rich.progress import track
 
-from benchmarks.measures.cut_figures import cut_count, no_cut_count, whole_clip_count
-from benchmarks.measures.face_counts import Count
-from benchmarks.measures.portraits import Portrait, read_clip_files, read_named_faces, read_portraits
+from benchmarks.measures.faces.counts import Count
+from benchmarks.measures.faces.cut_figures import cut_count, no_cut_count, whole_clip_count
+from benchmarks.measures.faces.portraits import Portrait, read_clip_files, read_named_faces, read_portraits
+from benchmarks.measures.faces.scenes import NO_CUTS, Frames, Shot, joined
+from benchmarks.measures.faces.turned_figures import turned_counts, turning_count
 from benchmarks.measures.report import Row, show, write
-from benchmarks.measures.scenes import NO_CUTS, Frames, Shot, joined
-from benchmarks.measures.turned_figures import turned_counts, turning_count
 from streamaffect.config import load_config
 from streamaffect.errors import ConfigError, StreamAffectError
 from streamaffect.runtime.bundle import load_bundle

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import streamaffect
-from benchmarks.measures.face_counts import Count
-from benchmarks.measures.portraits import Portrait
-from benchmarks.measures.scenes import FPS, turned, turning
+from benchmarks.measures.faces.counts import Count
+from benchmarks.measures.faces.portraits import Portrait
+from benchmarks.measures.faces.scenes import FPS, turned, turning
 from streamaffect.config import Config
 from streamaffect.faces.crop import eye_roll
 from streamaffect.faces.tracker import Tracker

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.measures.face_counts import Count
-from benchmarks.measures.scenes import BEFORE, FPS, Frames
+from benchmarks.measures.faces.counts import Count
+from benchmarks.measures.faces.scenes import BEFORE, FPS, Frames
 from streamaffect.config import Config
 from streamaffect.errors import SourceEndedError
 from streamaffect.faces.tracker import Tracker

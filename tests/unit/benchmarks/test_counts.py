@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.measures.face_counts import Count
+from benchmarks.measures.faces.counts import Count
 
 
 @pytest.mark.parametrize(
