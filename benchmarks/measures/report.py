@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 PACKAGES = ("numpy", "opencv-python-headless", "mediapipe", "onnxruntime", "pyzmq", "msgspec", "rich")
 
 Row = Mapping[str, object]
