@@ -7,6 +7,7 @@ timeout; closing abandons it, and it ends by itself when its native call returns
 
 import threading
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -131,7 +132,7 @@ class Grabber:
         if self._closed:
             raise SourceEndedError(f"{self._label}: was closed")
         if waiting and self._failure:
-            raise self._failure
+            raise copy(self._failure)  # what is raised gets to know its readers
 
     def _run(self) -> None:
         try:
@@ -168,6 +169,8 @@ class Grabber:
             self._changed.notify_all()
 
     def _fail(self, error: SourceError) -> None:
+        # What an error remembers of where it was raised holds the capture, with buffers of megabytes.
+        error.__cause__ = error.__context__ = None
         with self._changed:
-            self._failure = error
+            self._failure = error.with_traceback(None)
             self._changed.notify_all()

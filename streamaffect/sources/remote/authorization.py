@@ -20,16 +20,48 @@ class Asked:
     target: str
 
 
-def authorization(challenges: Sequence[str], asked: Asked, *, user: str, password: str) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    user: str
+    password: str
+    count: int
+
+
+class Signer:
+    """Signs one request after the other for a host, as it asked for last.
+
+    user: None signs nothing
+    """
+
+    def __init__(self, user: str | None, password: str) -> None:
+        self._user = user
+        self._password = password
+        self._challenges: Sequence[str] = ()
+        self._count = 0
+
+    def learn(self, challenges: Sequence[str]) -> None:
+        """The host asks for this from now on."""
+        self._challenges, self._count = challenges, 0
+
+    def sign(self, asked: Asked) -> str | None:
+        """The value of the field Authorization; None where nothing is to be signed, or in no way that is known."""
+        if self._user is None or not self._challenges:
+            return None
+        self._count += 1
+        return authorization(self._challenges, asked, user=self._user, password=self._password, count=self._count)
+
+
+def authorization(challenges: Sequence[str], asked: Asked, *, user: str, password: str, count: int = 1) -> str | None:
     """The value of the field Authorization; None where the host offers no scheme that is known.
 
     challenges: the values of the reply's fields WWW-Authenticate. Of several schemes the one that hides the password.
+    count:      how often the last challenge has been answered, with this answer
     """
     offered = [found for challenge in challenges for found in _split(challenge)]
     for scheme, values in offered:
         algorithm = values.get("algorithm", "MD5")
         if scheme == "digest" and algorithm.lower().removesuffix("-sess") in _DIGESTS:
-            return _digest(values, algorithm, asked, user, password)
+            return _digest(values, algorithm, asked, _Identity(user, password, count))
     if any(scheme == "basic" for scheme, _ in offered):
         return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
     return None
@@ -51,18 +83,18 @@ def _values(text: str) -> dict[str, str]:
     return {name.lower(): quoted or bare for name, quoted, bare in _VALUE.findall(text)}
 
 
-def _digest(challenge: dict[str, str], algorithm: str, asked: Asked, user: str, password: str) -> str:
+def _digest(challenge: dict[str, str], algorithm: str, asked: Asked, who: _Identity) -> str:
     hashed = _hash(algorithm)
     realm, nonce = challenge.get("realm", ""), challenge.get("nonce", "")
     own = secrets.token_hex(8)
-    secret = hashed(f"{user}:{realm}:{password}")
+    secret = hashed(f"{who.user}:{realm}:{who.password}")
     if algorithm.lower().endswith("-sess"):
         secret = hashed(f"{secret}:{nonce}:{own}")
     what = hashed(f"{asked.method}:{asked.target}")
-    values = {"username": user, "realm": realm, "nonce": nonce, "uri": asked.target}
+    values = {"username": who.user, "realm": realm, "nonce": nonce, "uri": asked.target}
     if "auth" in re.split(r"[\s,]+", challenge.get("qop", "")):
-        values["response"] = hashed(f"{secret}:{nonce}:00000001:{own}:auth:{what}")
-        unquoted = {"qop": "auth", "nc": "00000001"}
+        values["response"] = hashed(f"{secret}:{nonce}:{who.count:08x}:{own}:auth:{what}")
+        unquoted = {"qop": "auth", "nc": f"{who.count:08x}"}
         values["cnonce"] = own
     else:
         values["response"] = hashed(f"{secret}:{nonce}:{what}")

@@ -62,9 +62,9 @@ class Camera:
         self._ready: deque[VideoFrame] = deque()
         self._came_ns = 0
         self._shown = self._errors_in_a_row = 0
-        self._has_lost = False
+        self._losses = _Losses()
         self._track = _only_track(opened, label)
-        self._decoder = _decoder(self._track, on_error=self._note_loss)
+        self._decoder = _decoder(self._track, on_error=self._losses.note)
         self._deinterlacer = Deinterlacer()
         self._canvas = Canvas(self._track)
         self._packets: Iterator[Packet[Stream]] = iter(())
@@ -84,7 +84,7 @@ class Camera:
         if not self._ready:
             self._decode_next_packet()
         if not self._ready:
-            return Look(None, self._came_ns) if self._forget_loss() else None
+            return Look(None, self._came_ns) if self._losses.forget() else None
         frame = self._ready.popleft()
         picture = None
         try:
@@ -124,25 +124,35 @@ class Camera:
             self._errors_in_a_row += 1
             if self._errors_in_a_row > MOST_READ_ERRORS:
                 raise self._broken() from error
-            self._note_loss()
+            self._losses.note()
             return None
         if packet is None or not packet.size:  # an empty one means the end
             raise self._broken()
         self._errors_in_a_row = 0
         return packet
 
-    def _note_loss(self) -> None:
-        self._has_lost = True
-
-    def _forget_loss(self) -> bool:
-        lost, self._has_lost = self._has_lost, False
-        return lost
-
     def _broken(self) -> SourceStalledError:
         return self._stalled(f"the connection broke after {self._shown} frames")
 
     def _stalled(self, otherwise: str) -> SourceStalledError:
         return SourceStalledError(f"{self._label}: {self._trouble() or otherwise}")
+
+
+class _Losses:
+    """Whether something was lost since this was last asked.
+
+    The decoder tells it, and does not know the camera: in a circle, pictures of megabytes would wait for the collector.
+    """
+
+    def __init__(self) -> None:
+        self._is_noted = False
+
+    def note(self) -> None:
+        self._is_noted = True
+
+    def forget(self) -> bool:
+        noted, self._is_noted = self._is_noted, False
+        return noted
 
 
 def _only_track(opened: InputContainer, label: str) -> VideoStream:

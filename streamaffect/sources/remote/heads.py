@@ -50,14 +50,15 @@ class Head:
         return int(stated) if stated.isascii() and stated.isdigit() and len(stated) < 19 else None
 
 
-def read_head(line: Line, deadline: Deadline) -> tuple[Head, bytes]:
+def read_head(line: Line, deadline: Deadline, received: bytes = b"") -> tuple[Head, bytes]:
     """The head of the next reply, and what has come with it of its body.
+
+    received: what has come of it already
 
     Raises:
         NoReplyError: it is none, or the host has closed the connection.
         OSError: the connection broke; TimeoutError: it did not come in time, however slowly it drips.
     """
-    received = b""
     while (end := _END.search(received)) is None:
         more = line.receive(4096, deadline)
         if not more or len(received) > HEAD_LIMIT:

@@ -30,6 +30,29 @@ class Line:
         self._connection.settimeout(deadline.left_s())
         return self._connection.recv(most)
 
+    def receive_into(self, buffer: bytearray, deadline: Deadline) -> int:
+        """Wait for bytes and put them into `buffer`; 0 is the end. Raises OSError, TimeoutError among them."""
+        self._connection.settimeout(deadline.left_s())
+        return self._connection.recv_into(buffer)
+
+    def fileno(self) -> int:
+        """The descriptor to wait on."""
+        return self._connection.fileno()
+
+    @property
+    def has_more(self) -> bool:
+        """True where bytes have come that waiting on the descriptor would not show."""
+        return isinstance(self._connection, ssl.SSLSocket) and self._connection.pending() > 0
+
+    @property
+    def peer(self) -> str:
+        """The number of the host at the other end."""
+        return str(self._connection.getpeername()[0])
+
+    def release(self) -> None:
+        """From now on its user alone ends it; `Lines.cut` does not."""
+        self._lines.forget(self._connection)
+
     def close(self) -> None:
         """Hang up. Calling it again does nothing."""
         self._lines.drop(self._connection)
@@ -74,10 +97,23 @@ class Lines:
             raise _unreachable(error, address, deadline, label) from error
         return Line(self, connection)
 
-    def drop(self, connection: socket.socket) -> None:
-        """Close one connection."""
+    def keep(self, connection: socket.socket) -> socket.socket:
+        """Cut this one too, when the time comes. Raises ConnectionAbortedError where it has come."""
+        with self._lock:
+            if self._is_cut:
+                connection.close()
+                raise ConnectionAbortedError("was cut")
+            self._open.add(connection)
+        return connection
+
+    def forget(self, connection: socket.socket) -> None:
+        """Leave one connection to whoever uses it."""
         with self._lock:
             self._open.discard(connection)
+
+    def drop(self, connection: socket.socket) -> None:
+        """Close one connection."""
+        self.forget(connection)
         connection.close()
 
     def cut(self) -> None:
@@ -99,7 +135,7 @@ class Lines:
     def _first(self, places: Sequence[Place], deadline: Deadline) -> socket.socket:
         failure: OSError | None = None
         for number, (family, where) in enumerate(places):
-            connection = self._keep(socket.socket(family, socket.SOCK_STREAM))
+            connection = self.keep(socket.socket(family, socket.SOCK_STREAM))
             try:
                 connection.settimeout(deadline.left_s() / (len(places) - number))
                 connection.connect(where)
@@ -118,7 +154,7 @@ class Lines:
             with self._lock:
                 self._open.discard(connection)
             wrapped = context.wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False)
-            self._keep(wrapped)
+            self.keep(wrapped)
             try:
                 wrapped.do_handshake()
             except BaseException:
@@ -128,14 +164,6 @@ class Lines:
             connection.close()
             raise
         return wrapped
-
-    def _keep(self, connection: socket.socket) -> socket.socket:
-        with self._lock:
-            if self._is_cut:
-                connection.close()
-                raise ConnectionAbortedError("was cut")
-            self._open.add(connection)
-        return connection
 
 
 def _unreachable(error: OSError, address: Address, deadline: Deadline, label: str) -> SourceOpenError:

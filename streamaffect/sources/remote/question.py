@@ -4,13 +4,13 @@ FFmpeg would ask too, but it follows a redirect to any host, and says hardly why
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from streamaffect.clock import monotonic_ns
 from streamaffect.errors import SourceEndedError, SourceError, SourceForbiddenError, SourceOpenError
 from streamaffect.sources.remote.address import Address, Reach
-from streamaffect.sources.remote.authorization import Asked, authorization, is_stale
+from streamaffect.sources.remote.authorization import Asked, Signer, is_stale
 from streamaffect.sources.remote.heads import HEAD_LIMIT, Head, NoReplyError, read_head
 from streamaffect.sources.remote.limits import Deadline, Limits
 from streamaffect.sources.remote.lines import Line, Lines
@@ -27,12 +27,14 @@ class Reply:
 
     address: who answered, after redirects
     line:    where its body comes from; rest: what has come of it already
+    public:  the methods that an RTSP host has said to know
     """
 
     address: Address
     head: Head
     line: Line
     rest: bytes
+    public: str = ""
 
     def body(self, deadline: Deadline) -> bytes:
         """The body where its length is stated and small, otherwise what has come of it; raises OSError."""
@@ -54,14 +56,17 @@ class Reply:
 class Asker:
     """Asks on behalf of one attempt to open a camera; all that it opens can be cut.
 
-    took_s: seconds that the last answer has taken, from connecting on
+    took_s:   seconds that the last answer has taken, from connecting on
+    requests: how many have been sent
+    signer:   signs as the last host wants it
     """
 
     def __init__(self, reach: Reach, lines: Lines, resolver: Resolver, limits: Limits) -> None:
         self.lines = lines
         self.limits = limits
         self.took_s = 0.0
-        self._requests = 0
+        self.requests = 0
+        self.signer = Signer(None, "")
         self._reach = reach
         self._resolver = resolver
         self._label = reach.named.label
@@ -94,19 +99,21 @@ class Asker:
 
     def _answer(self, request: Request) -> Reply:
         """The reply, with the credentials where the host wants them."""
-        line = self._connect(request.address)
+        self.signer = Signer(request.address.user, request.address.password)
+        line = self.connect(request.address)
+        public = ""
         if request.address.is_rtsp:
             # FFmpeg begins with it, and would follow whatever it is told.
             options = self._exchange(line, Request("OPTIONS", request.address))
+            public = options.head.value("public")
             reply = options if options.head.is_redirect else self._again(options, request)
         else:
             reply = self._exchange(line, request)
-        if reply.head.status != 401:
-            return reply
-        first = self._identified(reply, request)
-        if first.head.status == 401 and is_stale(first.head.values(CHALLENGE)):
-            return self._identified(first, request)
-        return first
+        if reply.head.status == 401:
+            reply = self._identified(reply, request)
+            if reply.head.status == 401 and is_stale(reply.head.values(CHALLENGE)):
+                reply = self._identified(reply, request)
+        return replace(reply, public=public)
 
     def _identified(self, challenged: Reply, request: Request) -> Reply:
         """The answer to the request with credentials."""
@@ -116,9 +123,8 @@ class Asker:
             raise SourceForbiddenError(
                 f"{label}: the host asks for a user and password; give them as {address.scheme}://user:password@host/…"
             )
-        asked = Asked(request.method, request.target)
-        challenges = challenged.head.values(CHALLENGE)
-        answer = authorization(challenges, asked, user=address.user, password=address.password)
+        self.signer.learn(challenged.head.values(CHALLENGE))
+        answer = self.signer.sign(Asked(request.method, request.target))
         if answer is None:
             challenged.line.close()
             raise SourceForbiddenError(
@@ -135,9 +141,10 @@ class Asker:
             before.line.close()
             if self.lines.is_cut or isinstance(error.__cause__, TimeoutError):
                 raise
-            return self._exchange(self._connect(request.address), request)
+            return self._exchange(self.connect(request.address), request)
 
-    def _connect(self, address: Address) -> Line:
+    def connect(self, address: Address) -> Line:
+        """A connection to a host that may be asked. Raises as `ask` does."""
         deadline = Deadline(self.limits.connect_s)
         places = self._resolver.places(address.host, address.port, deadline, label=self._label)
         return self.lines.connect(address, places, deadline, label=self._label)
@@ -145,9 +152,9 @@ class Asker:
     def _exchange(self, line: Line, request: Request) -> Reply:
         """Send a request and read the head of the reply."""
         deadline = Deadline(self.limits.answer_s)
-        self._requests += 1
+        self.requests += 1
         try:
-            line.send(request.text(self._requests), deadline)
+            line.send(request.text(self.requests), deadline)
             head, rest = read_head(line, deadline)
         except BaseException as error:
             line.close()

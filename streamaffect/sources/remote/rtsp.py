@@ -1,8 +1,6 @@
-"""RTSP: the host is asked first, so that what is wrong can be said; FFmpeg then opens the address itself."""
+"""RTSP: the host is asked first, so that what is wrong can be said; FFmpeg then plays what it has described."""
 
 import re
-import time
-from urllib.parse import quote
 
 import av
 from av.container import InputContainer
@@ -10,8 +8,6 @@ from av.error import (
     ExitError,
     FFmpegError,
     HTTPForbiddenError,
-    HTTPOtherClientError,
-    HTTPServerError,
     HTTPUnauthorizedError,
     InvalidDataError,
 )
@@ -20,12 +16,15 @@ from streamaffect.errors import SourceError, SourceForbiddenError, SourceOpenErr
 from streamaffect.sources.remote.address import Address
 from streamaffect.sources.remote.camera import SHORT_ANALYSIS, Camera
 from streamaffect.sources.remote.limits import Deadline
-from streamaffect.sources.remote.question import Asker, Reply, wrong_credentials
+from streamaffect.sources.remote.question import Asker, wrong_credentials
+from streamaffect.sources.remote.relay import Relay
 
-ALONE_S = 0.3
 LONGEST_S = 2000.0  # as a timeout of FFmpeg's, in microseconds in 32 bits
+# The description says what comes, and the decoder finds out the rest.
+NO_ANALYSIS = {**SHORT_ANALYSIS, "probesize": "32"}
 
 _MEDIA = re.compile(rb"^m=(\w+)", re.MULTILINE)
+_TRANSPORT_STREAM = re.compile(rb"^a=rtpmap:\d+ MP2T/|^m=video \d+ RTP/AVP 33\b", re.MULTILINE)
 
 
 def open_rtsp(address: Address, asker: Asker, *, label: str, transport: str, silence_s: float) -> Camera:
@@ -37,54 +36,46 @@ def open_rtsp(address: Address, asker: Asker, *, label: str, transport: str, sil
     Raises:
         SourceOpenError: with the reason in one line, without credentials.
     """
-    with asker.ask(address) as reply:
-        described = _MEDIA.findall(_description(reply.body(Deadline(asker.limits.answer_s))))
-        if described and b"video" not in described:
-            raise SourceOpenError(f"{label}: sends no video; choose another path or stream of this camera")
-        try:
-            opened = _open_beside(reply, transport, open_s=asker.limits.open_s, silence_s=silence_s)
-        except (FFmpegError, OSError) as error:
-            raise _explained(error, label, transport) from error
-    return Camera(opened, label=label, silence_s=silence_s)
-
-
-def _open_beside(reply: Reply, transport: str, *, open_s: float, silence_s: float) -> InputContainer:
-    """Open what was described, while the question is still open: some hosts take a stream down when nobody is left.
-
-    Others can serve one alone, and need a moment after the question was closed.
-    """
-    try:
-        return _open(reply.address, transport, open_s=open_s, silence_s=silence_s)
-    except (HTTPServerError, HTTPOtherClientError):
+    reply = asker.ask(address)
+    body = reply.body(Deadline(asker.limits.answer_s))
+    described = body.replace(b"\r", b"\n")
+    media = _MEDIA.findall(described)
+    if media and b"video" not in media:
         reply.line.close()
-        time.sleep(ALONE_S)
-        return _open(reply.address, transport, open_s=open_s, silence_s=silence_s)
+        raise SourceOpenError(f"{label}: sends no video; choose another path or stream of this camera")
+    relay = Relay(
+        reply,
+        body,
+        signer=asker.signer,
+        lines=asker.lines,
+        limits=asker.limits,
+        again=lambda: asker.connect(reply.address),
+        asked=asker.requests,
+    )
+    analysis = SHORT_ANALYSIS if _TRANSPORT_STREAM.search(described) else NO_ANALYSIS
+    try:
+        opened = _open(relay.url, transport, analysis, open_s=asker.limits.open_s, silence_s=silence_s)
+    except (FFmpegError, OSError) as error:
+        relay.close()
+        raise _explained(error, label, transport, relay.trouble) from error
+    return Camera(opened, label=label, silence_s=silence_s, trouble=lambda: relay.trouble, on_release=relay.close)
 
 
-def _open(address: Address, transport: str, *, open_s: float, silence_s: float) -> InputContainer:
+def _open(url: str, transport: str, analysis: dict[str, str], *, open_s: float, silence_s: float) -> InputContainer:
     options = {
         "rtsp_transport": transport,
         "timeout": str(round(min(silence_s, LONGEST_S) * 1e6)),
         "allowed_media_types": "video",
-        "protocol_whitelist": "rtsp,rtsps,rtp,tcp,udp,tls",
-        **SHORT_ANALYSIS,
+        "protocol_whitelist": "rtsp,rtp,tcp,udp",
+        **analysis,
     }
-    return av.open(_url(address), options=options, timeout=(open_s, silence_s), metadata_errors="replace")
+    return av.open(url, options=options, timeout=(open_s, silence_s), metadata_errors="replace")
 
 
-def _url(address: Address) -> str:
-    if address.user is None:
-        return address.bare
-    credentials = f"{quote(address.user, safe='')}:{quote(address.password, safe='')}"
-    return f"{address.scheme}://{credentials}@{address.authority}{address.target}"
-
-
-def _description(body: bytes) -> bytes:
-    return body.replace(b"\r", b"\n")
-
-
-def _explained(error: Exception, label: str, transport: str) -> SourceError:
-    """In one line. FFmpeg's own text has the address in it, with its password."""
+def _explained(error: Exception, label: str, transport: str, trouble: str | None) -> SourceError:
+    """In one line. FFmpeg's own text has its address in it."""
+    if trouble is not None:
+        return SourceOpenError(f"{label}: {trouble}")
     if isinstance(error, HTTPUnauthorizedError):
         return wrong_credentials(label)
     if isinstance(error, HTTPForbiddenError):

@@ -8,7 +8,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from streamaffect.sources.video.colour import BgrConverter
-from streamaffect.sources.video.orientation import of_frame
+from streamaffect.sources.video.orientation import AS_STORED, Orientation, of_frame
 from streamaffect.types import ImageArray
 
 WIDEST_PIXEL = 16  # a pixel that is so many times wider than high, or higher than wide, is a mistake of the file
@@ -24,11 +24,20 @@ class Canvas:
         # A container's own word counts more than the codec's, which may change on the way.
         stated = track.sample_aspect_ratio
         self._stated = None if stated == self._codec.sample_aspect_ratio else stated
+        self._orientation = AS_STORED
+        self._seen: tuple[int, int, int] | None = None
 
     def show(self, frame: VideoFrame) -> ImageArray:
         """(H, W, 3) uint8 BGR."""
         image = _with_square_pixels(self._converter.convert(frame), self._pixel_aspect())
-        return of_frame(frame).upright(image)
+        return self._orientation_of(frame).upright(image)
+
+    def _orientation_of(self, frame: VideoFrame) -> Orientation:
+        """Looked up only where something has changed: PyAV frees a frame late that was asked for its side data."""
+        seen = (frame.width, frame.height, frame.rotation)
+        if seen != self._seen:
+            self._seen, self._orientation = seen, of_frame(frame)
+        return self._orientation
 
     def _pixel_aspect(self) -> Fraction:
         """Width over height of a stored pixel."""

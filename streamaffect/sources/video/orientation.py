@@ -13,10 +13,12 @@ import cv2
 import numpy as np
 from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace
 
 from streamaffect.types import ImageArray
 
 MATRIX = "DISPLAYMATRIX"
+STAMP_PX = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def of_matrix(matrix: bytes) -> Orientation:
 def of_frame(frame: VideoFrame) -> Orientation:
     """Of the matrix that the decoder has put beside a frame; as stored where it has none."""
     try:
-        beside = cast(Sequence[SideData], frame.side_data)
+        beside = cast(Sequence[SideData], _stamp(frame).side_data)
         for number in range(len(beside)):
             data = beside[number]
             if data.type.name == MATRIX:
@@ -59,6 +61,11 @@ def of_frame(frame: VideoFrame) -> Orientation:
     except ValueError:  # side data of a kind that PyAV has no name for hides all others
         return _of_rotation(frame.rotation)
     return AS_STORED
+
+
+def _stamp(frame: VideoFrame) -> VideoFrame:
+    """A tiny copy with the same side data: whoever was asked for it waits for the collector, with all its pixels."""
+    return frame.reformat(STAMP_PX, STAMP_PX, "gray", src_colorspace=Colorspace.ITU709)
 
 
 def _of_rotation(degrees: int) -> Orientation:
