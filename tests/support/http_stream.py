@@ -70,6 +70,7 @@ class HttpVideo:
     - `/page`: text; `/sized`: text of a stated length; `/picture`: one JPEG; `/recording.mp4`: a file
 
     credentials: demanded for `/live`
+    away_to:     where `/live` sends everybody; empty is nowhere
     port:        0 takes a free one
     asked:       the paths that were asked for
     """
@@ -91,6 +92,7 @@ class HttpVideo:
         self.credentials = credentials
         self.moved_to = moved_to
         self.hls = hls
+        self.away_to = ""
         self.asked: list[str] = []
         self.stopping = threading.Event()
         self.connections: list[socket.socket] = []
@@ -151,6 +153,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _send_live(self) -> None:
+        if self.video.away_to:
+            self._send_moved(self.video.away_to)
+            return
         wanted = self.video.credentials
         if wanted and not wanted.accept(self.headers.get("Authorization", ""), "GET"):
             self._send_locked(wanted.challenge)
@@ -196,9 +201,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(200, "video/mp4")
         self.wfile.write(self.video.recording.read_bytes())
 
-    def _send_moved(self) -> None:
+    def _send_moved(self, to: str = "") -> None:
         self.send_response(302)
-        self.send_header("Location", self.video.moved_to)
+        self.send_header("Location", to or self.video.moved_to)
         self.end_headers()
 
     def _send_locked(self, challenge: str = 'Basic realm="camera"') -> None:

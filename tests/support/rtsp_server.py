@@ -59,7 +59,7 @@ class RtspServer:
     credentials: demanded from every client
     port:        0 takes a free one
     answers:     False: accepts connections and says nothing at all
-    moved_to:    where a redirect sends whoever asks for a description; empty is none
+    moved_to:    where a redirect sends whoever asks for a description; empty is none; may be changed
     connections: how many there have been
     """
 
@@ -79,7 +79,7 @@ class RtspServer:
         self.connections = 0
         self.sending = threading.Event()
         self.sending.set()
-        self._moved_to = moved_to
+        self.moved_to = moved_to
         self._answers = answers
         self._killed = threading.Event()
         self._clients: list[socket.socket] = []
@@ -126,7 +126,7 @@ class RtspServer:
             self._start(self._converse, client)
 
     def _converse(self, client: socket.socket) -> None:
-        session = _Session(client, self.credentials, self._moved_to)
+        session = _Session(client, self.credentials, self.moved_to)
         try:
             for request in _requests(client):
                 if not self._answers:

@@ -1,0 +1,1 @@
+"""The parts of `benchmarks/faults.py`: cameras that fail, the program that reads them, and what is seen of it."""
