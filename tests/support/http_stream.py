@@ -1,6 +1,7 @@
 """A small HTTP server for video: endless motion JPEG as network cameras send it, HLS, a recording, a page, a login."""
 
 import contextlib
+import itertools
 import math
 import socket
 import threading
@@ -21,6 +22,8 @@ from tests.support.rtsp_server import Credentials
 from tests.support.videos import picture as numbered_picture
 
 Picture = Callable[[int], ImageArray]
+
+TRANSPORT_BYTES = 7 * 188  # so much of a transport stream is usually sent at once
 
 
 @dataclass
@@ -65,7 +68,7 @@ class HttpVideo:
     """Serves, from its construction until `kill`:
 
     - `/live`: motion JPEG; `/chunked`: the same in chunks; `/slow`: the same, a byte at a time
-    - `/live.m3u8` and its pieces, where `hls` is given
+    - `/live.m3u8` and its pieces, where `hls` is given; `/stream`: its pieces as they are, round and round
     - `/moved`: a redirect to `moved_to`; `/locked`: 401
     - `/page`: text; `/sized`: text of a stated length; `/picture`: one JPEG; `/recording.mp4`: a file
 
@@ -185,6 +188,16 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_playlist(self) -> None:
         assert self.video.hls is not None
         self._send("application/vnd.apple.mpegurl", self.video.hls.playlist().encode())
+
+    def _send_stream(self) -> None:
+        assert self.video.hls is not None
+        self._head(200, "video/mp2t")
+        for piece in itertools.cycle(self.video.hls.pieces):
+            parts = range(0, len(piece), TRANSPORT_BYTES)
+            for begin in parts:
+                self.wfile.write(piece[begin : begin + TRANSPORT_BYTES])
+                if self.video.stopping.wait(self.video.hls.piece_s / len(parts)):
+                    return
 
     def _send_page(self) -> None:
         self._head(200, "text/html")

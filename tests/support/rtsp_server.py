@@ -1,4 +1,4 @@
-"""A small RTSP server: motion JPEG over RTP (RFC 2435), interleaved in the RTSP connection (RFC 2326, 10.12) or by UDP.
+"""A small RTSP server: motion JPEG or H.264 over RTP, interleaved in the connection (RFC 2326, 10.12) or by UDP.
 
 It serves pictures that a function makes, to any number of clients, and fails on request: it can demand credentials,
 fall silent, stop sending pictures, break off, and come back on the same port.
@@ -11,18 +11,14 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
 
-import cv2
-
 from streamaffect.types import ImageArray
+from tests.support.rtp import CLOCK_HZ, H264, JPEG, SDP_LINES, h264_payloads, jpeg_payloads
 
-PAYLOAD_BYTES = 1400
-RTP_CLOCK_HZ = 90_000
-RTP_JPEG = 26
 REALM = "test camera"
 NONCE = "8d4f21c07a"
 
@@ -60,7 +56,10 @@ class RtspServer:
     port:        0 takes a free one
     answers:     False: accepts connections and says nothing at all
     moved_to:    where a redirect sends whoever asks for a description; empty is none; may be changed
-    connections: how many there have been
+    moves_after: so many descriptions are given first, and then whatever is asked is redirected
+    h264:        pieces of `encoded_h264` that are served in a circle in place of pictures
+    stamp:       the RTP time stamp of picture number 0, 1, 2, …, in 90 kHz; None counts on by the rate
+    connections: how many there have been; asked: the methods of all requests
     """
 
     def __init__(
@@ -72,8 +71,15 @@ class RtspServer:
         port: int = 0,
         answers: bool = True,
         moved_to: str = "",
+        moves_after: int = 0,
+        h264: Sequence[bytes] = (),
+        stamp: Callable[[int], int] | None = None,
     ) -> None:
         self.picture = picture
+        self.asked: list[str] = []
+        self._h264 = h264
+        self._stamp = stamp
+        self._moves_after = moves_after
         self.fps = fps
         self.credentials = credentials
         self.connections = 0
@@ -126,12 +132,12 @@ class RtspServer:
             self._start(self._converse, client)
 
     def _converse(self, client: socket.socket) -> None:
-        session = _Session(client, self.credentials, self.moved_to)
+        session = _Session(client, self.credentials, H264 if self._h264 else JPEG)
         try:
             for request in _requests(client):
                 if not self._answers:
                     continue
-                session.reply(request)
+                session.reply(request, moved_to=self._leads_to(request))
                 if request.method == "PLAY" and session.authorized(request):
                     self._start(self._send_pictures, session)
         except OSError:
@@ -139,15 +145,28 @@ class RtspServer:
         finally:
             session.close()
 
+    def _leads_to(self, request: "_Request") -> str:
+        described = self.asked.count("DESCRIBE")
+        self.asked.append(request.method)
+        if self._moves_after:
+            return self.moved_to if described >= self._moves_after else ""
+        return self.moved_to if request.method == "DESCRIBE" else ""
+
     def _send_pictures(self, session: "_Session") -> None:
         index = 0
         try:
             while not self._killed.wait(1.0 / self.fps):
                 if self.sending.is_set():
-                    session.send_picture(self.picture(index), timestamp=round(index * RTP_CLOCK_HZ / self.fps))
+                    stamp = self._stamp(index) if self._stamp else round(index * CLOCK_HZ / self.fps)
+                    session.send_picture(self._payloads(index), timestamp=stamp)
                 index += 1
         except OSError:
             pass
+
+    def _payloads(self, index: int) -> Iterator[tuple[bytes, bool]]:
+        if self._h264:
+            return h264_payloads(self._h264[index % len(self._h264)])
+        return jpeg_payloads(self.picture(index))
 
 
 @dataclass(frozen=True)
@@ -160,9 +179,9 @@ class _Request:
 class _Session:
     """One client's connection: replies and pictures share the socket."""
 
-    def __init__(self, client: socket.socket, credentials: Credentials | None, moved_to: str) -> None:
+    def __init__(self, client: socket.socket, credentials: Credentials | None, kind: int) -> None:
         self._client = client
-        self._moved_to = moved_to
+        self._kind = kind
         self._credentials = credentials
         self._datagrams: socket.socket | None = None
         self._writing = threading.Lock()
@@ -172,25 +191,25 @@ class _Session:
         given = request.headers.get("authorization", "")
         return self._credentials is None or self._credentials.accept(given, request.method)
 
-    def reply(self, request: _Request) -> None:
-        status, headers, body = self._answer(request)
+    def reply(self, request: _Request, *, moved_to: str) -> None:
+        status, headers, body = self._answer(request, moved_to)
         lines = [f"RTSP/1.0 {status}", f"CSeq: {request.headers.get('cseq', '0')}", *headers]
         if body:
             lines.append(f"Content-Length: {len(body)}")
         with self._writing:
             self._client.sendall(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
 
-    def _answer(self, request: _Request) -> tuple[str, list[str], str]:
+    def _answer(self, request: _Request, moved_to: str) -> tuple[str, list[str], str]:
         if request.method == "OPTIONS":
             return "200 OK", ["Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER"], ""
         if self._credentials and not self.authorized(request):
             return "401 Unauthorized", [f"WWW-Authenticate: {self._credentials.challenge}"], ""
         if not request.path.startswith("/live"):
             return "404 Not Found", [], ""
-        if request.method == "DESCRIBE" and self._moved_to:
-            return "302 Found", [f"Location: {self._moved_to}"], ""
+        if moved_to:
+            return "302 Found", [f"Location: {moved_to}"], ""
         if request.method == "DESCRIBE":
-            return "200 OK", ["Content-Type: application/sdp"], _SDP
+            return "200 OK", ["Content-Type: application/sdp"], _description(self._kind)
         if request.method == "SETUP":
             return "200 OK", ["Session: 1", f"Transport: {self._transport(request)}"], ""
         return "200 OK", ["Session: 1"], ""
@@ -210,11 +229,11 @@ class _Session:
         if self._datagrams:
             self._datagrams.close()
 
-    def send_picture(self, image: ImageArray, *, timestamp: int) -> None:
+    def send_picture(self, payloads: Iterable[tuple[bytes, bool]], *, timestamp: int) -> None:
         packets = []
-        for payload, last in _rtp_jpeg_payloads(image):
+        for payload, last in payloads:
             marker = 0x80 if last else 0
-            header = struct.pack(">BBHII", 0x80, marker | RTP_JPEG, self._sequence, timestamp & 0xFFFFFFFF, 1)
+            header = struct.pack(">BBHII", 0x80, marker | self._kind, self._sequence, timestamp & 0xFFFFFFFF, 1)
             self._sequence = (self._sequence + 1) & 0xFFFF
             packets.append(header + payload)
         if self._datagrams:
@@ -225,18 +244,9 @@ class _Session:
             self._client.sendall(b"".join(struct.pack(">cBH", b"$", 0, len(packet)) + packet for packet in packets))
 
 
-_SDP = "\r\n".join(
-    [
-        "v=0",
-        "o=- 0 0 IN IP4 127.0.0.1",
-        "s=test",
-        "c=IN IP4 0.0.0.0",
-        "t=0 0",
-        f"m=video 0 RTP/AVP {RTP_JPEG}",
-        "a=control:track",
-        "",
-    ]
-)
+def _description(kind: int) -> str:
+    lines = ["v=0", "o=- 0 0 IN IP4 127.0.0.1", "s=test", "c=IN IP4 0.0.0.0", "t=0 0", f"m=video 0 RTP/AVP {kind}"]
+    return "\r\n".join([*lines, *SDP_LINES[kind], "a=control:track", ""])
 
 
 def _requests(client: socket.socket) -> Iterator[_Request]:
@@ -254,36 +264,6 @@ def _requests(client: socket.socket) -> Iterator[_Request]:
                 headers[name.lower()] = value.strip()
             stream.read(int(headers.get("content-length", "0")))
             yield _Request(method, re.sub(r"^rtsp://[^/]*", "", url), headers)
-
-
-def _rtp_jpeg_payloads(image: ImageArray) -> Iterator[tuple[bytes, bool]]:
-    """The payloads of one picture, each with whether it is the last one (RFC 2435, section 3.1)."""
-    height, width = image.shape[:2]
-    sampling = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420]
-    _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80, *sampling])
-    tables, scan = _tables_and_scan(encoded.tobytes())
-    offset = 0
-    while offset < len(scan):
-        # Type 1 is 4:2:0; quality 255 says that the quantisation tables follow in the first packet.
-        header = struct.pack(">IBBBB", offset, 1, 255, width // 8, height // 8)
-        if offset == 0:
-            header += struct.pack(">BBH", 0, 0, len(tables)) + tables
-        part = scan[offset : offset + PAYLOAD_BYTES]
-        offset += len(part)
-        yield header + part, offset >= len(scan)
-
-
-def _tables_and_scan(jpeg: bytes) -> tuple[bytes, bytes]:
-    """The quantisation tables and the entropy-coded data of a baseline JPEG."""
-    tables, at = b"", 2
-    while True:
-        marker, length = struct.unpack_from(">HH", jpeg, at)
-        segment = jpeg[at + 4 : at + 2 + length]
-        at += 2 + length
-        if marker == 0xFFDB:
-            tables += b"".join(segment[start + 1 : start + 65] for start in range(0, len(segment), 65))
-        if marker == 0xFFDA:
-            return tables, jpeg[at:].removesuffix(b"\xff\xd9")
 
 
 def _md5(text: str) -> str:

@@ -84,7 +84,6 @@ class Relay:
         try:
             requests = self._requests(guest)
             if self._negotiate(guest, requests):
-                self._camera.release()
                 self._forward(guest, requests)
         finally:
             self._lines.drop(guest)
@@ -140,6 +139,8 @@ class Relay:
         given = dict(head.fields) | {"cseq": fields["CSeq"]}
         if "transport" in given:
             given["transport"] = _from_here(given["transport"], self._camera.peer)
+        if method == "PLAY":
+            self._camera.release()  # from here on it wants to be told when nobody looks any more
         guest.sendall(_text(f"RTSP/1.0 {head.status} {'OK' if head.status == 200 else 'refused'}", given))
         if method == "PLAY":
             guest.sendall(self._heard)

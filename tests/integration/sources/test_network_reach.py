@@ -1,6 +1,7 @@
 """Whom a camera can make this program ask: the host that the user named, and nobody else unless the user says so."""
 
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -63,6 +64,24 @@ def test_an_rtsp_redirect_to_another_host_is_not_followed(witness: Witness, sche
     assert "refers to another one, localhost" in message
     assert "--set 'source.redirect_hosts=[\"localhost\"]'" in message
     assert witness.asked == []
+
+
+def test_a_host_that_redirects_just_after_its_description_is_not_followed(witness: Witness) -> None:
+    moved_to = f"rtsp://localhost:{witness.port}/live"
+    with RtspServer(lambda _: picture(0), moved_to=moved_to, moves_after=1) as server:
+        assert "sends on to another address" in opening_error(server.url)
+        assert server.connections == 1
+    assert witness.asked == []
+
+
+def test_an_rtsp_camera_is_asked_once_and_over_one_connection() -> None:
+    with RtspServer(lambda number: picture(number % 32)) as server:
+        with make_source(server.url, settings=SETTINGS) as source:
+            source.open()
+        while "TEARDOWN" not in server.asked:
+            time.sleep(0.01)
+        assert server.asked == ["OPTIONS", "DESCRIBE", "SETUP", "PLAY", "TEARDOWN"]
+        assert server.connections == 1
 
 
 def test_an_rtsp_redirect_to_the_same_host_is_followed() -> None:
