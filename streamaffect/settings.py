@@ -79,7 +79,10 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     def __post_init__(self) -> None:
         if self.backoff_min_s > self.backoff_max_s:
-            raise ValueError(f"backoff_min_s is {self.backoff_min_s:g}, above backoff_max_s {self.backoff_max_s:g}")
+            raise ValueError(
+                f"backoff_min_s is {self.backoff_min_s:g}, above backoff_max_s {self.backoff_max_s:g}, the longest wait; "
+                "set both"
+            )
 
 
 class FaceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

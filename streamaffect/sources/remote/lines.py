@@ -10,6 +10,7 @@ from typing import Self
 from streamaffect.errors import SourceEndedError, SourceOpenError
 from streamaffect.sources.remote.address import Address
 from streamaffect.sources.remote.limits import Deadline
+from streamaffect.sources.remote.race import first_connected
 from streamaffect.sources.remote.resolver import Place
 
 
@@ -85,7 +86,7 @@ class Lines:
             SourceEndedError: `cut` was called.
         """
         try:
-            connection = self._first(places, deadline)
+            connection = first_connected(places, deadline, keep=self.keep, drop=self.drop)
             if address.is_encrypted:
                 connection = self._encrypted(connection, address.host, deadline)
         except ssl.SSLError as error:
@@ -131,19 +132,6 @@ class Lines:
         with self._lock:
             while self._open:
                 self._open.pop().close()
-
-    def _first(self, places: Sequence[Place], deadline: Deadline) -> socket.socket:
-        failure: OSError | None = None
-        for number, (family, where) in enumerate(places):
-            connection = self.keep(socket.socket(family, socket.SOCK_STREAM))
-            try:
-                connection.settimeout(deadline.left_s() / (len(places) - number))
-                connection.connect(where)
-                return connection
-            except OSError as error:
-                failure = error if failure is None or isinstance(failure, TimeoutError) else failure
-                self.drop(connection)
-        raise failure or OSError("no address")
 
     def _encrypted(self, connection: socket.socket, host: str, deadline: Deadline) -> socket.socket:
         # Cameras sign their certificates themselves: the line is encrypted, and nobody's word is checked.

@@ -37,3 +37,35 @@ def test_a_name_server_that_hangs_holds_up_one_thread_however_often_it_is_asked(
     goes_on.set()
     assert resolver.places("camera", 8, Deadline(10.0), label="x")[0][1] == ("127.0.0.1", 8)
     assert asked == ["camera"]
+
+
+@pytest.mark.parametrize("trouble", ["hangs", "fails"])
+def test_where_a_host_was_is_remembered_while_no_name_server_answers(
+    monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    goes_on = threading.Event()
+    resolver = Resolver()
+    before = resolver.places("localhost", 7, Deadline(30.0), label="x")
+
+    def fails(*_: object, **__: object) -> object:
+        if trouble == "hangs":
+            goes_on.wait(10)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fails)
+    assert resolver.places("localhost", 7, Deadline(30.0), label="x") == before
+    goes_on.set()
+    with pytest.raises(SourceOpenError, match="no name server answers; check the network"):
+        resolver.places("elsewhere", 7, Deadline(30.0), label="x")
+
+
+def test_a_name_that_is_not_known_any_more_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolver = Resolver()
+    resolver.places("localhost", 7, Deadline(30.0), label="x")
+
+    def unknown(*_: object, **__: object) -> object:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(SourceOpenError, match="the host name is unknown"):
+        resolver.places("localhost", 7, Deadline(30.0), label="x")
