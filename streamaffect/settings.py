@@ -80,8 +80,8 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     def __post_init__(self) -> None:
         if self.backoff_min_s > self.backoff_max_s:
             raise ValueError(
-                f"backoff_min_s is {self.backoff_min_s:g}, above backoff_max_s {self.backoff_max_s:g}, the longest wait; "
-                "set both"
+                f"backoff_min_s is {self.backoff_min_s:g}, above backoff_max_s {self.backoff_max_s:g}, the longest "
+                "wait; set both"
             )
 
 

@@ -5,8 +5,11 @@
 Prints the port, and a line after each change. The camera asks for a password, by digest.
 """
 
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from streamaffect.types import ImageArray
 from tests.support.faces import demo_frames
@@ -14,6 +17,7 @@ from tests.support.fault_proxy import Fault, FaultProxy
 from tests.support.http_stream import HttpVideo
 from tests.support.rtsp_server import Credentials, RtspServer
 
+ROOT = Path(__file__).parents[3]
 RIGHT, WRONG = Credentials("viewer", "s3cret", "Digest"), Credentials("viewer", "changed", "Digest")
 FRAMES, FPS, SLOW_FPS = 240, 25.0, 10.0
 # Nobody listens there: whoever is led there notices nothing but a refusal.
@@ -74,6 +78,19 @@ class FailingCamera:
             self._camera.moved_to = address
         else:
             self._camera.away_to = address
+
+
+@contextmanager
+def running(scheme: str) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
+    """A camera in a process of its own: its port, and the process."""
+    words = [sys.executable, "-m", "benchmarks.measures.faults.camera", scheme]
+    process = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield int(process.stdout.readline()), process
+    finally:
+        process.terminate()
+        process.communicate()
 
 
 def main() -> None:

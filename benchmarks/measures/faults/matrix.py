@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.measures.faults.camera import FPS, RIGHT, SLOW_FPS
+from benchmarks.measures.faults.camera import FPS, RIGHT, SLOW_FPS, running
 from benchmarks.measures.faults.program import NAME
 from streamaffect import Estimate, Event, Subscriber
 from tests.support.fault_proxy import CORRUPT_EACH
@@ -52,7 +52,7 @@ class Outcome:
 
 def outcomes(scheme: str, faults: Sequence[str], address: str) -> Iterator[Outcome]:
     """Of these faults, in order. scheme: "rtsp" or "http"; address: of the feed"""
-    with _camera(scheme) as (port, camera), _program(scheme, port, address) as program, Subscriber(address) as feed:
+    with running(scheme) as (port, camera), _program(scheme, port, address) as program, Subscriber(address) as feed:
         watch = _Watch(feed)
         watch.until_estimate(START_S)
         for fault in faults:
@@ -152,18 +152,6 @@ class _Watch:
         elif isinstance(message, Event) and message.event == "source_lost":
             self.was_lost = True
         return message
-
-
-@contextmanager
-def _camera(scheme: str) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
-    words = [sys.executable, "-m", "benchmarks.measures.faults.camera", scheme]
-    process = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield int(process.stdout.readline()), process
-    finally:
-        process.terminate()
-        process.communicate()
 
 
 @contextmanager
