@@ -28,6 +28,7 @@ RESULTS = Path(__file__).parent / "results"
 DOCUMENTS = (
     ROOT / "README.md",
     ROOT / "docs" / "accuracy.md",
+    ROOT / "docs" / "deployment.md",
     ROOT / "docs" / "engines.md",
     ROOT / "configs" / "train" / "relational" / "default_card.md",
     ROOT / "engines" / "default" / "MODEL_CARD.md",

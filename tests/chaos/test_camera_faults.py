@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import pairwise
 
 import pytest
@@ -14,6 +15,8 @@ import pytest
 from streamaffect.errors import SourceError, SourceOpenError
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.base import Source
+from streamaffect.sources.demo import DEMO_CLIP
+from streamaffect.sources.file import FileSource
 from streamaffect.sources.parse import make_source
 from streamaffect.types import ImageArray
 from tests.support.fault_proxy import Fault, FaultProxy
@@ -157,12 +160,30 @@ def test_a_slow_and_a_dead_camera_hold_up_no_other() -> None:
             thread.start()
         with Watched(make_source(address(server), settings=SETTINGS), SETTINGS) as watched:
             assert watched.seconds_until_frames(5) < SOON_S / 3
+            with FileSource(DEMO_CLIP) as file:
+                assert file.open().frames == 250
             assert sum(thread.is_alive() for thread in threads) >= 8, "the others were to be still waiting"
         for source in hanging:
             source.close()
         for thread in threads:
             thread.join(10)
             assert not thread.is_alive()
+
+
+def test_cameras_that_were_all_away_are_back_though_one_stays_frozen() -> None:
+    with RtspServer(small, credentials=RIGHT) as server, ExitStack() as stack:
+        proxies = [stack.enter_context(FaultProxy(server.port)) for _ in range(5)]
+        sources = [make_source(address(proxy), settings=SETTINGS) for proxy in proxies]
+        cameras = [stack.enter_context(Watched(source, SETTINGS)) for source in sources]
+        for proxy in proxies:
+            proxy.play("refused")
+        for camera in cameras:
+            camera.wait_for_event("source_lost")
+        for proxy in proxies:
+            proxy.play("frozen" if proxy is proxies[0] else "none")
+        for camera in cameras[1:]:
+            assert camera.seconds_until_frames(5) < SOON_S
+        assert cameras[0].count("source_back") == 0
 
 
 def open_in_vain(source: Source) -> None:

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from streamaffect.types import ImageArray
-from tests.support.rtp import CLOCK_HZ, H264, JPEG, SDP_LINES, h264_payloads, jpeg_payloads
+from tests.support.cameras.rtp import CLOCK_HZ, H264, JPEG, SDP_LINES, h264_payloads, jpeg_payloads
 
 REALM = "test camera"
 NONCE = "8d4f21c07a"

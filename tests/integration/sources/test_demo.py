@@ -10,6 +10,7 @@ from streamaffect.faces.detector import MediaPipeDetector
 from streamaffect.sources.demo import DEMO_CLIP, DemoSource
 from streamaffect.sources.file import FileSource
 from streamaffect.sources.synthetic import Scene, SyntheticSource
+from streamaffect.sources.video.container import Container, open_file
 from streamaffect.types import ImageArray
 from tests.support.videos import write_video
 
@@ -57,6 +58,23 @@ def test_the_demo_goes_on_through_its_end(tmp_path_factory: pytest.TempPathFacto
     assert np.array_equal(frames[0].image, frames[4].image)
     assert np.array_equal(frames[1].image, frames[9].image)
     assert frames[-1].time_s - frames[0].time_s >= 0.089
+
+
+def test_the_demo_is_opened_once_and_sought_at_its_end(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def open_and_count(target: str, label: str) -> Container:
+        opened.append(target)
+        return open_file(target, label)
+
+    monkeypatch.setattr("streamaffect.sources.video.av_reader.open_file", open_and_count)
+    clip = write_video(tmp_path_factory.mktemp("demo") / "v.mp4", frames=4, fps=200.0)
+    with DemoSource(clip) as source:
+        source.open()
+        assert [source.read().index for _ in range(13)] == list(range(13))
+    assert len(opened) == 1
 
 
 def test_closing_ends_the_demo_from_another_thread() -> None:

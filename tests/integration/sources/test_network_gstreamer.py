@@ -13,7 +13,7 @@ from streamaffect.errors import SourceForbiddenError
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.parse import make_source
 
-SERVER = Path(__file__).parents[2] / "support" / "gst_rtsp_server.py"
+SERVER = Path(__file__).parents[2] / "support" / "cameras" / "gst_rtsp_server.py"
 MISSING = 77
 
 

@@ -9,8 +9,8 @@ import pytest
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.parse import make_source
 from streamaffect.types import Frame
+from tests.support.cameras.rtp import encoded_h264
 from tests.support.http_stream import Hls, HttpVideo, cut_into_pieces
-from tests.support.rtp import encoded_h264
 from tests.support.rtsp_server import RtspServer
 from tests.support.videos import number_of, picture
 from tests.support.watched import Watched
@@ -30,7 +30,7 @@ JUMPS: dict[str, Callable[[int], int]] = {
     "forward": lambda number: number * STEP + (HOUR if number >= 20 else 0),
     "backward": lambda number: number * STEP + (0 if number >= 20 else HOUR),
     "wrap": lambda number: (WRAP - 20 * STEP + number * STEP) % WRAP,
-    "to and fro": lambda number: number * STEP + (number // 7 % 2) * HOUR,
+    "back and forth": lambda number: number * STEP + (number // 7 % 2) * HOUR,
     "stopped": lambda number: min(number, 20) * STEP,
 }
 
@@ -57,7 +57,7 @@ def test_every_picture_of_an_rtsp_camera_is_shown_when_it_comes(h264: list[bytes
         assert (number_of(later.image) - number_of(earlier.image)) % 30 == later.index - earlier.index
 
 
-def test_a_transport_stream_whose_time_jumps_to_and_fro_is_read_on(tmp_path: Path) -> None:
+def test_a_transport_stream_whose_time_jumps_back_and_forth_is_read_on(tmp_path: Path) -> None:
     pieces = cut_into_pieces(tmp_path, pieces=8, piece_s=0.4)
     order = [0, 1, 6, 7, 2, 3, 4, 5, 0, 1, 2]
     with (
