@@ -263,7 +263,7 @@ def _requests(client: socket.socket) -> Iterator[_Request]:
                 name, _, value = line.decode("latin-1").partition(":")
                 headers[name.lower()] = value.strip()
             stream.read(int(headers.get("content-length", "0")))
-            yield _Request(method, re.sub(r"^rtsp://[^/]*", "", url), headers)
+            yield _Request(method, re.sub(r"^rtsps?://[^/]*", "", url), headers)
 
 
 def _md5(text: str) -> str:
