@@ -57,10 +57,14 @@ def _row(outcome: Outcome) -> Row:
     return {
         "camera": outcome.camera,
         "fault": outcome.fault,
-        "seen after s": outcome.seen_s,
-        "back after s": outcome.back_s,
+        "seen after s": _rounded(outcome.seen_s),
+        "back after s": _rounded(outcome.back_s),
         "estimates lost": f"{outcome.lost:.0%}",
     }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)
 
 
 def beside_each_other() -> list[Row]:
@@ -68,7 +72,12 @@ def beside_each_other() -> list[Row]:
     rows: list[Row] = []
     for waited in waits():
         rows.append(
-            {"what": waited.what, "first s": waited.least_s, "last s": waited.most_s, "goal s": waited.wanted_s}
+            {
+                "what": waited.what,
+                "first s": _rounded(waited.least_s),
+                "last s": _rounded(waited.most_s),
+                "goal s": waited.wanted_s,
+            }
         )
         show("many at once", rows[-1:])
     return rows
