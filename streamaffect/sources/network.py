@@ -7,6 +7,7 @@ from streamaffect.sources.base import Source, SourceInfo, SourceKind
 from streamaffect.sources.grabber import Capture
 from streamaffect.sources.live import LiveCapture
 from streamaffect.sources.pacing import LivePacer
+from streamaffect.sources.pyav import load_pyav
 from streamaffect.sources.remote.address import Address, Reach
 from streamaffect.sources.remote.limits import Limits, Patience
 from streamaffect.sources.remote.lines import Lines
@@ -57,6 +58,7 @@ class NetworkSource(Source):
 
     def _open(self, asker: Asker, attempt: "_Attempt") -> Capture:
         try:
+            load_pyav()
             from streamaffect.sources.remote.http import open_http
             from streamaffect.sources.remote.rtsp import open_rtsp
         except ImportError as error:

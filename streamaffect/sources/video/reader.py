@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from streamaffect.sources.pyav import load_pyav
 from streamaffect.types import ImageArray
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ def open_video(path: Path, *, track: int | None = None) -> VideoReader:
 @cache
 def _reader() -> Callable[[Path, int | None], VideoReader]:
     try:
+        load_pyav()
         from streamaffect.sources.video.av_reader import AvReader
     except ImportError:
         log.warning(
