@@ -65,7 +65,7 @@ def of_frame(frame: VideoFrame) -> Orientation:
 
 def _stamp(frame: VideoFrame) -> VideoFrame:
     """A tiny copy with the same side data: whoever was asked for it waits for the collector, with all its pixels."""
-    return frame.reformat(STAMP_PX, STAMP_PX, "gray", src_colorspace=Colorspace.ITU709)
+    return frame.reformat(STAMP_PX, STAMP_PX, "gray", src_colorspace=Colorspace.ITU709, threads=1)
 
 
 def _of_rotation(degrees: int) -> Orientation:
