@@ -6,7 +6,7 @@ All are frozen. Boxes are shares of the frame's width and height; times are seco
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -18,6 +18,7 @@ TimeArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 RowArray = npt.NDArray[np.int64]
 VectorArray = npt.NDArray[Any]  # vectors, or the rows where an engine keeps them
+Window = tuple[int, int, int, int]  # left, top, right and bottom in pixels, the last two not included
 
 NOTICE = "An emotion-estimation system is running: it measures apparent expression, not felt emotion."
 
@@ -49,11 +50,33 @@ class Box(NamedTuple):
     h: float
 
 
+class Picture(Protocol):
+    """A picture whose pixels are made when somebody asks for them, and no more of them than are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and 3, as of the array that it stands for."""
+        ...
+
+    def whole(self) -> ImageArray:
+        """All pixels, (H, W, 3) uint8 BGR."""
+        ...
+
+    def part(self, window: Window, size: tuple[int, int]) -> ImageArray:
+        """The pixels in a window, averaged down to `size` (width, height): (height, width, 3) uint8 BGR."""
+        ...
+
+
+def pixels(picture: ImageArray | Picture) -> ImageArray:
+    """All pixels of a picture, (H, W, 3) uint8 BGR."""
+    return picture if isinstance(picture, np.ndarray) else picture.whole()
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One picture of a source.
 
-    image:        (H, W, 3) uint8 BGR
+    picture:      (H, W, 3) uint8 BGR, or what becomes it when somebody asks
     index:        0, 1, 2, …, counting the frames that were grabbed and then skipped
     time_s:       seconds on the source's own clock, strictly increasing: container timestamps, or monotonic grab times
     t_capture_ns: UTC nanoseconds at the grab; for a file read offline, its timestamp in nanoseconds
@@ -61,12 +84,17 @@ class Frame:
     pts_s:        the container's timestamp in seconds; None for a live source
     """
 
-    image: ImageArray
+    picture: ImageArray | Picture
     index: int
     time_s: float
     t_capture_ns: int
     grabbed_ns: int | None
     pts_s: float | None = None
+
+    @property
+    def image(self) -> ImageArray:
+        """All pixels, (H, W, 3) uint8 BGR."""
+        return pixels(self.picture)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,17 @@ import numpy as np
 
 from streamaffect.faces.shrink import halve
 from streamaffect.runtime.manifest import CropSpec
-from streamaffect.types import Box, Face, FloatArray, ImageArray
+from streamaffect.types import Box, Face, FloatArray, ImageArray, Picture, Window
 
 Point = tuple[float, float]
 
 
-def crop_face(image: ImageArray, face: Face, spec: CropSpec) -> ImageArray:
-    """image (H, W, 3) uint8 BGR → (S, S, 3) uint8 RGB of the face with its margin."""
-    height, width = image.shape[:2]
+def crop_face(picture: ImageArray | Picture, face: Face, spec: CropSpec) -> ImageArray:
+    """A picture (H, W, 3) uint8 BGR → (S, S, 3) uint8 RGB of the face with its margin."""
+    height, width = picture.shape[:2]
     centre, side_px = crop_square(face.box, width, height, spec.margin)
     roll = eye_roll(face.keypoints, width, height) if spec.align == "roll" else 0.0
-    return _cut(image, centre, side_px, roll, spec.size)
+    return _cut(picture, centre, side_px, roll, spec.size)
 
 
 def crop_box(image: ImageArray, box: Box, spec: CropSpec) -> ImageArray:
@@ -54,9 +54,9 @@ def eye_roll(keypoints: FloatArray | None, width: int, height: int) -> float:
     return math.atan2(down * height, across * width)
 
 
-def _cut(image: ImageArray, centre: Point, side_px: float, roll: float, size: int) -> ImageArray:
+def _cut(picture: ImageArray | Picture, centre: Point, side_px: float, roll: float, size: int) -> ImageArray:
     """The square about `centre`, turned back by `roll`, as (size, size, 3) uint8 RGB."""
-    image, centre, side_px = _reduce(image, centre, side_px, roll, size)
+    image, centre, side_px = _reduce(picture, centre, side_px, roll, size)
     # Pixel centres lie at half-integers of the continuous coordinates that boxes use, hence the two shifts by one half.
     step = side_px / size
     cos, sin = step * math.cos(roll), step * math.sin(roll)
@@ -73,7 +73,7 @@ def _cut(image: ImageArray, centre: Point, side_px: float, roll: float, size: in
 
 
 def _reduce(
-    image: ImageArray, centre: Point, side_px: float, roll: float, size: int
+    picture: ImageArray | Picture, centre: Point, side_px: float, roll: float, size: int
 ) -> tuple[ImageArray, Point, float]:
     """The part of the picture that the square needs, averaged down until the square is < 2 · size pixels.
 
@@ -82,25 +82,47 @@ def _reduce(
     """
     ratio = int(side_px // size)
     if ratio < 2:
-        return image, centre, side_px
+        return _near(picture, centre, side_px, roll)
     halvings = ratio.bit_length() - 2
     factor = (ratio >> halvings) << halvings
-    height, width = image.shape[:2]
-    reach = side_px / 2 * (abs(math.cos(roll)) + abs(math.sin(roll))) + 2 * factor
-    left, right = _whole_blocks(centre[0] - reach, centre[0] + reach, width, factor)
-    top, bottom = _whole_blocks(centre[1] - reach, centre[1] + reach, height, factor)
+    left, top, right, bottom = window = _window(picture, centre, side_px, roll, factor)
     blocks = ((right - left) // factor, (bottom - top) // factor)
     if min(blocks) < 1:
-        return image, centre, side_px
-    part = image[top:bottom, left:right]
-    for _ in range(halvings):
-        part = halve(part)
-    small = np.asarray(cv2.resize(part, blocks, interpolation=cv2.INTER_AREA), np.uint8)
+        return _near(picture, centre, side_px, roll)
+    if isinstance(picture, np.ndarray):
+        part = picture[top:bottom, left:right]
+        for _ in range(halvings):
+            part = halve(part)
+        small = np.asarray(cv2.resize(part, blocks, interpolation=cv2.INTER_AREA), np.uint8)
+    else:
+        small = picture.part(window, blocks)
     return small, ((centre[0] - left) / factor, (centre[1] - top) / factor), side_px / factor
 
 
-def _whole_blocks(low: float, high: float, length: int, factor: int) -> tuple[int, int]:
-    """The range [low, high) within [0, length), trimmed to a multiple of `factor` pixels."""
-    start = min(max(0, math.floor(low)), length - 1)
+def _near(picture: ImageArray | Picture, centre: Point, side_px: float, roll: float) -> tuple[ImageArray, Point, float]:
+    """The pixels around the square as they are; of an array all of them, since they are there."""
+    if isinstance(picture, np.ndarray):
+        return picture, centre, side_px
+    left, top, right, bottom = window = _window(picture, centre, side_px, roll, 1)
+    return picture.part(window, (right - left, bottom - top)), (centre[0] - left, centre[1] - top), side_px
+
+
+def _window(picture: ImageArray | Picture, centre: Point, side_px: float, roll: float, factor: int) -> Window:
+    """What the square needs of the picture, trimmed to multiples of `factor` pixels.
+
+    In a picture that is not made yet it begins where a pixel of its halvings begins, which may be there, and one of its
+    colour, which may be of half the size.
+    """
+    height, width = picture.shape[:2]
+    reach = side_px / 2 * (abs(math.cos(roll)) + abs(math.sin(roll))) + 2 * factor
+    grid = 1 if isinstance(picture, np.ndarray) else max(2, factor & -factor)  # the power of two in it
+    left, right = _whole_blocks(centre[0] - reach, centre[0] + reach, width, factor, grid)
+    top, bottom = _whole_blocks(centre[1] - reach, centre[1] + reach, height, factor, grid)
+    return left, top, right, bottom
+
+
+def _whole_blocks(low: float, high: float, length: int, factor: int, grid: int) -> tuple[int, int]:
+    """The range [low, high) within [0, length), from a multiple of `grid` on and a multiple of `factor` pixels long."""
+    start = min(max(0, math.floor(low)), length - 1) // grid * grid
     stop = max(min(length, math.ceil(high)), start + 1)
     return start, start + (stop - start) // factor * factor

@@ -17,7 +17,7 @@ import numpy as np
 
 from streamaffect.faces.crop import crop_face
 from streamaffect.runtime.manifest import CropSpec
-from streamaffect.types import Face, FloatArray, ImageArray
+from streamaffect.types import Face, FloatArray, ImageArray, Picture
 
 SAMPLES, SHAPE = (64, 48), (16, 12)
 LONGEST_GAP_S = 0.5  # frames farther apart are different without any cut
@@ -68,12 +68,14 @@ class CutWatch:
         self._changes: deque[float] = deque(maxlen=USUAL)
         self._change: _Change | None = None
 
-    def judge(self, picture: ImageArray, time_s: float, faces: Sequence[Face], known: Sequence[ImageArray]) -> Verdict:
+    def judge(
+        self, picture: ImageArray | Picture, time_s: float, faces: Sequence[Face], known: Sequence[ImageArray]
+    ) -> Verdict:
         """Whether the scene is still the `same`, has been `cut`, or is in `doubt` for a few frames.
 
         faces: in the frame; known: the last crops (S, S, 3) uint8 RGB of those that are followed
         """
-        samples = np.asarray(cv2.resize(picture, SAMPLES, interpolation=cv2.INTER_NEAREST), np.uint8)
+        samples = _samples(picture)
         shown = _shown(samples)
         self._compare(shown, samples, time_s, known)
         change = self._change
@@ -106,7 +108,7 @@ class CutWatch:
             self._change = _Change(before, [_likeness(crop) for crop in known], alike, time_s + OPEN_S)
 
     def _weigh(
-        self, change: _Change, picture: ImageArray, shown: FloatArray, time_s: float, faces: Sequence[Face]
+        self, change: _Change, picture: ImageArray | Picture, shown: FloatArray, time_s: float, faces: Sequence[Face]
     ) -> Verdict:
         if _correlation(shown, change.before) > BACK and float(np.abs(shown - change.before).mean()) < CHANGED:
             return "same"
@@ -120,6 +122,14 @@ class CutWatch:
             return "cut" if change.strange else "same"
         is_certain = change.strange >= CERTAIN_FRAMES and time_s - change.strange_s >= CERTAIN_S
         return "cut" if is_certain and max(list(self._changes)[-STEADY:]) < CHANGED else "doubt"
+
+
+def _samples(picture: ImageArray | Picture) -> ImageArray:
+    """(48, 64, 3) uint8 BGR of the whole picture; of one that is not made yet averages, which come cheaper there."""
+    if isinstance(picture, np.ndarray):
+        return np.asarray(cv2.resize(picture, SAMPLES, interpolation=cv2.INTER_NEAREST), np.uint8)
+    height, width = picture.shape[:2]
+    return picture.part((0, 0, width, height), SAMPLES)
 
 
 def _shown(samples: ImageArray) -> FloatArray:

@@ -15,7 +15,7 @@ from streamaffect.errors import EngineError
 from streamaffect.faces.native_log import quiet_stderr
 from streamaffect.faces.shrink import halve_below
 from streamaffect.faces.weights import SHORT_RANGE_SHA256, load_weights
-from streamaffect.types import Box, Face, FloatArray, ImageArray
+from streamaffect.types import Box, Face, FloatArray, ImageArray, Picture
 
 # MediaPipe samples the network's 128 × 128 pixels without anti-aliasing: handed 320 to 640 pixels that were averaged
 # before, its keypoints jitter a third less than on the full picture, and a 1080p frame costs less.
@@ -25,8 +25,8 @@ LONGEST_SIDE_PX = 640
 class FaceDetector(Protocol):
     """Finds faces in single frames. One thread at a time."""
 
-    def detect(self, image: ImageArray, time_s: float) -> list[Face]:
-        """image (H, W, 3) uint8 BGR, seen at `time_s` → its faces, the largest first."""
+    def detect(self, image: ImageArray | Picture, time_s: float) -> list[Face]:
+        """A picture (H, W, 3) uint8 BGR, seen at `time_s` → its faces, the largest first."""
         ...
 
     def close(self) -> None:
@@ -79,8 +79,8 @@ class MediaPipeDetector:
                 "reinstall mediapipe, or set faces.detector = litert"
             ) from error
 
-    def detect(self, image: ImageArray, time_s: float) -> list[Face]:
-        """image (H, W, 3) uint8 BGR → its faces, the largest first. Neither the order of `time_s` nor repeats matter.
+    def detect(self, image: ImageArray | Picture, time_s: float) -> list[Face]:
+        """A picture (H, W, 3) uint8 BGR → its faces, the largest first. `time_s` may repeat and go back.
 
         Raises:
             ValueError: not such a picture, or the detector is closed.
@@ -117,8 +117,10 @@ class MediaPipeDetector:
         return self._last_ms
 
 
-def as_picture(image: ImageArray) -> ImageArray:
+def as_picture(image: ImageArray | Picture) -> ImageArray | Picture:
     """The image itself. Raises ValueError unless it is (H, W, 3) uint8 with at least one pixel."""
+    if not isinstance(image, np.ndarray):
+        return image
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ValueError(f"expected a picture (H, W, 3) uint8 BGR, got {image.shape} {image.dtype}")
     return image

@@ -17,7 +17,7 @@ from streamaffect.faces.detector import as_picture, largest
 from streamaffect.faces.native_log import quiet_stderr
 from streamaffect.faces.shrink import halve_below
 from streamaffect.faces.weights import SHORT_RANGE_SHA256, load_weights
-from streamaffect.types import BoolArray, Box, Face, FloatArray, ImageArray
+from streamaffect.types import BoolArray, Box, Face, FloatArray, ImageArray, Picture
 
 INPUT_PX = 128
 GRIDS = ((16, 2), (8, 6))  # cells along a side, anchors per cell
@@ -61,8 +61,8 @@ class LiteRTDetector:
         self._min_score = min_score
         self._max_faces = max_faces
 
-    def detect(self, image: ImageArray, time_s: float) -> list[Face]:  # noqa: ARG002 (the protocol's)
-        """image (H, W, 3) uint8 BGR → its faces, the largest first.
+    def detect(self, image: ImageArray | Picture, time_s: float) -> list[Face]:  # noqa: ARG002 (the protocol's)
+        """A picture (H, W, 3) uint8 BGR → its faces, the largest first.
 
         Raises:
             ValueError: not such a picture, or the detector is closed.
@@ -100,12 +100,12 @@ def _anchors() -> FloatArray:
     return np.concatenate(centres).astype(np.float32)
 
 
-def _letterbox(image: ImageArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _letterbox(picture: ImageArray | Picture) -> tuple[FloatArray, FloatArray, FloatArray]:
     """(1, 128, 128, 3) float32 RGB in [-1, 1] with the picture in its middle, on black.
 
     With it come the picture's top left corner and its size within that square, each (x, y) in shares of the square.
     """
-    image = halve_below(image, 4 * INPUT_PX)
+    image = halve_below(picture, 4 * INPUT_PX)
     scale = INPUT_PX / max(image.shape[:2])
     height, width = (max(1, round(length * scale)) for length in image.shape[:2])
     square = np.zeros((INPUT_PX, INPUT_PX, 3), np.uint8)

@@ -14,7 +14,7 @@ from streamaffect.faces.boxes import cover
 from streamaffect.faces.opening import open_detector
 from streamaffect.faces.tiles import TiledDetector
 from streamaffect.settings import FaceSettings
-from streamaffect.types import Face, ImageArray
+from streamaffect.types import Face, ImageArray, Picture
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +38,11 @@ class Survey:
     def __init__(self, name: str, settings: FaceSettings) -> None:
         self._name = name
         self._settings = settings
-        self._kept: list[ImageArray] = []
+        self._kept: list[ImageArray | Picture] = []
         self._first_s: float | None = None
         self._has_found = self._has_searched = False
 
-    def note(self, picture: ImageArray, time_s: float, found: list[Face]) -> None:
+    def note(self, picture: ImageArray | Picture, time_s: float, found: list[Face]) -> None:
         """Take a frame into account, with the faces that the detector has found in it."""
         self._first_s = time_s if self._first_s is None else self._first_s
         since_s = time_s - self._first_s
@@ -70,7 +70,7 @@ class Survey:
             return f"what looks most like one has a score of {best:.2f}, below faces.min_score {score:g}"
         return "none was seen, nor anything like one"
 
-    def _tell_of_small_faces(self, picture: ImageArray, found: list[Face]) -> None:
+    def _tell_of_small_faces(self, picture: ImageArray | Picture, found: list[Face]) -> None:
         tiles, small = self._smaller_faces(picture, found)
         if small:
             log.warning(
@@ -81,7 +81,7 @@ class Survey:
                 tiles,
             )
 
-    def _smaller_faces(self, picture: ImageArray, found: list[Face]) -> tuple[int, list[Face]]:
+    def _smaller_faces(self, picture: ImageArray | Picture, found: list[Face]) -> tuple[int, list[Face]]:
         """The faces that only a search in tiles finds, and how many tiles are enough to find nearly all of them."""
         if self._settings.tiles >= MOST_TILES:
             return MOST_TILES, []
@@ -98,13 +98,13 @@ class Survey:
                     return tiles, fewer
         return MOST_TILES, most
 
-    def _best_score(self, picture: ImageArray) -> float:
+    def _best_score(self, picture: ImageArray | Picture) -> float:
         """Of what looks a little like a face; 0 where nothing does."""
         lower = msgspec.structs.replace(self._settings, min_score=min(LEAST_SCORE, self._settings.min_score))
         with closing(open_detector(lower, mode="image", max_faces=MOST_FACES)) as detector:
             return max((face.score for face in detector.detect(picture, 0.0)), default=0.0)
 
 
-def _size(picture: ImageArray) -> str:
+def _size(picture: ImageArray | Picture) -> str:
     height, width = picture.shape[:2]
     return f" of {width}x{height}"

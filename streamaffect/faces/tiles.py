@@ -10,12 +10,10 @@ import numpy as np
 
 from streamaffect.faces.boxes import suppress
 from streamaffect.faces.detector import FaceDetector, largest
-from streamaffect.types import Box, Face, ImageArray
+from streamaffect.types import Box, Face, ImageArray, Picture, Window, pixels
 
 OVERLAP = 0.25  # of a tile's side: a face up to this size lies whole in one tile at least
 MAX_COVER = 0.5  # tiles cut faces, and the part that one tile sees lies within what another sees whole
-
-Window = tuple[int, int, int, int]
 
 
 class TiledDetector:
@@ -32,8 +30,9 @@ class TiledDetector:
         self._tiles = tiles
         self._max_faces = max_faces
 
-    def detect(self, image: ImageArray, time_s: float) -> list[Face]:
-        """image (H, W, 3) uint8 BGR → its faces, each once, the largest first."""
+    def detect(self, image: ImageArray | Picture, time_s: float) -> list[Face]:
+        """A picture (H, W, 3) uint8 BGR → its faces, each once, the largest first."""
+        image = pixels(image)  # each of them is looked at several times
         height, width = image.shape[:2]
         faces = self._detector.detect(image, time_s)
         for window in tile_windows(width, height, self._tiles):

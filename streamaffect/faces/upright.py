@@ -16,7 +16,7 @@ import numpy as np
 from streamaffect.faces.crop import crop_face, crop_square, eye_roll
 from streamaffect.faces.detector import FaceDetector
 from streamaffect.runtime.manifest import CropSpec
-from streamaffect.types import Box, Face, FloatArray, ImageArray
+from streamaffect.types import Box, Face, FloatArray, ImageArray, Picture
 
 SURE = 0.85  # a face with this score is what it seems to be, unless it is tilted
 TILTED, ROLLED = math.radians(30), math.radians(60)
@@ -42,7 +42,7 @@ class _Known:
     turned: bool
 
 
-def is_left_lying(face: Face, image: ImageArray, spec: CropSpec) -> bool:
+def is_left_lying(face: Face, image: ImageArray | Picture, spec: CropSpec) -> bool:
     """True where the crop of the face lies on its side or stands on its head, or may do so: no model has seen such."""
     return face.doubtful or (spec.align == "none" and _is_rolled(face, image, ROLLED))
 
@@ -58,7 +58,7 @@ class UprightDetector:
         self._closer = closer or detector
         self._known: list[_Known] = []
 
-    def detect(self, image: ImageArray, time_s: float) -> list[Face]:
+    def detect(self, image: ImageArray | Picture, time_s: float) -> list[Face]:
         """A picture (H, W, 3) uint8 BGR → its faces, the largest first, those that are turned with their true eyes."""
         faces = self._detector.detect(image, time_s)
         if not self._known and all(_seems_upright(face, image) for face in faces):
@@ -72,7 +72,7 @@ class UprightDetector:
         """Release the model. Calling it again does nothing."""
         self._detector.close()
 
-    def _read(self, image: ImageArray, face: Face, time_s: float, known: list[_Known]) -> Face:
+    def _read(self, image: ImageArray | Picture, face: Face, time_s: float, known: list[_Known]) -> Face:
         """The face as it is, and note what is known of it now."""
         before = self._recall(face.box, time_s)
         must_be_turned = _is_rolled(face, image, ROLLED) or (before is not None and before.turned)
@@ -102,19 +102,21 @@ class UprightDetector:
                 return known
         return None
 
-    def _look(self, image: ImageArray, face: Face, time_s: float) -> Face | None:
+    def _look(self, image: ImageArray | Picture, face: Face, time_s: float) -> Face | None:
         """The face as it is found in a close-up that is turned until its eyes are level; None where none is found."""
         close_up = cv2.cvtColor(crop_face(image, face, CLOSE_UP), cv2.COLOR_RGB2BGR)
         found = list(_in_the_middle(self._closer.detect(np.asarray(close_up, np.uint8), time_s)))
         return _turned_back(max(found, key=lambda one: one.score), face, image) if found else None
 
 
-def _has_stayed(before: Face, face: Face, image: ImageArray) -> bool:
+def _has_stayed(before: Face, face: Face, image: ImageArray | Picture) -> bool:
     """Whether a face that was upright looks as it did then."""
     return face.score > before.score - LESS_SURE and _between(_roll(face, image), _roll(before, image)) < MISREAD
 
 
-def _believed(face: Face, looks: Sequence[Face | None], image: ImageArray, *, least: float, by: float) -> Face:
+def _believed(
+    face: Face, looks: Sequence[Face | None], image: ImageArray | Picture, *, least: float, by: float
+) -> Face:
     """The look that is right, or the face as it was found first where that is; else the face, marked as doubtful.
 
     looks: as the face was found, and with half a turn more
@@ -133,17 +135,17 @@ def _believed(face: Face, looks: Sequence[Face | None], image: ImageArray, *, le
     return replace(face, doubtful=True)
 
 
-def _agree(looks: Sequence[Face | None], image: ImageArray) -> bool:
+def _agree(looks: Sequence[Face | None], image: ImageArray | Picture) -> bool:
     """Whether both looks, from opposite sides, see the face turned the same way."""
     seen = [_roll(look, image) for look in looks if look is not None]
     return len(seen) == 2 and _between(*seen) < AGREED
 
 
-def _seems_upright(face: Face, image: ImageArray) -> bool:
+def _seems_upright(face: Face, image: ImageArray | Picture) -> bool:
     return face.score >= SURE and not _is_rolled(face, image, TILTED)
 
 
-def _is_rolled(face: Face, image: ImageArray, least: float) -> bool:
+def _is_rolled(face: Face, image: ImageArray | Picture, least: float) -> bool:
     """Whether the line through the eyes says so; seen from the side, they are at nearly the same place."""
     if face.keypoints is None:
         return False
@@ -157,7 +159,7 @@ def _between(one: float, other: float) -> float:
     return abs((one - other + math.pi) % (2 * math.pi) - math.pi)
 
 
-def _roll(face: Face, image: ImageArray) -> float:
+def _roll(face: Face, image: ImageArray | Picture) -> float:
     height, width = image.shape[:2]
     return eye_roll(face.keypoints, width, height)
 
@@ -174,7 +176,7 @@ def _in_the_middle(faces: list[Face]) -> Iterator[Face]:
             yield face
 
 
-def _turned_back(found: Face, face: Face, image: ImageArray) -> Face:
+def _turned_back(found: Face, face: Face, image: ImageArray | Picture) -> Face:
     """What was found in the close-up of a face, in shares of the whole picture."""
     height, width = image.shape[:2]
     (x, y), side_px = crop_square(face.box, width, height, CLOSE_UP.margin)

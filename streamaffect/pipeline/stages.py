@@ -57,10 +57,10 @@ class FaceStage:
     def look(self, frame: Frame) -> Sightings:
         """Find and follow the faces of the next frame."""
         started_ns = monotonic_ns()
-        detections = self._detector.detect(frame.image, frame.time_s)
+        detections = self._detector.detect(frame.picture, frame.time_s)
         if self.survey is not None:
-            self.survey.note(frame.image, frame.time_s, detections)
-        self._heed(self._cuts.judge(frame.image, frame.time_s, detections, list(self._seen.values())))
+            self.survey.note(frame.picture, frame.time_s, detections)
+        self._heed(self._cuts.judge(frame.picture, frame.time_s, detections, list(self._seen.values())))
         update = self._tracker.update(detections, frame.time_s)
         for track in update.lost:
             self._seen.pop(track, None)
@@ -85,9 +85,9 @@ class FaceStage:
     def _sighting(self, frame: Frame, tracked: TrackedFace) -> Sighting:
         if not tracked.visible:
             return Sighting(tracked.track, tracked.face, visible=False, crop=None, quality=None)
-        crop = self._seen[tracked.track] = crop_face(frame.image, tracked.face, self._crop)
-        quality = measure(crop, tracked.face, frame.image.shape, self._crop).overall
-        is_usable = quality >= self._lowest_quality and not is_left_lying(tracked.face, frame.image, self._crop)
+        crop = self._seen[tracked.track] = crop_face(frame.picture, tracked.face, self._crop)
+        quality = measure(crop, tracked.face, frame.picture.shape, self._crop).overall
+        is_usable = quality >= self._lowest_quality and not is_left_lying(tracked.face, frame.picture, self._crop)
         usable = crop if is_usable else None
         return Sighting(tracked.track, tracked.face, visible=True, crop=usable, quality=quality)
 

@@ -10,7 +10,7 @@ from streamaffect.errors import SourceEndedError
 from streamaffect.sources.base import Source, SourceInfo
 from streamaffect.sources.pacing import Pacer
 from streamaffect.sources.video.reader import VideoReader, open_video
-from streamaffect.types import Frame, ImageArray
+from streamaffect.types import Frame, ImageArray, Picture
 
 DEMO_CLIP = Path(__file__).resolve().parents[1] / "assets" / "demo.mp4"
 
@@ -39,12 +39,12 @@ class DemoSource(Source):
 
     def read(self) -> Frame:
         """The next frame when it is due."""
-        image = self._next_image()
+        picture = self._next_picture()
         index, self._index = self._index, self._index + 1
         if not self._pacer.wait(index / self._fps):
             raise SourceEndedError("demo: was closed")
         grabbed_ns = monotonic_ns()
-        return Frame(image, index, grabbed_ns * 1e-9, self._clock.utc(grabbed_ns), grabbed_ns)
+        return Frame(picture, index, grabbed_ns * 1e-9, self._clock.utc(grabbed_ns), grabbed_ns)
 
     def close(self) -> None:
         """Stop waiting and release the clip."""
@@ -52,7 +52,7 @@ class DemoSource(Source):
         if self._reader:
             self._reader.close()
 
-    def _next_image(self) -> ImageArray:
+    def _next_picture(self) -> ImageArray | Picture:
         while self._reader and not self._pacer.stopped:
             decoded = self._reader.next()
             if decoded:

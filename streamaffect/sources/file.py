@@ -52,14 +52,14 @@ class FileSource(Source):
         decoded = self._reader.next() if self._reader and not self._pacer.stopped else None
         if decoded is None:
             raise SourceEndedError(self._ending())
-        pts_s, image = decoded
+        pts_s, picture = decoded
         if self._realtime and not self._pacer.wait(pts_s):
             raise SourceEndedError(f"{self._label}: was closed")
         index, self._index = self._index, self._index + 1
         if not self._realtime:
-            return Frame(image, index, time_s=pts_s, t_capture_ns=round(pts_s * 1e9), grabbed_ns=None, pts_s=pts_s)
+            return Frame(picture, index, time_s=pts_s, t_capture_ns=round(pts_s * 1e9), grabbed_ns=None, pts_s=pts_s)
         grabbed_ns = monotonic_ns()
-        return Frame(image, index, grabbed_ns * 1e-9, self._clock.utc(grabbed_ns), grabbed_ns, pts_s)
+        return Frame(picture, index, grabbed_ns * 1e-9, self._clock.utc(grabbed_ns), grabbed_ns, pts_s)
 
     def close(self) -> None:
         """Stop waiting and release the file."""

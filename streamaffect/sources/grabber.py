@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streamaffect.errors import SourceEndedError, SourceError, SourceOpenError, SourceStalledError
-from streamaffect.types import ImageArray
+from streamaffect.types import ImageArray, Picture
 
 JOIN_S = 0.1
 
@@ -21,7 +21,7 @@ JOIN_S = 0.1
 class Look:
     """What a capture gave: a picture, None where one was lost; and the monotonic time at which it came."""
 
-    picture: ImageArray | None
+    picture: ImageArray | Picture | None
     grabbed_ns: int
 
 
@@ -55,7 +55,7 @@ class Capture(Protocol):
 class Grabbed:
     """A picture, its number among all that were grabbed since the connection, and its monotonic time."""
 
-    picture: ImageArray
+    picture: ImageArray | Picture
     number: int
     grabbed_ns: int
 

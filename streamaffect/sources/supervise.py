@@ -111,9 +111,9 @@ class _Supervisor:
         return self._backoff.forbidden_s if reasons.forbidden_s > FORBIDDEN_S else 0.0
 
     def _geometry_change(self, frame: Frame) -> str:
-        if self._last is None or self._last.image.shape == frame.image.shape:
+        if self._last is None or self._last.picture.shape == frame.picture.shape:
             return "same picture size"
-        (old_height, old_width), (height, width) = self._last.image.shape[:2], frame.image.shape[:2]
+        (old_height, old_width), (height, width) = self._last.picture.shape[:2], frame.picture.shape[:2]
         return f"picture size changed from {old_width}x{old_height} to {width}x{height}"
 
     def _in_order(self, frame: Frame) -> Frame:

@@ -17,7 +17,7 @@ from streamaffect.sources.base import Source, SourceInfo
 from streamaffect.sources.demo import DEMO_CLIP
 from streamaffect.sources.pacing import Pacer
 from streamaffect.sources.video.reader import open_video
-from streamaffect.types import FloatArray, Frame, ImageArray
+from streamaffect.types import FloatArray, Frame, ImageArray, pixels
 
 BACKGROUND_BGR = (112, 104, 96)
 LARGEST_PX = 4096
@@ -134,7 +134,7 @@ class _Faces:
         number = 0
         while decoded := reader.next():
             if number % EXPRESSION_STEP == 0:
-                patches.append(self._patch(decoded[1], mask))
+                patches.append(self._patch(pixels(decoded[1]), mask))
             number += 1
         reader.close()
         return patches, (reader.fps or 25.0) / EXPRESSION_STEP

@@ -59,10 +59,10 @@ def _face_detector() -> Finding:
     with make_source("demo", settings=SourceSettings()) as source, MediaPipeDetector() as detector:
         source.open()
         frame = source.read()
-        faces = detector.detect(frame.image, frame.time_s)
+        faces = detector.detect(frame.picture, frame.time_s)
         started_ns = monotonic_ns()
         for i in range(TIMED_CALLS):
-            detector.detect(frame.image, frame.time_s + 1 + i)
+            detector.detect(frame.picture, frame.time_s + 1 + i)
         milliseconds = (monotonic_ns() - started_ns) / 1e6 / TIMED_CALLS
     if len(faces) != 1:
         return Finding(

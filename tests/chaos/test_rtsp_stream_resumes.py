@@ -9,7 +9,7 @@ import pytest
 
 from streamaffect import Subscriber
 from streamaffect.sources.video.reader import open_video
-from streamaffect.types import Estimate, Event, Health, ImageArray, Message
+from streamaffect.types import Estimate, Event, Health, ImageArray, Message, pixels
 from tests.support.bundles import write_bundle
 from tests.support.rtsp_server import Credentials, RtspServer
 
@@ -22,7 +22,7 @@ WAIT_S = 30.0
 @pytest.fixture(scope="module")
 def pictures() -> list[ImageArray]:
     reader = open_video(DEMO)
-    images = [decoded[1] for decoded in iter(reader.next, None)]
+    images = [pixels(decoded[1]) for decoded in iter(reader.next, None)]
     reader.close()
     return images
 

@@ -13,7 +13,7 @@ from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.settings import TrackerSettings
 from streamaffect.sources.base import Source, SourceInfo
-from streamaffect.types import Box, Face, Frame, ImageArray
+from streamaffect.types import Box, Face, Frame, ImageArray, Picture
 
 HEIGHT, WIDTH = 48, 64
 FACE = Face(Box(0.25, 0.125, 0.5, 0.75), score=0.875)
@@ -97,7 +97,7 @@ class ScriptedDetector:
         self.closed = threading.Event()
         self._faces_at = faces_at
 
-    def detect(self, image: ImageArray, time_s: float) -> list[Face]:
+    def detect(self, image: ImageArray | Picture, time_s: float) -> list[Face]:
         return self._faces_at(time_s)
 
     def close(self) -> None:

@@ -21,13 +21,13 @@ from streamaffect.sources.video.ending import cut_within_a_packet, ended_early
 from streamaffect.sources.video.path import checked_file, printable, why_not_a_video
 from streamaffect.sources.video.rate import rate_of
 from streamaffect.sources.video.tracks import chosen_track, duration_s, stated_end_s
-from streamaffect.types import ImageArray
+from streamaffect.types import ImageArray, Picture
 
 log = logging.getLogger(__name__)
 
 USUAL_PERIOD_S = 0.04
 
-Shown = tuple[float, ImageArray]
+Shown = tuple[float, ImageArray | Picture]
 
 
 class AvReader:
@@ -80,7 +80,7 @@ class AvReader:
         pictures = self.read_frames
         words = self._damage.words(pictures)
         stated = stated_end_s(self._track, self._container.start_s)
-        if ended_early(self._container, reached_s=self._reached_s, stated_s=stated):
+        if ended_early(self._container, self._track.index, stated_s=stated):
             frames = max(self._track.frames, self.frames or 0)
             of_about = f" of about {frames}" if frames else ""
             words = f"ended after {pictures}{of_about} frames; the file is cut off or damaged from there on"
@@ -119,7 +119,6 @@ class AvReader:
         self._clock = ContainerClock(fps=self._rate.fps)
         self._deinterlacer = Deinterlacer()
         self._zero_s: float | None = None
-        self._reached_s = 0.0
         self._taken = 0
         self._frames = self._decoded()
 
@@ -151,13 +150,13 @@ class AvReader:
         """The next picture that can be shown."""
         while (frame := self._next_frame()) is not None:
             try:
-                image = self._canvas.show(frame)
+                picture = self._canvas.show(frame)
             except (FFmpegError, OSError):
                 self._damage.error()
                 continue
             time_s = self._clock.next(self._seconds(frame))
             self._damage.picture(time_s)
-            return time_s, image
+            return time_s, picture
         return None
 
     def _seconds(self, frame: VideoFrame) -> float | None:
@@ -193,9 +192,6 @@ class AvReader:
         for packet in self._container.packets(on_error=self._damage.error):
             if packet.stream_index != self._track.index:
                 continue
-            if packet.pts is not None:
-                end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-                self._reached_s = max(self._reached_s, end - (self._container.start_s or 0.0))
             for frame in self._decoder.frames(packet):
                 yield from self._deinterlacer.take(frame)
         for frame in self._decoder.rest():

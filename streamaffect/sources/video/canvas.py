@@ -9,10 +9,14 @@ from av.video.stream import VideoStream
 
 from streamaffect.sources.video.colour import BgrConverter
 from streamaffect.sources.video.orientation import AS_STORED, Orientation, of_frame
-from streamaffect.types import ImageArray
+from streamaffect.sources.video.planes import Mixer, PlanarPicture, is_planar
+from streamaffect.types import ImageArray, Picture
 
 WIDEST_PIXEL = 16  # a pixel that is so many times wider than high, or higher than wide, is a mistake of the file
 SQUARE = Fraction(1)
+# Up to here a picture is made at once. It costs little, and any other way to reduce it moves boxes by parts of a pixel:
+# one grey level in a hundredth of what the detector sees may move a single estimate by 0.2.
+SMALL_PX = 1280 * 720
 
 
 class Canvas:
@@ -20,6 +24,7 @@ class Canvas:
 
     def __init__(self, track: VideoStream) -> None:
         self._converter = BgrConverter()
+        self._mixer = Mixer()
         self._codec = track.codec_context
         # A container's own word counts more than the codec's, which may change on the way.
         stated = track.sample_aspect_ratio
@@ -27,9 +32,12 @@ class Canvas:
         self._orientation = AS_STORED
         self._seen: tuple[int, int, int] | None = None
 
-    def show(self, frame: VideoFrame) -> ImageArray:
-        """(H, W, 3) uint8 BGR."""
-        image = _with_square_pixels(self._converter.convert(frame), self._pixel_aspect())
+    def show(self, frame: VideoFrame) -> ImageArray | Picture:
+        """(H, W, 3) uint8 BGR, made at once or, where it is large and that is possible, when it is asked for."""
+        aspect = self._pixel_aspect()
+        if frame.width * frame.height > SMALL_PX and aspect == SQUARE and is_planar(frame):
+            return PlanarPicture(frame, self._orientation_of(frame), self._converter.convert, self._mixer)
+        image = _with_square_pixels(self._converter.convert(frame), aspect)
         return self._orientation_of(frame).upright(image)
 
     def _orientation_of(self, frame: VideoFrame) -> Orientation:
@@ -42,7 +50,7 @@ class Canvas:
     def _pixel_aspect(self) -> Fraction:
         """Width over height of a stored pixel."""
         aspect = self._stated or self._codec.sample_aspect_ratio
-        if not aspect or not Fraction(1, WIDEST_PIXEL) <= aspect <= WIDEST_PIXEL:
+        if not aspect or aspect == SQUARE or not Fraction(1, WIDEST_PIXEL) <= aspect <= WIDEST_PIXEL:
             return SQUARE
         return aspect
 

@@ -6,6 +6,7 @@ start, a table takes two milliseconds and is as good for finding faces in it.
 """
 
 from functools import cache
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -27,19 +28,24 @@ class BgrConverter:
 
     def __init__(self) -> None:
         self._scaler = VideoReformatter()
+        self._lock = Lock()
 
     def convert(self, frame: VideoFrame) -> ImageArray:
-        """(H, W, 3) uint8 BGR."""
-        try:
-            scaled = self._scaler.reformat(frame, format="bgr24", threads=1)
-        except (FFmpegError, OSError):  # a colour matrix that the scaler does not know
-            scaled = self._scaler.reformat(frame, format="bgr24", threads=1, src_colorspace=Colorspace.ITU709)
-        image = np.asarray(scaled.to_ndarray(), np.uint8)
+        """(H, W, 3) uint8 BGR, from any thread."""
+        with self._lock:
+            image = self._scaled(frame)
         if frame.color_trc in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67):
             image = np.asarray(cv2.LUT(image, tone_curve(frame.color_trc)), np.uint8)
         if frame.color_primaries == ColorPrimaries.BT2020:
             image = np.asarray(cv2.transform(image, WIDE_TO_SCREEN), np.uint8)
         return image
+
+    def _scaled(self, frame: VideoFrame) -> ImageArray:
+        try:
+            scaled = self._scaler.reformat(frame, format="bgr24", threads=1)
+        except (FFmpegError, OSError):  # a colour matrix that the scaler does not know
+            scaled = self._scaler.reformat(frame, format="bgr24", threads=1, src_colorspace=Colorspace.ITU709)
+        return np.asarray(scaled.to_ndarray(), np.uint8)
 
 
 @cache

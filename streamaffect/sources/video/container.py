@@ -22,10 +22,9 @@ MOST_READ_ERRORS = 16  # in a row; a demuxer that has found its place again give
 class Container:
     """What FFmpeg can demux, opened.
 
-    label:     what messages call it
-    options:   FFmpeg's, for protocol and demuxer
-    start_s:   the earliest time stamp of any track, which is a player's zero; None where there are no time stamps
-    reached_s: the end of the last packet of any track so far, in seconds since the start
+    label:   what messages call it
+    options: FFmpeg's, for protocol and demuxer
+    start_s: the earliest time stamp of any track, which is a player's zero; None where there are no time stamps
 
     Raises:
         FFmpegError: on construction, where it cannot be opened.
@@ -33,7 +32,7 @@ class Container:
 
     def __init__(self, target: str, *, label: str, options: Mapping[str, str]) -> None:
         self.label = label
-        self.reached_s = 0.0
+        self._ends: dict[int, int] = {}  # of each track's packets so far, in its own units of time
         # Tags of a file may be in any encoding, and nobody reads them.
         opened = av.open(target, options=dict(options), metadata_errors="replace")
         self._container: InputContainer = opened
@@ -74,16 +73,22 @@ class Container:
                 for packet in self._container.demux():
                     if packet.size:  # the last ones are empty and mean the end
                         errors_in_a_row = 0
-                        self._note(packet)
+                        if packet.pts is not None:
+                            end, track = packet.pts + (packet.duration or 0), packet.stream_index
+                            self._ends[track] = max(self._ends.get(track, end), end)
                         yield packet
                 return
             except FFmpegError:
                 errors_in_a_row += 1
                 on_error()
 
+    def reached_s(self, track: int | None = None) -> float:
+        """Where the packets so far end, of a track by its index or of all, in seconds since the start."""
+        return max((self._end_s(one) for one in self._ends if track in (None, one)), default=0.0)
+
     def rewind(self) -> None:
         """Go back to the start."""
-        self.reached_s = 0.0
+        self._ends.clear()
         self._container.seek(self._container.start_time or 0)
 
     def describe(self) -> str:
@@ -99,10 +104,9 @@ class Container:
         """Release it. Calling it again does nothing."""
         self._container.close()
 
-    def _note(self, packet: "Packet[Stream]") -> None:
-        if packet.pts is not None:
-            end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base) - (self.start_s or 0.0)
-            self.reached_s = max(self.reached_s, end_s)
+    def _end_s(self, track: int) -> float:
+        base = self._container.streams[track].time_base
+        return float(self._ends[track] * base) - (self.start_s or 0.0) if base else 0.0
 
 
 def open_file(target: str, label: str) -> Container:

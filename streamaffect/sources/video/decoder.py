@@ -10,7 +10,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 MOST_THREADS = 4
-LARGE_PX = 1920 * 1088  # up to here one thread decodes faster than faces are found, and threads cost a tenth more
+# Up to here one thread decodes faster than affect is estimated, and threads that decode a frame each cost a tenth more.
+SMALL_PX, LARGE_PX = 1280 * 720, 1920 * 1088
 
 
 class Decoder:
@@ -58,6 +59,8 @@ class Decoder:
 
 
 def _threads(pixels: int) -> int:
-    if pixels <= LARGE_PX:
+    """Between the two sizes only as many as leave the other stages their processors."""
+    if pixels <= SMALL_PX:
         return 1
-    return min(MOST_THREADS, os.cpu_count() or 1)
+    processors = os.cpu_count() or 1
+    return max(1, min(MOST_THREADS, processors if pixels > LARGE_PX else processors // 2))

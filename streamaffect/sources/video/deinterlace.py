@@ -22,12 +22,14 @@ class Deinterlacer:
 
     def take(self, frame: VideoFrame) -> list[VideoFrame]:
         """Hand over the next frame; get those that are ready."""
+        if self._graph is None and not frame.interlaced_frame:
+            return [frame]
         kind = (frame.width, frame.height, frame.format.name)
         ready: list[VideoFrame] = []
         if self._graph is not None and kind != self._kind:
             ready = self.rest()
         if self._graph is None:
-            if not frame.interlaced_frame:
+            if not frame.interlaced_frame:  # the first one after a change
                 return [*ready, frame]
             self._graph, self._kind = _graph(frame), kind
         self._graph.vpush(frame)

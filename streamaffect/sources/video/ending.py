@@ -9,14 +9,14 @@ SYNC = 0x47
 TRANSPORT_PACKETS = ((188, 0), (192, 4))  # bytes of a packet, and of what stands before its sync byte
 
 
-def ended_early(container: Container, *, reached_s: float, stated_s: float | None) -> bool:
+def ended_early(container: Container, track: int, *, stated_s: float | None) -> bool:
     """True where both the track and the longest of all tracks end well before what is stated for them.
 
-    reached_s, stated_s: where the track has ended and where it should end, in seconds since the file's start
+    stated_s: where the track, of this index, should end, in seconds since the file's start
     """
     length_s = container.duration_s
-    whole_ended = length_s is not None and container.reached_s < TRUNCATED_BELOW * length_s
-    return whole_ended and (stated_s is None or reached_s < TRUNCATED_BELOW * stated_s)
+    whole_ended = length_s is not None and container.reached_s() < TRUNCATED_BELOW * length_s
+    return whole_ended and (stated_s is None or container.reached_s(track) < TRUNCATED_BELOW * stated_s)
 
 
 def cut_within_a_packet(path: Path) -> bool:

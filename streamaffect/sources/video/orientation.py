@@ -15,7 +15,7 @@ from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace
 
-from streamaffect.types import ImageArray
+from streamaffect.types import ImageArray, Window
 
 MATRIX = "DISPLAYMATRIX"
 STAMP_PX = 16
@@ -37,6 +37,20 @@ class Orientation:
             code = -1 if self.mirrored and self.upended else int(self.mirrored)
             image = np.asarray(cv2.flip(image, code), np.uint8)
         return image
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of the upright picture from those of the stored one, or the other way round."""
+        return (height, width) if self.transposed else (width, height)
+
+    def stored_window(self, window: Window, width: int, height: int) -> Window:
+        """Where a window of the upright picture lies in the stored one of width × height pixels."""
+        left, top, right, bottom = window
+        shown_width, shown_height = self.size(width, height)
+        if self.mirrored:
+            left, right = shown_width - right, shown_width - left
+        if self.upended:
+            top, bottom = shown_height - bottom, shown_height - top
+        return (top, left, bottom, right) if self.transposed else (left, top, right, bottom)
 
 
 AS_STORED = Orientation()

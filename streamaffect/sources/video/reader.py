@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from streamaffect.sources.pyav import load_pyav
-from streamaffect.types import ImageArray
+from streamaffect.types import ImageArray, Picture
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class VideoReader(Protocol):
     track: int | None
     read_frames: int
 
-    def next(self) -> tuple[float, ImageArray] | None:
+    def next(self) -> tuple[float, ImageArray | Picture] | None:
         """Seconds since the file's start, and the picture (H, W, 3) uint8 BGR; None at the end."""
         ...
 

@@ -8,7 +8,7 @@ import pytest
 from streamaffect import ConfigError, analyze_image
 from streamaffect.sources.demo import DEMO_CLIP
 from streamaffect.sources.video.reader import open_video
-from streamaffect.types import ImageArray
+from streamaffect.types import ImageArray, pixels
 from tests.support.bundles import write_bundle
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -17,7 +17,7 @@ WHOLE = (0.0, 0.0, 1.0, 1.0)
 @pytest.fixture(scope="module")
 def demo_frames() -> list[ImageArray]:
     reader = open_video(DEMO_CLIP)
-    frames = [decoded[1] for decoded in iter(reader.next, None)]
+    frames = [pixels(decoded[1]) for decoded in iter(reader.next, None)]
     reader.close()
     return frames
 

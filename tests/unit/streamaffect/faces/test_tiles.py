@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from streamaffect.faces.tiles import TiledDetector, tile_windows
-from streamaffect.types import Box, Face, ImageArray
+from streamaffect.types import Box, Face, ImageArray, Picture, pixels
 
 
 class SpotDetector:
@@ -12,8 +12,9 @@ class SpotDetector:
         self.is_closed = False
         self.looks = 0
 
-    def detect(self, image: ImageArray, time_s: float) -> list[Face]:
+    def detect(self, image: ImageArray | Picture, time_s: float) -> list[Face]:
         self.looks += 1
+        image = pixels(image)
         height, width = image.shape[:2]
         rows, columns = np.nonzero(image[..., 0])
         if rows.size == 0 or np.ptp(columns) + 1 < width / 10:

@@ -10,7 +10,7 @@ import pytest
 from streamaffect.faces.crop import eye_roll
 from streamaffect.faces.upright import UprightDetector, is_left_lying
 from streamaffect.runtime.manifest import CropSpec
-from streamaffect.types import Box, Face, FloatArray, ImageArray
+from streamaffect.types import Box, Face, FloatArray, ImageArray, Picture
 
 HEIGHT, WIDTH = 240, 320
 PICTURE: ImageArray = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -35,7 +35,7 @@ class Scripted:
         self._second = second
         self._in_frame = 0
 
-    def detect(self, image: ImageArray, time_s: float) -> list[Face]:
+    def detect(self, image: ImageArray | Picture, time_s: float) -> list[Face]:
         if image.shape == PICTURE.shape:
             self._in_frame = 0
             return self.first

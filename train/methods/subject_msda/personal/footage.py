@@ -21,7 +21,7 @@ from streamaffect.pipeline.stages import FaceStage
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import Engine
 from streamaffect.sources.video.reader import open_video
-from streamaffect.types import FloatArray, Frame, ImageArray, Sighting
+from streamaffect.types import FloatArray, Frame, ImageArray, Picture, Sighting
 
 from ....data.clips import index_sequence, join
 from ....data.pictures import PICTURES
@@ -189,7 +189,7 @@ def _sightings(file: Path, bundle: Bundle) -> Iterator[tuple[float, Sequence[Sig
         stage.close()
 
 
-def _video_frames(file: Path) -> Iterator[tuple[float, ImageArray]]:
+def _video_frames(file: Path) -> Iterator[tuple[float, ImageArray | Picture]]:
     reader = open_video(file)
     try:
         while (item := reader.next()) is not None:
