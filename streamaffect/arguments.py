@@ -10,7 +10,8 @@ from streamaffect.version import SOFTWARE
 SOURCES = """\
 sources:
   webcam, webcam:1       a camera by its number
-  clip.mp4               a video file, as fast as it goes and without loss; with --realtime by its clock
+  clip.mp4               a video file, as fast as it goes and without loss; with --realtime by its clock;
+                         clip.mkv#video=1 and clip.mkv#audio=1 choose among several tracks
   rtsp://user:pw@host/1  a network camera; also rtsps://, http:// and https://
   demo                   the shipped clip of a face, looped
   synthetic              moving faces for tests, e.g. synthetic:faces=3,fps=30,size=1280x720
@@ -96,6 +97,12 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
         help="begin only if every source works",
     )
     parser.add_argument("--realtime", action="store_true", default=None, help="play files by their clock, as if live")
+    parser.add_argument(
+        "--sound",
+        metavar="WHAT",
+        help="what is heard beside the pictures: off (default), auto (the sound of files and network cameras), "
+        "mic or mic:NAME (a microphone of this machine)",
+    )
     parser.add_argument("--max-seconds", type=float, metavar="X", help="end after X seconds (of a file: of its time)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML; flags come after it")
     parser.add_argument(

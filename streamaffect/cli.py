@@ -24,6 +24,7 @@ FLAG_SETTINGS = {
     "bundle": ("run", "bundle"),
     "realtime": ("run", "realtime"),
     "max_seconds": ("run", "max_seconds"),
+    "sound": ("source", "sound"),
     "record": ("run", "record"),
     "overwrite": ("run", "overwrite"),
     "require_all": ("run", "require_all"),

@@ -64,6 +64,8 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     backoff_min_s:      the first wait before a lost source is asked again; each further wait is twice as long
     backoff_max_s:      the longest such wait
     forbidden_wait_s:   the wait once a host has refused the credentials for a minute: many lock out who asks too often
+    sound:              "off"; "auto" hears the sound of files and network cameras; "mic" the default microphone of this
+                        machine, and "mic:NAME" the one with NAME in its name
     """
 
     width: Annotated[int, Meta(ge=16, le=7680)] = 640
@@ -76,13 +78,22 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     backoff_min_s: Seconds = 0.25
     backoff_max_s: Seconds = 0.75
     forbidden_wait_s: Seconds = 30.0
+    sound: str = "off"
 
     def __post_init__(self) -> None:
+        if self.sound not in ("off", "auto") and self.microphone is None:
+            raise ValueError(f"sound is {self.sound!r}, expected off, auto, mic or mic:NAME")
         if self.backoff_min_s > self.backoff_max_s:
             raise ValueError(
                 f"backoff_min_s is {self.backoff_min_s:g}, above backoff_max_s {self.backoff_max_s:g}, the longest "
                 "wait; set both"
             )
+
+    @property
+    def microphone(self) -> str | None:
+        """The name of the microphone that is asked for, empty for the default one; None where none is."""
+        kind, _, name = self.sound.partition(":")
+        return name.strip() if kind == "mic" and (self.sound == "mic" or name.strip()) else None
 
 
 class FaceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,6 +20,8 @@ RowArray = npt.NDArray[np.int64]
 VectorArray = npt.NDArray[Any]  # vectors, or the rows where an engine keeps them
 Window = tuple[int, int, int, int]  # left, top, right and bottom in pixels, the last two not included
 
+SOUND_RATE_HZ = 16_000
+
 NOTICE = "An emotion-estimation system is running: it measures apparent expression, not felt emotion."
 
 Signed = Annotated[float, msgspec.Meta(ge=-1.0, le=1.0)]
@@ -37,8 +39,12 @@ EventName = Literal[
     "detector_lost",
     "detector_back",
     "clock_stepped",
+    "sound_lost",
+    "sound_back",
 ]
 SourceState = Literal["starting", "live", "stalled", "lost", "ended"]
+SoundState = Literal["waiting", "heard", "lost", "absent"]
+SoundClock = Literal["container", "sender", "arrival", "device"]
 
 
 class Box(NamedTuple):
@@ -95,6 +101,29 @@ class Frame:
     def image(self) -> ImageArray:
         """All pixels, (H, W, 3) uint8 BGR."""
         return pixels(self.picture)
+
+
+@dataclass(frozen=True, slots=True)
+class SoundBlock:
+    """A stretch of sound of a source, on the clock of its frames.
+
+    samples:      (N,) float32 in [-1, 1], one channel at `SOUND_RATE_HZ`
+    time_s:       of the first sample, on the clock of `Frame.time_s`
+    t_capture_ns: of the first sample, as in `Frame`
+    heard:        False for a gap: zeros in the place of what nobody heard; they take no memory, however long it is
+    pts_s:        of the first sample since the file's start; None for a live source
+    """
+
+    samples: FloatArray
+    time_s: float
+    t_capture_ns: int
+    heard: bool = True
+    pts_s: float | None = None
+
+    @property
+    def end_s(self) -> float:
+        """Where the next sample belongs."""
+        return self.time_s + len(self.samples) / SOUND_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +262,28 @@ class LatencySummary(msgspec.Struct, frozen=True):
     p99: float
 
 
+class SoundHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """What is heard beside the pictures of a stream, where something has asked for sound.
+
+    state:       waiting: nothing has come yet; heard; lost: it has stopped, and the pictures go on; absent: there is
+                 none
+    clock:       by which it is placed beside the pictures: container: one that both have in their file or stream;
+                 sender: one that the reports of an RTSP sender give for both; arrival: the time at which it came, which
+                 may be some tenths of a second off; device: that of a microphone; None before the first sound
+    level_db:    root mean square of the last second against full scale, in dB; None where nothing is heard
+    heard_share: of the last ten seconds of sound, [0, 1]: what is missing is gaps
+    behind_s:    by so much the newest sound is behind the newest picture that was looked at; below 0 it is ahead
+    detail:      why there is none, one line for people; empty where there is
+    """
+
+    state: SoundState
+    clock: SoundClock | None = None
+    level_db: float | None = None
+    heard_share: Share = 0.0
+    behind_s: float | None = None
+    detail: str = ""
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="health"):
     """The state of one stream, each second: topic `health/<stream>/`.
 
@@ -247,6 +298,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
     downtime_s:       seconds without a source, in total; reconnects: how often it came back
     memory_mb:        highest resident memory of the process so far, MiB
     progress:         share of the file that is done, [0, 1]; None for a live source
+    sound:            what is heard beside the pictures; absent where nothing has asked for it
     """
 
     v: int = 1
@@ -268,6 +320,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
     downtime_s: float = 0.0
     memory_mb: float = 0.0
     progress: float | None = None
+    sound: SoundHealth | msgspec.UnsetType = msgspec.UNSET
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="event"):
@@ -275,9 +328,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="ev
 
     event:      track_born, track_lost; source_lost, source_back, source_ended; engine_lost, engine_back: what runs the
                 model failed or hung, and another one has taken over; detector_lost, detector_back: the same of the face
-                detector of this stream; clock_stepped: the system clock was set, or the machine has slept
+                detector of this stream; clock_stepped: the system clock was set, or the machine has slept; sound_lost,
+                sound_back: the sound of a stream has stopped while its pictures go on, and is there again
     track:      for events of a track
-    downtime_s: for source_back, engine_back and detector_back, how long there was none
+    downtime_s: for source_back, engine_back, detector_back and sound_back, how long there was none
     step_s:     for clock_stepped alone: by how many seconds t_capture_ns and t_publish_ns went forward
     detail:     one line for people, without credentials
     """

@@ -7,6 +7,7 @@ from queue import Empty, SimpleQueue
 from typing import Final
 
 from streamaffect.clock import Clock, Step, monotonic_ns
+from streamaffect.pipeline.hearing import SoundChange, TellChange
 from streamaffect.pipeline.stations.base import Change, Tell
 from streamaffect.pipeline.stats import StreamStats
 from streamaffect.sources.supervise import SourceChange
@@ -47,6 +48,10 @@ class Bulletin:
             log.warning("%s: source back after %.1f s", stream, downtime_s)
         self._tell([stream], change, downtime_s if change == "source_back" else None, detail)
 
+    def of_sound(self, stream: str) -> TellChange:
+        """What tells of the sound of a stream."""
+        return partial(self._sound, stream)
+
     def engine(self, change: Change, downtime_s: float, detail: str) -> None:
         """The engine was lost, or another one has taken over; it serves all streams."""
         _log("the engine", change, downtime_s, detail)
@@ -74,6 +79,13 @@ class Bulletin:
     def _detector(self, stream: str, change: Change, downtime_s: float, detail: str) -> None:
         _log(f"{stream}: the face detector", change, downtime_s, detail)
         self._tell([stream], _DETECTOR[change], downtime_s if change == "back" else None, detail)
+
+    def _sound(self, stream: str, change: SoundChange, downtime_s: float, detail: str) -> None:
+        if change == "sound_lost":
+            log.warning("%s: sound lost: %s", stream, detail)
+        else:
+            log.warning("%s: sound back after %.1f s", stream, downtime_s)
+        self._tell([stream], change, downtime_s if change == "sound_back" else None, detail)
 
     def _tell(self, streams: Iterable[str], event: EventName, downtime_s: float | None, detail: str) -> None:
         for stream in streams:

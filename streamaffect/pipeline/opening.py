@@ -12,13 +12,14 @@ from streamaffect.faces.detector import FaceDetector
 from streamaffect.faces.opening import open_detector
 from streamaffect.faces.survey import Survey
 from streamaffect.faces.tracker import Tracker
-from streamaffect.pipeline.opening_sources import open_sources
+from streamaffect.pipeline.opening_sources import OpenSource, open_sources
 from streamaffect.pipeline.stages import FaceStage
 from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.choice import AUTO, open_engine
 from streamaffect.runtime.engine import EngineInfo, StreamEngine
 from streamaffect.settings import EngineSettings
+from streamaffect.sources.sound.microphone import Microphone
 
 LEFT_OUT = 64
 
@@ -30,11 +31,17 @@ def open_streams(sources: Sequence[str], config: Config, bundle: Bundle) -> list
     """
     opened = open_sources(sources, config.source, realtime=config.run.realtime, require_all=config.run.require_all)
     streams: list[Stream] = []
+    microphone: Microphone | None = None
     try:
+        if config.source.microphone is not None:
+            microphone = _open_microphone(config.source.microphone, opened)
         for one in opened:
             stage = _make_face_stage(one.name, config, bundle)
-            streams.append(Stream(one.name, one.source, one.info, stage, partial(make_detector, config, mode="video")))
+            again = partial(make_detector, config, mode="video")
+            streams.append(Stream(one.name, one.source, one.info, stage, again, one.sound, microphone))
     except BaseException:
+        if microphone is not None:
+            microphone.close()
         for one in opened:
             one.source.close()
         for stream in streams:
@@ -95,6 +102,22 @@ def make_detector(config: Config, *, mode: Literal["video", "image"]) -> FaceDet
     """
     more = LEFT_OUT if mode == "video" else 0
     return open_detector(config.faces, mode=mode, max_faces=config.tracker.max_faces + more)
+
+
+def _open_microphone(name: str, opened: Sequence[OpenSource]) -> Microphone:
+    """The microphone that all live streams hear.
+
+    Raises SourceOpenError where there is none, ConfigError where a stream is not live.
+    """
+    for one in opened:
+        if not one.info.live:
+            raise ConfigError(
+                f'source.sound = "mic": {one.name} is read from a file, which no microphone hears; '
+                "--sound auto hears its own sound, or add --realtime"
+            )
+    microphone = Microphone(name, [one.sound for one in opened if one.sound is not None])
+    microphone.open()
+    return microphone
 
 
 def _make_face_stage(name: str, config: Config, bundle: Bundle) -> FaceStage:

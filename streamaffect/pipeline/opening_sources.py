@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from streamaffect.errors import SourceForbiddenError, SourceOpenError
 from streamaffect.names import free_name
 from streamaffect.pipeline.away import AwaySource, away_info
+from streamaffect.pipeline.hearing import StreamSound
 from streamaffect.redaction import redact
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.base import Source, SourceInfo, SourceKind
@@ -27,17 +28,19 @@ class OpenSource:
     name: str
     source: Source
     info: SourceInfo
+    sound: StreamSound | None = None
 
 
 class _Opening:
     """One source on its way; `error` says why it did not open."""
 
-    def __init__(self, name: str, spec: str, source: Source) -> None:
+    def __init__(self, name: str, spec: str, source: Source, sound: StreamSound | None) -> None:
         self.name = name
         self.kind = kind_of(spec)
         self.error: Exception | None = None
         self._address = redact(spec)
         self._source = source
+        self._sound = sound
         self._info = away_info(self.kind, self._address)
         self._thread = threading.Thread(target=self._open, name=f"open-{name}", daemon=True)
 
@@ -64,8 +67,8 @@ class _Opening:
     def result(self) -> OpenSource:
         """The open source, or its place holder."""
         if isinstance(self.error, SourceOpenError):
-            return OpenSource(self.name, AwaySource(self._source, self.error), self._info)
-        return OpenSource(self.name, self._source, self._info)
+            return OpenSource(self.name, AwaySource(self._source, self.error), self._info, self._sound)
+        return OpenSource(self.name, self._source, self._info, self._sound)
 
     def close(self) -> None:
         """Give up; a blocked opening returns soon."""
@@ -90,8 +93,11 @@ def open_sources(
     with _closed_on_failure() as openings:
         for text in texts:
             name, spec = split_name(text)
-            source = make_source(spec, realtime=realtime, settings=settings)
-            openings.append(_Opening(free_name(name, {one.name for one in openings}), spec, source))
+            name = free_name(name, {one.name for one in openings})
+            sound = None if settings.sound == "off" else StreamSound(name)
+            ear = sound if settings.microphone is None else None  # of a microphone the sources know nothing
+            source = make_source(spec, realtime=realtime, settings=settings, ear=ear)
+            openings.append(_Opening(name, spec, source, sound))
         for opening in openings:
             opening.start()
         for opening in sorted(openings, key=lambda one: one.kind in NETWORK):  # the others don't wait for the network

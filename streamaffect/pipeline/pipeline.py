@@ -12,6 +12,8 @@ import os
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 
+import msgspec
+
 from streamaffect.affect.assemble import Assembler
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import FaultError, SourceError
@@ -102,6 +104,9 @@ class Pipeline:
         self._workers = [self._worker(stream, settings) for stream in streams]
         faces = {worker.stream.name: worker.faces for worker in self._workers}
         self._watch = Watch(self._engine, faces, vigil, patience_s=patience_s)
+        self._sounds = {stream.name: stream.sound for stream in streams if stream.sound is not None}
+        for name, sound in self._sounds.items():
+            sound.tell_changes_to(self._bulletin.of_sound(name))
         self._speaker = engine.info
         self.metas: Sequence[Meta] = self._metas(engine.info)
 
@@ -191,6 +196,7 @@ class Pipeline:
         if os.getpid() != self._process:
             raise FaultError(f"this run belongs to process {self._process}, and so do its threads; start another one")
         self._watch.pass_by()
+        self._listen()
         self._clock.follow()
         step = self._clock.last_step
         if step.number != self._seen_step:
@@ -198,6 +204,13 @@ class Pipeline:
             self._bulletin.clock_step(step)
             if step.slept_s > 0:
                 self._engine.start_contexts_anew()
+
+    def _listen(self) -> None:
+        """See which live stream shows pictures and has gone quiet."""
+        now_ns = monotonic_ns()
+        for name, sound in self._sounds.items():
+            if self.stats[name].is_live and self.stats[name].state == "live":
+                sound.look(now_ns)
 
     def _news(self) -> Iterator[Message]:
         """What was told since this was last asked; after a change of engines, who speaks now."""
@@ -220,7 +233,9 @@ class Pipeline:
         t_ns = self._clock.utc(monotonic_ns())
         for stats in self.stats.values():
             latency_ms, fault = self._deliveries.latency(stats.stream), self._watch.fault(stats.stream)
-            yield stats.health(t_ns, dropped=dropped, latency_ms=latency_ms, fault=fault)
+            sound = self._sounds.get(stats.stream)
+            heard = msgspec.UNSET if sound is None else sound.health(stats.last_s)
+            yield stats.health(t_ns, dropped=dropped, latency_ms=latency_ms, fault=fault, sound=heard)
 
     def _end(self, stream: str) -> Iterator[Event]:
         """Announce that a stream has ended, once."""

@@ -7,8 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from streamaffect.clock import RECENT_S, monotonic_ns
-from streamaffect.types import Health, LatencySummary, Sightings, SourceState
+from streamaffect.types import Health, LatencySummary, Sightings, SoundHealth, SourceState
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class StreamStats:
     """The counters of one stream. Written by the capture thread (`source_lost`, `source_back`) and the main one.
 
     last_capture_ns: capture time of the last frame that has finished
+    last_s:          its time on the source's own clock; None before the first one
     frames_with_face, frames_with_detection: frames in which a face was followed, or at least seen
     has_values: an estimate was more than an abstention
     """
@@ -78,7 +81,7 @@ class StreamStats:
         self._started_ns = monotonic_ns()
         self._grabbed = self._finished = self._skipped = self._estimates = self._faces = 0
         self._first_s: float | None = None
-        self._last_s = 0.0
+        self.last_s: float | None = None
         self._rate_in, self._rate_out = Rate(), Rate()
         self._reconnects = 0
         self._downtime_s = 0.0
@@ -92,7 +95,7 @@ class StreamStats:
     @property
     def span_s(self) -> float:
         """Seconds from the first frame to the last, on the stream's own clock."""
-        return 0.0 if self._first_s is None else self._last_s - self._first_s
+        return 0.0 if self._first_s is None or self.last_s is None else self.last_s - self._first_s
 
     @property
     def frame_gap_s(self) -> float:
@@ -111,7 +114,7 @@ class StreamStats:
         self.last_capture_ns = frame.t_capture_ns
         self.state = "live" if self.state == "starting" else self.state
         self._first_s = frame.time_s if self._first_s is None else self._first_s
-        self._last_s = frame.time_s
+        self.last_s = frame.time_s
         self._skipped += max(0, frame.index - self._grabbed)
         self._grabbed, self._finished = frame.index + 1, self._finished + 1
         self._faces = sum(face.visible for face in sightings.faces)
@@ -142,7 +145,13 @@ class StreamStats:
         self.state = "ended"
 
     def health(
-        self, t_ns: int, *, dropped: dict[str, int], latency_ms: LatencySummary | None, fault: str = ""
+        self,
+        t_ns: int,
+        *,
+        dropped: dict[str, int],
+        latency_ms: LatencySummary | None,
+        fault: str = "",
+        sound: SoundHealth | msgspec.UnsetType = msgspec.UNSET,
     ) -> Health:
         """The state now, with what the sinks say of the messages so far.
 
@@ -170,6 +179,7 @@ class StreamStats:
             downtime_s=self._downtime_s + away_s,
             memory_mb=peak_memory_mb(),
             progress=self._progress(),
+            sound=sound,
         )
 
     def _silence(self, now_ns: int) -> str:
@@ -196,9 +206,9 @@ class StreamStats:
     def _progress(self) -> float | None:
         if not self._duration_s:
             return None
-        if self._first_s is None:
+        if self._first_s is None or self.last_s is None:
             return 0.0
-        return 1.0 if self.state == "ended" else min(1.0, (self._last_s - self._first_s) / self._duration_s)
+        return 1.0 if self.state == "ended" else min(1.0, (self.last_s - self._first_s) / self._duration_s)
 
 
 def peak_memory_mb() -> float:

@@ -9,10 +9,12 @@ from functools import partial
 from streamaffect.clock import monotonic_ns
 from streamaffect.pipeline.channel import Channel, Closed
 from streamaffect.pipeline.exchange import Exchange
+from streamaffect.pipeline.hearing import StreamSound
 from streamaffect.pipeline.stages import FaceStage
 from streamaffect.pipeline.stations.base import Care
 from streamaffect.pipeline.stations.faces import FaceStation, OpenDetector
 from streamaffect.sources.base import Source, SourceInfo
+from streamaffect.sources.sound.microphone import Microphone
 from streamaffect.sources.supervise import Backoff, SourceChange, frames
 from streamaffect.types import Frame, Sightings
 
@@ -26,6 +28,8 @@ class Stream:
     """A source that has been opened, its name on the wire, and the stage that will look at its frames.
 
     open_detector: opens another detector, should the stage's own one fail; None where that cannot be done
+    sound:         what is heard beside the frames; None where nothing has asked for sound
+    microphone:    where that comes from, if not from the source; streams may share it
     """
 
     name: str
@@ -33,11 +37,19 @@ class Stream:
     info: SourceInfo
     faces: FaceStage
     open_detector: OpenDetector | None = None
+    sound: StreamSound | None = None
+    microphone: Microphone | None = None
 
     def close(self) -> None:
-        """Let go of the source and of the detector."""
-        self.source.close()
+        """Let go of the source, of the detector and of the microphone."""
+        self.close_source()
         self.faces.close()
+
+    def close_source(self) -> None:
+        """Let go of the source and of the microphone."""
+        self.source.close()
+        if self.microphone is not None:
+            self.microphone.close()
 
 
 class Worker:
@@ -88,7 +100,7 @@ class Worker:
         """Tell both threads to stop."""
         self._frames.close()
         self._exchange.close(self.stream.name)
-        self.stream.source.close()
+        self.stream.close_source()
 
     def join(self, deadline_ns: int) -> None:
         """Wait for both threads; one that is stuck in native code at the deadline is left behind as a daemon."""

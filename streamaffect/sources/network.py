@@ -13,18 +13,24 @@ from streamaffect.sources.remote.limits import Limits, Patience
 from streamaffect.sources.remote.lines import Lines
 from streamaffect.sources.remote.question import Asker
 from streamaffect.sources.remote.resolver import Resolver
+from streamaffect.sources.sound.ear import Ear
+from streamaffect.sources.sound.live_line import LiveLine
 from streamaffect.types import Frame
 
 
 class NetworkSource(Source):
-    """A live stream at an `rtsp`, `rtsps`, `http` or `https` URL; the newest frame wins."""
+    """A live stream at an `rtsp`, `rtsps`, `http` or `https` URL; the newest frame wins.
 
-    def __init__(self, url: str, *, kind: SourceKind, settings: SourceSettings) -> None:
+    ear: is told what is heard, all of it; None asks for pictures alone
+    """
+
+    def __init__(self, url: str, *, kind: SourceKind, settings: SourceSettings, ear: Ear | None = None) -> None:
         self._address = Address.of(url)
         self._label = self._address.label
         self._settings = settings
         self._resolver = Resolver()
         self._patience = Patience(settings.open_timeout_s)
+        self._sound = None if ear is None else LiveLine(ear)
         self._live = LiveCapture(kind=kind, label=self._label, settings=settings)
 
     def open(self) -> SourceInfo:
@@ -66,8 +72,12 @@ class NetworkSource(Source):
         silence_s = self._settings.read_timeout_s
         if self._address.is_rtsp:
             transport = self._settings.rtsp_transport
-            return open_rtsp(self._address, asker, label=self._label, transport=transport, silence_s=silence_s)
-        return open_http(self._address, asker, label=self._label, silence_s=silence_s, pacer=attempt.pacer)
+            return open_rtsp(
+                self._address, asker, label=self._label, transport=transport, silence_s=silence_s, sound=self._sound
+            )
+        return open_http(
+            self._address, asker, label=self._label, silence_s=silence_s, pacer=attempt.pacer, sound=self._sound
+        )
 
 
 class _Attempt:

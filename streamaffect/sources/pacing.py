@@ -20,6 +20,11 @@ class Pacer:
         """True once `stop` was called."""
         return self._stopped.is_set()
 
+    @property
+    def zero_s(self) -> float:
+        """The monotonic time of second 0, known from the first wait on."""
+        return (self._zero_ns or 0) / 1e9
+
     def wait(self, due_s: float) -> bool:
         """Wait until `due_s` seconds after the first call's due time; return False where `stop` came first."""
         now_ns = monotonic_ns()

@@ -5,6 +5,7 @@ The sources themselves, and OpenCV with them, are imported only when one is made
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from streamaffect.errors import ConfigError
@@ -13,12 +14,13 @@ from streamaffect.paths import from_home
 from streamaffect.redaction import redact
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.base import Source, SourceKind
+from streamaffect.sources.sound.ear import Ear
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 KINDS = "webcam, webcam:1, demo, synthetic, replay:RECORDING, rtsp://…, http://… or a video file"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
-_TRACK = re.compile(r"#video=(\d{1,3})$")
+_TRACK = re.compile(r"((?:#(?:video|audio)=\d{1,3})+)$")
 _KINDS_WITH_A_WORD = ("webcam", "demo", "synthetic", "replay")
 
 
@@ -84,16 +86,22 @@ def kind_of(spec: str) -> SourceKind:
     return "file"
 
 
-def make_source(spec: str, *, realtime: bool = False, settings: SourceSettings) -> Source:
+def make_source(spec: str, *, realtime: bool = False, settings: SourceSettings, ear: Ear | None = None) -> Source:
     """The source of frames that `spec` names, not yet opened. `realtime` paces a file as if it were live.
+
+    ear: is told what is heard beside the pictures, or that nothing is; None leaves it unheard
 
     Raises:
         ConfigError: `spec` names no kind of source, or has a bad argument.
     """
     argument = spec.partition(":")[2]
-    match kind_of(spec):
-        case "rtsp" | "http" as kind:
-            return _network(spec, kind, settings)
+    kind = kind_of(spec)
+    if ear is not None and kind in ("webcam", "demo", "synthetic"):
+        hint = "; --sound mic hears a microphone" if kind == "webcam" else ""
+        ear.absent(f"{spec}: has no sound{hint}")
+    match kind:
+        case "rtsp" | "http":
+            return _network(spec, kind, settings, ear)
         case "webcam":
             return _webcam(argument, settings)
         case "demo":
@@ -108,20 +116,30 @@ def make_source(spec: str, *, realtime: bool = False, settings: SourceSettings) 
             raise ConfigError(f"{spec}: a recording holds estimates, not frames; `replay` publishes it again")
         case "file":
             from streamaffect.sources.file import FileSource
+            from streamaffect.sources.sound.file_sound import FileSound
 
-            path, track = file_and_track(spec)
-            return FileSource(path, realtime=realtime, track=track)
+            path, tracks = file_and_tracks(spec)
+            sound = None if ear is None else FileSound(ear, tracks.audio)
+            return FileSource(path, realtime=realtime, track=tracks.video, sound=sound)
 
 
-def file_and_track(spec: str) -> tuple[Path, int | None]:
-    """The path of a video file, and which of its video tracks `#video=1` names; None is the file's default.
+class Tracks(NamedTuple):
+    """Which tracks of a file are meant, each counted from 0 among its kind; None is the file's default."""
+
+    video: int | None = None
+    audio: int | None = None
+
+
+def file_and_tracks(spec: str) -> tuple[Path, Tracks]:
+    """The path of a file, and which of its tracks `#video=1` and `#audio=1` name.
 
     `~` is the user's home also where no shell has seen it. A file whose own name ends like that is meant as it is.
     """
-    path, track = from_home(spec), _TRACK.search(spec)
-    if track is None or _exists(str(path)):
-        return path, None
-    return from_home(spec[: track.start()]), int(track.group(1))
+    path, named = from_home(spec), _TRACK.search(spec)
+    if named is None or _exists(str(path)):
+        return path, Tracks()
+    words = (word.split("=") for word in named.group(1).split("#")[1:])
+    return from_home(spec[: named.start()]), Tracks(**{kind: int(number) for kind, number in words})
 
 
 def recording_of(spec: str) -> str:
@@ -143,7 +161,7 @@ def _kind_of_url(url: str, scheme: str) -> SourceKind:
     return "rtsp" if scheme.startswith("rtsp") else "http"
 
 
-def _network(url: str, kind: SourceKind, settings: SourceSettings) -> Source:
+def _network(url: str, kind: SourceKind, settings: SourceSettings, ear: Ear | None) -> Source:
     scheme = url.partition("://")[0].lower()
     if re.search(r"\s", url):
         # Not shown: redaction takes the space for the end of the address, and it may stand in the password.
@@ -153,7 +171,7 @@ def _network(url: str, kind: SourceKind, settings: SourceSettings) -> Source:
         raise ConfigError(f"{redact(url)}: is not a usable address; {expected}")
     from streamaffect.sources.network import NetworkSource
 
-    return NetworkSource(url, kind=kind, settings=settings)
+    return NetworkSource(url, kind=kind, settings=settings, ear=ear)
 
 
 def _is_usable(url: str) -> bool:

@@ -1,5 +1,7 @@
 """The time line of a file: container timestamps, made strictly increasing where the container's are not."""
 
+from collections.abc import Sequence
+
 DISCONTINUITY_S = 1.0
 
 
@@ -14,7 +16,13 @@ class ContainerClock:
     def __init__(self, *, fps: float | None) -> None:
         self._period_s = 1.0 / fps if fps else 0.04
         self._offset_s = 0.0
+        self._offsets_s = [0.0]
         self._last_s: float | None = None
+
+    @property
+    def offsets_s(self) -> Sequence[float]:
+        """What was added to the timestamps of each recording that was joined to the one before; first 0."""
+        return self._offsets_s
 
     def next(self, pts_s: float | None) -> float:
         """Seconds of the next frame. `pts_s` is None where the container gives no timestamp."""
@@ -35,4 +43,5 @@ class ContainerClock:
         if last_s - time_s <= DISCONTINUITY_S:
             return last_s + self._period_s / 2
         self._offset_s = last_s + self._period_s - pts_s
+        self._offsets_s.append(self._offset_s)
         return last_s + self._period_s

@@ -40,6 +40,7 @@ def examine() -> Iterator[Finding]:
     yield _guarded("feed", _feed)
     yield _guarded("encryption", _encryption)
     yield _cameras()
+    yield _microphones()
     yield _terminal()
     yield _optional("Parquet export", "pyarrow", "pip install 'streamaffect[export]'")
 
@@ -143,6 +144,21 @@ def _cameras() -> Finding:
             "cameras", "absent", f"no permission for {names}", "sudo usermod -aG video $USER, then log in again"
         )
     return Finding("cameras", "absent", "there is no /dev/video*", "plug one in, or use a file, rtsp://… or demo")
+
+
+def _microphones() -> Finding:
+    """Listed: nobody is listened to."""
+    from streamaffect.sources.sound.devices import how_to_install, load_portaudio, microphones
+
+    try:
+        found = microphones(load_portaudio())
+    except StreamAffectError as error:
+        return Finding("microphones", "absent", str(error), f"for --sound mic: {how_to_install()}")
+    if not found:
+        return Finding("microphones", "absent", "this machine has no input device", "for --sound mic, plug one in")
+    names = sorted(found, key=lambda device: not device.is_default)
+    listed = ", ".join(f"{one.name} (default)" if one.is_default else one.name for one in names)
+    return Finding("microphones", "ok", listed)
 
 
 def _terminal() -> Finding:

@@ -11,7 +11,7 @@ from streamaffect.recordings.header import RecordingHeader
 from streamaffect.recordings.output_file import output_path
 from streamaffect.recordings.writing import check_recording
 from streamaffect.sinks.recorder import Recorder
-from streamaffect.sources.parse import file_and_track, kind_of, recording_of, split_name
+from streamaffect.sources.parse import file_and_tracks, kind_of, recording_of, split_name
 from streamaffect.types import Meta
 
 WANTED = "a recording is a file, e.g. session.jsonl"
@@ -46,5 +46,5 @@ def _inputs(config: Config) -> list[Path]:
             case "replay":
                 paths.append(from_home(recording_of(spec)))
             case "file":
-                paths.append(file_and_track(spec)[0])
+                paths.append(file_and_tracks(spec)[0])
     return paths

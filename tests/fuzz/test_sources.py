@@ -8,7 +8,7 @@ from streamaffect.errors import ConfigError, StreamAffectError
 from streamaffect.names import MAX_NAME_BYTES, is_name
 from streamaffect.redaction import clean, redact
 from streamaffect.settings import SourceSettings
-from streamaffect.sources.parse import default_name, file_and_track, kind_of, make_source, recording_of, split_name
+from streamaffect.sources.parse import default_name, file_and_tracks, kind_of, make_source, recording_of, split_name
 from tests.fuzz.byte_parsers import assert_one_line
 from tests.fuzz.effort import effort
 
@@ -80,9 +80,9 @@ def test_any_text_is_a_source_or_refused_in_one_line(text: str) -> None:
 @given(words)
 def test_any_text_has_a_name_and_a_path(text: str) -> None:
     assert is_name(default_name(text))
-    path, track = file_and_track(text)
+    path, tracks = file_and_tracks(text)
     assert str(path)
-    assert track is None or track >= 0
+    assert all(track is None or track >= 0 for track in tracks)
 
 
 @effort

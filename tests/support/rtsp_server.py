@@ -1,7 +1,8 @@
 """A small RTSP server: motion JPEG or H.264 over RTP, interleaved in the connection (RFC 2326, 10.12) or by UDP.
 
 It serves pictures that a function makes, to any number of clients, and fails on request: it can demand credentials,
-fall silent, stop sending pictures, break off, and come back on the same port.
+fall silent, stop sending pictures, break off, and come back on the same port. Beside the pictures it can send sound
+(interleaved only), late and without saying what time it is.
 """
 
 import base64
@@ -11,10 +12,14 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
 
 from streamaffect.types import ImageArray
 from tests.support.cameras.rtp import CLOCK_HZ, H264, JPEG, SDP_LINES, h264_payloads, jpeg_payloads
@@ -22,7 +27,32 @@ from tests.support.cameras.rtp import CLOCK_HZ, H264, JPEG, SDP_LINES, h264_payl
 REALM = "test camera"
 NONCE = "8d4f21c07a"
 
+RTP_L16 = 97
+SOUND_CLOCK_HZ = 8000
+CHUNK = 160
+FIRST_SOUND = 123_456  # of its time stamps; those of the pictures begin at 0
+SINCE_1900_S = 2_208_988_800
+
 Picture = Callable[[int], ImageArray]
+
+
+@dataclass
+class Sound:
+    """What is heard beside the pictures, 8 kHz and one channel: L16 (RFC 3551), with sender reports (RFC 3550).
+
+    samples:  of numbers since the start, (N,), the samples, (N,) int16
+    late_s:   by so much it is sent after the pictures that it belongs to
+    reports:  False: nobody is told what time a time stamp is
+    sending:  clear it, and the sound stops
+    """
+
+    samples: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int16]]
+    late_s: float = 0.0
+    reports: bool = True
+    sending: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.sending.set()
 
 
 @dataclass(frozen=True)
@@ -55,11 +85,13 @@ class RtspServer:
     credentials: demanded from every client
     port:        0 takes a free one
     answers:     False: accepts connections and says nothing at all
+    sound:       sent beside the pictures; None sends pictures alone
     moved_to:    where a redirect sends whoever asks for a description; empty is none; may be changed
     moves_after: so many descriptions are given first, and then whatever is asked is redirected
     h264:        pieces of `encoded_h264` that are served in a circle in place of pictures
     stamp:       the RTP time stamp of picture number 0, 1, 2, …, in 90 kHz; None counts on by the rate
     connections: how many there have been; asked: the methods of all requests
+    sounds:      how many clients have asked for the sound
     """
 
     def __init__(
@@ -74,6 +106,7 @@ class RtspServer:
         moves_after: int = 0,
         h264: Sequence[bytes] = (),
         stamp: Callable[[int], int] | None = None,
+        sound: Sound | None = None,
     ) -> None:
         self.picture = picture
         self.asked: list[str] = []
@@ -86,6 +119,8 @@ class RtspServer:
         self.sending = threading.Event()
         self.sending.set()
         self.moved_to = moved_to
+        self.sound = sound
+        self.sounds = 0
         self._answers = answers
         self._killed = threading.Event()
         self._clients: list[socket.socket] = []
@@ -132,14 +167,18 @@ class RtspServer:
             self._start(self._converse, client)
 
     def _converse(self, client: socket.socket) -> None:
-        session = _Session(client, self.credentials, H264 if self._h264 else JPEG)
+        session = _Session(client, self.credentials, H264 if self._h264 else JPEG, has_sound=self.sound is not None)
         try:
             for request in _requests(client):
                 if not self._answers:
                     continue
                 session.reply(request, moved_to=self._leads_to(request))
                 if request.method == "PLAY" and session.authorized(request):
-                    self._start(self._send_pictures, session)
+                    began_s = time.monotonic()
+                    self._start(self._send_pictures, session, began_s)
+                    if self.sound is not None and session.wants_sound:
+                        self.sounds += 1
+                        self._start(self._send_sound, session, self.sound, began_s)
         except OSError:
             pass
         finally:
@@ -152,13 +191,15 @@ class RtspServer:
             return self.moved_to if described >= self._moves_after else ""
         return self.moved_to if request.method == "DESCRIBE" else ""
 
-    def _send_pictures(self, session: "_Session") -> None:
+    def _send_pictures(self, session: "_Session", began_s: float) -> None:
         index = 0
         try:
-            while not self._killed.wait(1.0 / self.fps):
+            while not self._killed.wait(self._pause_s(index, began_s)):
+                timestamp = self._stamp(index) if self._stamp else round(index * CLOCK_HZ / self.fps)
+                if self.sound is not None and self.sound.reports and index % round(self.fps) == 0:
+                    session.send_report("track", _utc_s(began_s + index / self.fps), timestamp)
                 if self.sending.is_set():
-                    stamp = self._stamp(index) if self._stamp else round(index * CLOCK_HZ / self.fps)
-                    session.send_picture(self._payloads(index), timestamp=stamp)
+                    session.send_picture(self._payloads(index), timestamp=timestamp)
                 index += 1
         except OSError:
             pass
@@ -167,6 +208,25 @@ class RtspServer:
         if self._h264:
             return h264_payloads(self._h264[index % len(self._h264)])
         return jpeg_payloads(self.picture(index))
+
+    def _pause_s(self, index: int, began_s: float) -> float:
+        """Until the next picture; beside sound it must be neither too early nor too late."""
+        return 1.0 / self.fps if self.sound is None else max(0.0, began_s + index / self.fps - time.monotonic())
+
+    def _send_sound(self, session: "_Session", sound: Sound, began_s: float) -> None:
+        chunk_s = CHUNK / SOUND_CLOCK_HZ
+        number = 0
+        try:
+            while not self._killed.wait(max(0.0, began_s + (number + 1) * chunk_s + sound.late_s - time.monotonic())):
+                numbers = np.arange(number * CHUNK, (number + 1) * CHUNK)
+                timestamp = FIRST_SOUND + number * CHUNK
+                if sound.reports and number % 50 == 0:
+                    session.send_report("sound", _utc_s(began_s + number * chunk_s), timestamp)
+                if sound.sending.is_set():
+                    session.send_sound(sound.samples(numbers), timestamp=timestamp)
+                number += 1
+        except OSError:
+            pass
 
 
 @dataclass(frozen=True)
@@ -179,13 +239,20 @@ class _Request:
 class _Session:
     """One client's connection: replies and pictures share the socket."""
 
-    def __init__(self, client: socket.socket, credentials: Credentials | None, kind: int) -> None:
+    def __init__(self, client: socket.socket, credentials: Credentials | None, kind: int, *, has_sound: bool) -> None:
         self._client = client
         self._kind = kind
+        self._has_sound = has_sound
+        self._channels = {"track": 0}  # of the interleaved connection, for each track that was set up
+        self._sound_sequence = 0
         self._credentials = credentials
         self._datagrams: socket.socket | None = None
         self._writing = threading.Lock()
         self._sequence = 0
+
+    @property
+    def wants_sound(self) -> bool:
+        return "sound" in self._channels
 
     def authorized(self, request: _Request) -> bool:
         given = request.headers.get("authorization", "")
@@ -209,7 +276,11 @@ class _Session:
         if moved_to:
             return "302 Found", [f"Location: {moved_to}"], ""
         if request.method == "DESCRIBE":
-            return "200 OK", ["Content-Type: application/sdp"], _description(self._kind)
+            return (
+                "200 OK",
+                ["Content-Type: application/sdp"],
+                _description(self._kind) + (_SOUND_SDP if self._has_sound else ""),
+            )
         if request.method == "SETUP":
             return "200 OK", ["Session: 1", f"Transport: {self._transport(request)}"], ""
         return "200 OK", ["Session: 1"], ""
@@ -217,7 +288,10 @@ class _Session:
     def _transport(self, request: _Request) -> str:
         ports = re.search(r"client_port=(\d+)", request.headers.get("transport", ""))
         if ports is None:
-            return "RTP/AVP/TCP;unicast;interleaved=0-1"
+            asked = re.search(r"interleaved=(\d+)", request.headers.get("transport", ""))
+            channel = int(asked[1]) if asked else 0
+            self._channels["sound" if request.path.endswith("sound") else "track"] = channel
+            return f"RTP/AVP/TCP;unicast;interleaved={channel}-{channel + 1}"
         self._datagrams = socket.socket(type=socket.SOCK_DGRAM)
         self._datagrams.bind(("127.0.0.1", 0))
         self._datagrams.connect(("127.0.0.1", int(ports[1])))
@@ -240,13 +314,43 @@ class _Session:
             for packet in packets:
                 self._datagrams.send(packet)
             return
+        self._send("track", packets)
+
+    def send_sound(self, samples: npt.NDArray[np.int16], *, timestamp: int) -> None:
+        header = struct.pack(">BBHII", 0x80, RTP_L16, self._sound_sequence, timestamp, 2)
+        self._sound_sequence = (self._sound_sequence + 1) & 0xFFFF
+        self._send("sound", [header + samples.astype(">i2").tobytes()])
+
+    def send_report(self, track: str, utc_s: float, timestamp: int) -> None:
+        """What time a time stamp is."""
+        ntp = round((utc_s + SINCE_1900_S) * 2**32)
+        source = 1 if track == "track" else 2
+        self._send(track, [struct.pack(">BBHIQIII", 0x80, 200, 6, source, ntp, timestamp, 0, 0)], control=True)
+
+    def _send(self, track: str, packets: list[bytes], *, control: bool = False) -> None:
+        channel = self._channels[track] + control
+        framed = [struct.pack(">cBH", b"$", channel, len(packet)) + packet for packet in packets]
         with self._writing:
-            self._client.sendall(b"".join(struct.pack(">cBH", b"$", 0, len(packet)) + packet for packet in packets))
+            self._client.sendall(b"".join(framed))
 
 
 def _description(kind: int) -> str:
     lines = ["v=0", "o=- 0 0 IN IP4 127.0.0.1", "s=test", "c=IN IP4 0.0.0.0", "t=0 0", f"m=video 0 RTP/AVP {kind}"]
     return "\r\n".join([*lines, *SDP_LINES[kind], "a=control:track", ""])
+
+
+_SOUND_SDP = "\r\n".join(
+    [
+        f"m=audio 0 RTP/AVP {RTP_L16}",
+        f"a=rtpmap:{RTP_L16} L16/{SOUND_CLOCK_HZ}/1",
+        "a=control:sound",
+        "",
+    ]
+)
+
+
+def _utc_s(monotonic_s: float) -> float:
+    return time.time() - time.monotonic() + monotonic_s
 
 
 def _requests(client: socket.socket) -> Iterator[_Request]:

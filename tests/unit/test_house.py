@@ -35,7 +35,7 @@ FLOORS: Mapping[str, list[list[str]]] = {
         ["runtime", "faces", "sources", "assets"],
         ["text", "feed", "affect"],
         ["recordings", "pipeline", "sinks"],
-        ["analysis.py", "verbs"],
+        ["analysis.py", "sound.py", "verbs"],
         ["arguments.py", "cli.py", "__init__.py", "__main__.py"],
     ],
     "engines": [

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from streamaffect.errors import SourceError
+
 from ..errors import DataError
 
 AUDIBLE = 1e-4  # largest sample, -80 dB; below it a track is empty rather than quiet
@@ -17,7 +19,7 @@ AUDIBLE = 1e-4  # largest sample, -80 dB; below it a track is empty rather than 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """samples: (N,) float32 in [-1, 1], the mean of all channels, from time 0 on."""
+    """samples: (N,) float32 in [-1, 1], all channels mixed, from time 0 on; zero in gaps."""
 
     samples: Tensor
     rate_hz: int
@@ -36,37 +38,25 @@ def is_audible(samples: Tensor) -> Tensor:
 
 
 def read_sound(path: Path, rate_hz: int) -> Sound | None:
-    """The first audio track of a sound or video file, or None where the file has none.
+    """The default audio track of a sound or video file, as the stream hears it, or None where the file has none.
 
     Raises:
         DataError: the file is missing, is no media file, or its sound is damaged; or PyAV is not installed.
     """
     try:
-        import av
+        from streamaffect.sources.sound_file import has_sound
+        from streamaffect.sources.sound_file import read_sound as read_pieces
     except ImportError as error:
         raise DataError(f"{path}: reading sound needs PyAV; pip install av") from error
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                return None
-            track = container.streams.audio[0]
-            resampler = av.AudioResampler(format="fltp", rate=rate_hz)
-            parts = [part for frame in container.decode(track) for part in resampler.resample(frame)]
-            if parts:
-                parts += resampler.resample(None)
-            channels = [part.to_ndarray() for part in parts]
-            start_s = _start_s(track) - (container.start_time or 0) / av.time_base
-    except (av.FFmpegError, OSError, ValueError) as error:
+        if not has_sound(path):
+            return None
+        pieces = [piece for piece in read_pieces(path, rate_hz=rate_hz) if piece.heard]
+    except SourceError as error:
         raise DataError(f"{path}: its sound cannot be read ({error}); play the file, or convert it") from error
-    mono = np.concatenate([part.mean(axis=0) for part in channels]) if channels else np.zeros(0)
-    return Sound(_shifted(torch.from_numpy(mono).float().clamp(-1, 1), round(start_s * rate_hz)), rate_hz)
-
-
-def _start_s(stream: object) -> float:
-    start, base = getattr(stream, "start_time", None), getattr(stream, "time_base", None)
-    return 0.0 if start is None or base is None else float(start * base)
-
-
-def _shifted(samples: Tensor, by: int) -> Tensor:
-    """With silence before it, or without its beginning, so that it starts with the file."""
-    return torch.nn.functional.pad(samples, (by, 0)) if by > 0 else samples[-by:]
+    ends = [round(piece.time_s * rate_hz) + len(piece.samples) for piece in pieces]
+    samples = np.zeros(max([0, *ends]), np.float32)
+    for piece, end in zip(pieces, ends, strict=True):
+        first = max(0, end - len(piece.samples))
+        samples[first:end] = piece.samples[len(piece.samples) - (end - first) :]
+    return Sound(torch.from_numpy(samples), rate_hz)

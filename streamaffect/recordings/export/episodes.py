@@ -16,6 +16,7 @@ STATES = {
     "source_lost": ("source_back", "source_lost"),
     "engine_lost": ("engine_back", "engine_lost"),
     "detector_lost": ("detector_back", "detector_lost"),
+    "sound_lost": ("sound_back", "sound_lost"),
 }
 _ENDS = {end: beginning for beginning, (end, _) in STATES.items()}
 

@@ -8,7 +8,7 @@ from rich.segment import Segment
 
 from streamaffect.sinks.display.lines import ALARM, BOLD, FAINT, PLAIN, Line, clean, clip, fit, line, pad, wrap
 from streamaffect.sinks.display.state import DisplayState, StreamState
-from streamaffect.types import NOTICE, Health
+from streamaffect.types import NOTICE, Health, SoundHealth
 
 LABEL_WIDTH = 10
 
@@ -152,6 +152,17 @@ def latency_words(health: Health) -> str:
     return f"p50 {health.latency_ms.p50:.0f} ms, p95 {health.latency_ms.p95:.0f} ms"
 
 
+def sound_words(sound: SoundHealth) -> str:
+    """What is heard, and by which clock it is placed beside the pictures."""
+    if sound.state in ("lost", "absent"):
+        return f"{sound.state}: {sound.detail}"
+    if sound.level_db is None or sound.clock is None:
+        return "waiting for sound…"
+    clock = {"container": "", "sender": "", "arrival": ", placed by its arrival", "device": ", microphone"}[sound.clock]
+    gaps = "" if sound.heard_share >= 1.0 else f", {100 * (1 - sound.heard_share):.0f} % missing"
+    return f"{sound.level_db:.0f} dB{clock}{gaps}"
+
+
 def _title_figures(state: DisplayState, streams: Sequence[StreamState]) -> str:
     health = [stream.health for stream in streams if stream.health is not None]
     faces = len(state.faces)
@@ -180,6 +191,8 @@ def _source_facts(stream: StreamState) -> list[Fact]:
     if stream.health is not None:
         facts.append(Fact(0, "speed", speed_words(stream.health)))
         facts.append(Fact(1, "latency", latency_words(stream.health)))
+        if isinstance(stream.health.sound, SoundHealth):
+            facts.append(Fact(2, "sound", sound_words(stream.health.sound)))
         if stream.health.reconnects:
             times = f"{stream.health.reconnects} reconnect{'' if stream.health.reconnects == 1 else 's'}"
             facts.append(Fact(8, "away", f"{duration(stream.health.downtime_s)} in all, {times}"))

@@ -163,8 +163,8 @@ class DisplayState:
     def _sentence(self, event: Event) -> str:
         """An event in words, led by the stream's name where there is more than one."""
         match event.event:
-            case "source_back" if event.downtime_s is not None:
-                words = f"source back after {event.downtime_s:.1f} s"
+            case "source_back" | "sound_back" if event.downtime_s is not None:
+                words = f"{event.event.replace('_', ' ')} after {event.downtime_s:.1f} s"
             case name:
                 words = name.replace("_", " ")
         if event.detail:

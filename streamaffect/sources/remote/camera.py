@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from av.codec.context import Flags
 from av.container import InputContainer
@@ -16,6 +16,9 @@ from streamaffect.clock import monotonic_ns
 from streamaffect.errors import SourceOpenError, SourceStalledError
 from streamaffect.sources.grabber import Look
 from streamaffect.sources.pacing import LivePacer
+from streamaffect.sources.sound.live_line import LiveLine
+from streamaffect.sources.sound.remote import RemoteSound
+from streamaffect.sources.sound.tracks import chosen_sound
 from streamaffect.sources.video.canvas import Canvas
 from streamaffect.sources.video.decoder import Decoder
 from streamaffect.sources.video.deinterlace import Deinterlacer
@@ -24,6 +27,8 @@ from streamaffect.sources.video.rate import rate_of
 # Enough to know what it is: what is analysed has to be waited for, and the decoder finds out the rest.
 SHORT_ANALYSIS = {"fpsprobesize": "0", "analyzeduration": "500000"}
 MOST_READ_ERRORS = 16  # in a row
+LONGEST_PIECE_S = 15.0  # of a stream that comes in pieces
+JITTER_S = 0.5
 LARGE_PX = 1920 * 1088  # above, one thread may be too slow to follow
 MOST_THREADS = 4
 
@@ -39,6 +44,7 @@ class Camera:
     pacer:      for pictures that come in bursts; None shows each when it comes
     trouble:    why reading has failed, where whoever reads for the container knows it
     on_release: called when the stream is left
+    sound:      takes what is heard beside the pictures; None leaves it unsent or undecoded
     """
 
     def __init__(
@@ -51,6 +57,7 @@ class Camera:
         pacer: LivePacer | None = None,
         trouble: Callable[[], str | None] = lambda: None,
         on_release: Callable[[], None] = lambda: None,
+        sound: LiveLine | None = None,
     ) -> None:
         self._opened = opened
         self._label = label
@@ -63,7 +70,12 @@ class Camera:
         self._came_ns = 0
         self._shown = self._errors_in_a_row = 0
         self._losses = _Losses()
-        self._track = _only_track(opened, label)
+        self._track = _video_track(opened, label)
+        self._sound = (
+            None if sound is None else _sound_of(opened, sound, label, early_s=LONGEST_PIECE_S if pacer else JITTER_S)
+        )
+        self._wanted = [self._track.index] if self._sound is None else [self._track.index, self._sound.index]
+        _discard_others(opened, self._wanted)
         self._decoder = _decoder(self._track, on_error=self._losses.note)
         self._deinterlacer = Deinterlacer()
         self._canvas = Canvas(self._track)
@@ -95,6 +107,8 @@ class Camera:
         if self._pacer is not None:
             self._pacer.wait(frame.time)
             self._came_ns = monotonic_ns()
+        if self._sound is not None:
+            self._sound.note_picture(frame.time, self._came_ns / 1e9)
         self._shown += picture is not None
         return Look(picture, self._came_ns)
 
@@ -108,15 +122,21 @@ class Camera:
     def _decode_next_packet(self) -> None:
         packet = self._next_packet()
         self._came_ns = monotonic_ns()
-        if packet is not None:
-            for frame in self._decoder.frames(packet):
-                self._ready.extend(self._deinterlacer.take(frame))
+        if packet is None:
+            return
+        if self._sound is not None:
+            if packet.stream_index == self._sound.index:
+                self._sound.take(packet, self._came_ns / 1e9)
+                return
+            self._sound.note_packet(packet)
+        for frame in self._decoder.frames(packet):
+            self._ready.extend(self._deinterlacer.take(frame))
 
     def _next_packet(self) -> "Packet[Stream] | None":
         try:
             packet = next(self._packets, None)
             if packet is None:
-                self._packets = self._opened.demux(self._track.index)
+                self._packets = self._opened.demux(*self._wanted)
                 packet = next(self._packets, None)
         except (ExitError, TimeoutError) as error:
             raise self._stalled(f"no data for {self._silence_s:g} s") from error
@@ -155,17 +175,31 @@ class _Losses:
         return noted
 
 
-def _only_track(opened: InputContainer, label: str) -> VideoStream:
-    """The video track to look at; the others need not be sent."""
+def _video_track(opened: InputContainer, label: str) -> VideoStream:
+    """The video track to look at."""
     track = opened.streams.best("video")
     if not isinstance(track, VideoStream):
         raise SourceOpenError(f"{label}: sends no video; choose another path or stream of this camera")
     if track.codec_context is None:
         raise SourceOpenError(f"{label}: FFmpeg has no decoder for its video; set the camera to H.264 or H.265")
-    for other in opened.streams:
-        if other.index != track.index:
-            other.discard = Discard.all
     return track
+
+
+def _sound_of(opened: InputContainer, line: LiveLine, label: str, *, early_s: float) -> RemoteSound | None:
+    """What listens to the camera; None where there is nothing to hear, which is told, and the pictures go on."""
+    try:
+        track = chosen_sound(opened.streams.audio, None, label=label).stream
+    except SourceOpenError as error:
+        line.absent_once(str(error))
+        return None
+    return RemoteSound(track, line, early_s=early_s, is_rtsp=opened.format.name == "rtsp", label=label)
+
+
+def _discard_others(opened: InputContainer, wanted: Sequence[int]) -> None:
+    """What nobody looks at or listens to need not be sent."""
+    for other in opened.streams:
+        if other.index not in wanted:
+            other.discard = Discard.all
 
 
 def _decoder(track: VideoStream, *, on_error: Callable[[], None]) -> Decoder:

@@ -11,14 +11,14 @@ from streamaffect.errors import SourceOpenError
 from streamaffect.sources.pacing import LivePacer
 from streamaffect.sources.remote.address import Address
 from streamaffect.sources.remote.body import Body
-from streamaffect.sources.remote.camera import SHORT_ANALYSIS, Camera
+from streamaffect.sources.remote.camera import LONGEST_PIECE_S, SHORT_ANALYSIS, Camera
 from streamaffect.sources.remote.heads import Head
 from streamaffect.sources.remote.limits import Deadline
 from streamaffect.sources.remote.playlists import MARK, Playlist, Playlists
 from streamaffect.sources.remote.question import Asker
+from streamaffect.sources.sound.live_line import LiveLine
 
 ENDLESS_BYTES = 1 << 40  # some hosts state a length for what never ends
-LONGEST_PIECE_S = 15.0
 FIRST_BYTES = 512  # FFmpeg goes back to the start of motion JPEG, and can as far as it got it at once
 MOTION_JPEG, HLS = "mpjpeg", "hls"
 OPTIONS = {
@@ -29,11 +29,20 @@ OPTIONS = {
 }
 
 
-def open_http(address: Address, asker: Asker, *, label: str, silence_s: float, pacer: LivePacer) -> Camera:
+def open_http(
+    address: Address,
+    asker: Asker,
+    *,
+    label: str,
+    silence_s: float,
+    pacer: LivePacer,
+    sound: LiveLine | None = None,
+) -> Camera:
     """Ask the host for a stream and open it.
 
     silence_s: how long the host may send nothing
     pacer:     for HLS, whose pieces come as a whole
+    sound:     takes what is heard; None leaves it undecoded
 
     Raises:
         SourceOpenError: with the reason in one line, without credentials.
@@ -43,12 +52,15 @@ def open_http(address: Address, asker: Asker, *, label: str, silence_s: float, p
     body = Body(reply, silence_s=silence_s, opening=opening, is_endless=_is_motion_jpeg(reply.head))
     if body.begins_with(FIRST_BYTES).startswith(MARK):
         playlists = Playlists(asker, silence_s=silence_s)
-        return _open_playlist(playlists.read(body), playlists, asker, label=label, silence_s=silence_s, pacer=pacer)
+        first = playlists.read(body)
+        return _open_playlist(first, playlists, asker, label=label, silence_s=silence_s, pacer=pacer, sound=sound)
     _check_that_it_is_live(reply.head, label)
-    return _open_stream(body, reply.head, asker, label=label, silence_s=silence_s)
+    return _open_stream(body, reply.head, asker, label=label, silence_s=silence_s, sound=sound)
 
 
-def _open_stream(body: Body, head: Head, asker: Asker, *, label: str, silence_s: float) -> Camera:
+def _open_stream(
+    body: Body, head: Head, asker: Asker, *, label: str, silence_s: float, sound: LiveLine | None
+) -> Camera:
     form = MOTION_JPEG if _is_motion_jpeg(head) else None
     try:
         opened: InputContainer = av.open(  # type: ignore[assignment]
@@ -60,11 +72,25 @@ def _open_stream(body: Body, head: Head, asker: Asker, *, label: str, silence_s:
     if opened.duration:
         opened.close()
         raise _recording(label)
-    return Camera(opened, label=label, silence_s=silence_s, trouble=lambda: body.trouble, on_release=asker.lines.close)
+    return Camera(
+        opened,
+        label=label,
+        silence_s=silence_s,
+        trouble=lambda: body.trouble,
+        on_release=asker.lines.close,
+        sound=sound,
+    )
 
 
 def _open_playlist(
-    first: Playlist, playlists: Playlists, asker: Asker, *, label: str, silence_s: float, pacer: LivePacer
+    first: Playlist,
+    playlists: Playlists,
+    asker: Asker,
+    *,
+    label: str,
+    silence_s: float,
+    pacer: LivePacer,
+    sound: LiveLine | None,
 ) -> Camera:
     try:
         opened: InputContainer = av.open(  # type: ignore[assignment]
@@ -87,6 +113,7 @@ def _open_playlist(
         slack_s=lambda: playlists.target_s,
         pacer=pacer,
         on_release=asker.lines.close,
+        sound=sound,
     )
 
 

@@ -1,6 +1,7 @@
 """RTSP: the host is asked first, so that what is wrong can be said; FFmpeg then plays what it has described."""
 
 import re
+from dataclasses import dataclass, replace
 
 import av
 from av.container import InputContainer
@@ -8,6 +9,8 @@ from av.error import (
     ExitError,
     FFmpegError,
     HTTPForbiddenError,
+    HTTPOtherClientError,
+    HTTPServerError,
     HTTPUnauthorizedError,
     InvalidDataError,
 )
@@ -18,6 +21,7 @@ from streamaffect.sources.remote.camera import SHORT_ANALYSIS, Camera
 from streamaffect.sources.remote.limits import Deadline
 from streamaffect.sources.remote.question import Asker, wrong_credentials
 from streamaffect.sources.remote.relay import Relay
+from streamaffect.sources.sound.live_line import LiveLine
 
 LONGEST_S = 2000.0  # as a timeout of FFmpeg's, in microseconds in 32 bits
 # The description says what comes, and the decoder finds out the rest.
@@ -27,15 +31,40 @@ _MEDIA = re.compile(rb"^m=(\w+)", re.MULTILINE)
 _TRANSPORT_STREAM = re.compile(rb"^a=rtpmap:\d+ MP2T/|^m=video \d+ RTP/AVP 33\b", re.MULTILINE)
 
 
-def open_rtsp(address: Address, asker: Asker, *, label: str, transport: str, silence_s: float) -> Camera:
+def open_rtsp(
+    address: Address, asker: Asker, *, label: str, transport: str, silence_s: float, sound: LiveLine | None = None
+) -> Camera:
     """Ask the host for a stream and open it.
 
     transport: "tcp" or "udp", for the pictures
     silence_s: how long the host may send nothing
+    sound:     takes what is heard; None asks for pictures alone
 
     Raises:
         SourceOpenError: with the reason in one line, without credentials.
     """
+    call = _Call(transport, asker.limits.open_s, silence_s, with_sound=sound is not None)
+    try:
+        return _open_as(call, address, asker, label=label, sound=sound)
+    except _SoundRefusedError:
+        return _open_as(replace(call, with_sound=False), address, asker, label=label, sound=sound)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """How a stream is asked for; `with_sound` asks for more than its pictures."""
+
+    transport: str
+    open_s: float
+    silence_s: float
+    with_sound: bool
+
+
+class _SoundRefusedError(Exception):
+    """Asked for both, the host gives neither: some have no sound for whom they show pictures to."""
+
+
+def _open_as(call: _Call, address: Address, asker: Asker, *, label: str, sound: LiveLine | None) -> Camera:
     reply = asker.ask(address)
     body = reply.body(Deadline(asker.limits.answer_s))
     described = body.replace(b"\r", b"\n")
@@ -43,6 +72,7 @@ def open_rtsp(address: Address, asker: Asker, *, label: str, transport: str, sil
     if media and b"video" not in media:
         reply.line.close()
         raise SourceOpenError(f"{label}: sends no video; choose another path or stream of this camera")
+    call = replace(call, with_sound=call.with_sound and b"audio" in media)
     relay = Relay(
         reply,
         body,
@@ -54,22 +84,31 @@ def open_rtsp(address: Address, asker: Asker, *, label: str, transport: str, sil
     )
     analysis = SHORT_ANALYSIS if _TRANSPORT_STREAM.search(described) else NO_ANALYSIS
     try:
-        opened = _open(relay.url, transport, analysis, open_s=asker.limits.open_s, silence_s=silence_s)
+        opened = _open(relay.url, call, analysis)
     except (FFmpegError, OSError) as error:
         relay.close()
-        raise _explained(error, label, transport, relay.trouble) from error
-    return Camera(opened, label=label, silence_s=silence_s, trouble=lambda: relay.trouble, on_release=relay.close)
+        if call.with_sound and isinstance(error, (HTTPServerError, HTTPOtherClientError)):
+            raise _SoundRefusedError from error
+        raise _explained(error, label, call.transport, relay.trouble) from error
+    return Camera(
+        opened,
+        label=label,
+        silence_s=call.silence_s,
+        trouble=lambda: relay.trouble,
+        on_release=relay.close,
+        sound=sound,
+    )
 
 
-def _open(url: str, transport: str, analysis: dict[str, str], *, open_s: float, silence_s: float) -> InputContainer:
+def _open(url: str, call: _Call, analysis: dict[str, str]) -> InputContainer:
     options = {
-        "rtsp_transport": transport,
-        "timeout": str(round(min(silence_s, LONGEST_S) * 1e6)),
-        "allowed_media_types": "video",
+        "rtsp_transport": call.transport,
+        "timeout": str(round(min(call.silence_s, LONGEST_S) * 1e6)),
+        "allowed_media_types": "video+audio" if call.with_sound else "video",
         "protocol_whitelist": "rtsp,rtp,tcp,udp",
         **analysis,
     }
-    return av.open(url, options=options, timeout=(open_s, silence_s), metadata_errors="replace")
+    return av.open(url, options=options, timeout=(call.open_s, call.silence_s), metadata_errors="replace")
 
 
 def _explained(error: Exception, label: str, transport: str, trouble: str | None) -> SourceError:

@@ -11,6 +11,8 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
 from streamaffect.errors import SourceOpenError
+from streamaffect.sources.sound.alongside import Alongside, beside
+from streamaffect.sources.sound.file_sound import FileSound
 from streamaffect.sources.timestamps import ContainerClock
 from streamaffect.sources.video.canvas import Canvas
 from streamaffect.sources.video.container import Container, open_file
@@ -37,10 +39,11 @@ class AvReader:
         SourceOpenError: on construction, where the file is not a readable video.
     """
 
-    def __init__(self, path: Path, track: int | None = None) -> None:
+    def __init__(self, path: Path, track: int | None = None, sound: FileSound | None = None) -> None:
         self._label = printable(path)
         self._file = checked_file(path)
         self._wanted = track
+        self._sound = sound
         self._lock = threading.Lock()
         self._closed = False
         self.read_frames = 0
@@ -73,6 +76,8 @@ class AvReader:
                 self._reopen(single_thread=False)
                 return
             self._decoder.restart()
+            if self._alongside is not None:
+                self._alongside.sound.restart()
             self._begin()
 
     def complaint(self) -> str | None:
@@ -113,6 +118,7 @@ class AvReader:
             single_thread=single_thread,
         )
         self._canvas = Canvas(self._track)
+        self._alongside = None if self._sound is None else self._beside(self._sound)
         self._begin()
 
     def _begin(self) -> None:
@@ -184,12 +190,19 @@ class AvReader:
             self._damage.picture(self._clock.next(self._seconds(frame)))
         self._taken = taken
 
+    def _beside(self, sound: FileSound) -> Alongside | None:
+        """What decodes the sound on the way; None where there is none."""
+        start_s = self._container.start_s or 0.0
+        tracks, label = self._container.sound_tracks, self._label
+        return beside(tracks, sound, start_s=start_s, label=label, offsets=lambda: self._clock.offsets_s)
+
     def _reopen(self, *, single_thread: bool) -> None:
         self._container.close()
         self._start(single_thread=single_thread)
 
     def _decoded(self) -> Iterator[VideoFrame]:
-        for packet in self._container.packets(on_error=self._damage.error):
+        packets = self._container.packets(on_error=self._damage.error)
+        for packet in packets if self._alongside is None else self._alongside.packets(packets):
             if packet.stream_index != self._track.index:
                 continue
             for frame in self._decoder.frames(packet):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -48,6 +49,11 @@ class Container:
     def video_tracks(self) -> list[VideoStream]:
         """All video tracks, cover pictures among them."""
         return list(self._container.streams.video)
+
+    @property
+    def sound_tracks(self) -> list[AudioStream]:
+        """All audio tracks."""
+        return list(self._container.streams.audio)
 
     @property
     def has_sound(self) -> bool:

@@ -11,6 +11,7 @@ import cv2
 
 from streamaffect.errors import SourceOpenError
 from streamaffect.sources.capture import open_capture, positive, retrieve
+from streamaffect.sources.sound.file_sound import FileSound
 from streamaffect.sources.timestamps import ContainerClock
 from streamaffect.sources.video.path import checked_file, printable, why_not_a_video
 from streamaffect.types import ImageArray
@@ -25,8 +26,10 @@ class OpenCvReader:
         SourceOpenError: on construction, where the file is not a readable video, or a track is asked for.
     """
 
-    def __init__(self, path: Path, track: int | None = None) -> None:
+    def __init__(self, path: Path, track: int | None = None, sound: FileSound | None = None) -> None:
         self._label = printable(path)
+        if sound is not None:
+            sound.absent(f"{self._label}: sound needs PyAV; pip install av")
         if track is not None:
             raise SourceOpenError(f"{self._label}: OpenCV cannot choose a video track; pip install av")
         self._capture = _open(path, self._label)

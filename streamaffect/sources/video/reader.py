@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from streamaffect.sources.pyav import load_pyav
+from streamaffect.sources.sound.file_sound import FileSound
 from streamaffect.types import ImageArray, Picture
 
 log = logging.getLogger(__name__)
@@ -49,19 +50,20 @@ class VideoReader(Protocol):
         ...
 
 
-def open_video(path: Path, *, track: int | None = None) -> VideoReader:
+def open_video(path: Path, *, track: int | None = None, sound: FileSound | None = None) -> VideoReader:
     """Open a video file.
 
     track: which of several video tracks, counted from 0; None is the one that the file names as its default
+    sound: takes the sound of the file while its pictures are read; None leaves it undecoded
 
     Raises:
         SourceOpenError: it is not a readable video; the message says what it is instead.
     """
-    return _reader()(path, track)
+    return _reader()(path, track, sound)
 
 
 @cache
-def _reader() -> Callable[[Path, int | None], VideoReader]:
+def _reader() -> Callable[[Path, int | None, FileSound | None], VideoReader]:
     try:
         load_pyav()
         from streamaffect.sources.video.av_reader import AvReader
