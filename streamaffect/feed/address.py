@@ -49,6 +49,8 @@ class Address:
 
 def parse_address(text: str) -> Address:
     """The parts of `tcp://HOST:PORT` or `ipc://PATH`, in which `~` is the user's home. Raises WireError otherwise."""
+    if not _is_text(text):
+        raise WireError(f"address {text!r}: has characters that are no text; expected tcp://HOST:PORT or ipc://PATH")
     transport, _, rest = text.partition("://")
     if transport == "ipc" and rest and "\0" not in rest:
         path = os.path.expanduser(rest)  # noqa: PTH111  a Path would take `a//b` and `a/` for something else
@@ -62,6 +64,14 @@ def parse_address(text: str) -> Address:
             f"address {text!r}: port {port} is above {MAX_PORT}; use 1 to {MAX_PORT}, or 0 for any free one"
         )
     return Address(text=text, transport="tcp", host=found["host"].strip("[]"), port=port)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_protection(settings: FeedSettings) -> Address:

@@ -16,7 +16,10 @@ EXPECTED = "webcam, webcam:1, demo, synthetic, rtsp://…, http://… or a video
 
 def printable(path: Path) -> str:
     """The path as text that can be printed, sent and recorded, whatever bytes its name has."""
-    return os.fsencode(path).decode("utf-8", "replace")
+    try:
+        return os.fsencode(path).decode("utf-8", "replace")
+    except UnicodeEncodeError:  # no file can have such a name; Python's strings can
+        return str(path).encode("utf-8", "replace").decode()
 
 
 def checked_file(path: Path) -> Path:

@@ -1,0 +1,215 @@
+"""Files that people really have, made after public bug reports, and what is right for each."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamaffect.errors import SourceEndedError, SourceOpenError
+from streamaffect.sources.file import FileSource
+from streamaffect.types import Frame, ImageArray
+from tests.cases.make_inputs import (
+    DISC,
+    FPS,
+    FRAMES,
+    HEIGHT,
+    MADE,
+    MATRICES,
+    WIDTH,
+    Track,
+    combed,
+    growing,
+    rename_codec,
+    scene,
+    set_matrix,
+    shown,
+    write,
+)
+
+# mpv 16078 · opencv 4921, VideoIO.jl 185 · FFmpegInterop 262 · opencv-python 322, PosePipeline 59, decord 54 ·
+# opencv 19924, yolov5 2064 · vllm 47853 · opencv 27116, opencv-python 1176 · opencv-python 908 · opencast 3694 ·
+# FFmpegMediaMetadataRetriever 215 · picamera 500, 209 · opencv 17141
+
+CONTAINERS = {  # and the codecs that are usual in them
+    "mp4": ("mpeg4", "aac"),
+    "mkv": ("mpeg4", "aac"),
+    "mov": ("mjpeg", "pcm_s16le"),
+    "avi": ("mpeg4", "mp2"),
+    "ts": ("mpeg2video", "mp2"),
+    "mpg": ("mpeg2video", "mp2"),
+    "webm": ("libvpx", "libopus"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A file that was read to its end, and what it said there."""
+
+    frames: list[Frame]
+    fps: float | None
+    complaint: str
+
+    @property
+    def shapes(self) -> set[tuple[int, ...]]:
+        return {frame.image.shape for frame in self.frames}
+
+
+@pytest.fixture
+def read(caplog: pytest.LogCaptureFixture) -> "Reading":
+    return Reading(caplog)
+
+
+class Reading:
+    """Reads files as a run does."""
+
+    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
+        self._caplog = caplog
+
+    def __call__(self, path: Path, *, track: int | None = None) -> Whole:
+        source = FileSource(path, track=track)
+        info = source.open()
+        frames = []
+        try:
+            while True:
+                frames.append(source.read())
+        except SourceEndedError:
+            pass
+        finally:
+            source.close()
+        return Whole(frames, info.fps, "\n".join(record.getMessage() for record in self._caplog.records))
+
+
+def disc_shape(image: ImageArray) -> tuple[int, int]:
+    """Width and height of the bright disc in pixels."""
+    rows, columns = np.nonzero(image[:, :, 0] > (DISC + 160) / 2)
+    return int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_the_display_matrix_is_applied_whole(tmp_path: Path, read: Reading, name: str) -> None:
+    whole = read(set_matrix(write(tmp_path / "clip.mp4", Track()), MATRICES[name]))
+    expected = shown(scene(0), MATRICES[name])
+    assert whole.shapes == {expected.shape}
+    assert np.abs(whole.frames[0].image.astype(int) - expected).mean() < 6
+
+
+@pytest.mark.parametrize("aspect", ["1/2", "2", "4/3", "16/15", "12/11"])
+@pytest.mark.parametrize("container", ["mp4", "mkv", "avi"])
+def test_pixels_are_made_square(tmp_path: Path, read: Reading, container: str, aspect: str) -> None:
+    wide = Fraction(aspect)
+    squeezed = [np.asarray(picture[:, :: wide.numerator]) for picture in [scene(0)]] if wide == 2 else [scene(0)]
+    whole = read(write(tmp_path / f"clip.{container}", Track(squeezed * 5, aspect=wide)))
+    [(height, width, _)] = whole.shapes
+    assert (width, height) == (round(squeezed[0].shape[1] * wide), HEIGHT)
+    across, down = disc_shape(whole.frames[0].image)
+    stored = disc_shape(squeezed[0])
+    assert across / down == pytest.approx(stored[0] / stored[1] * float(wide), rel=0.12)
+
+
+@pytest.mark.parametrize("container", sorted(CONTAINERS.keys() - {"avi"}))  # an AVI has no start times
+def test_a_picture_that_starts_after_the_sound_keeps_its_time(tmp_path: Path, read: Reading, container: str) -> None:
+    video, sound = CONTAINERS[container]
+    path = write(tmp_path / f"clip.{container}", Track(codec=video, start_s=1.0), sound_s=2.5, sound=sound)
+    times = [frame.pts_s or 0.0 for frame in read(path).frames]
+    assert len(times) == FRAMES
+    assert times[0] == pytest.approx(1.0, abs=0.05)
+    assert np.diff(times) == pytest.approx(1 / FPS, abs=0.002)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("sound_s", [0.0, 0.3, 2.5])
+def test_a_whole_file_is_read_whole_without_a_word(
+    tmp_path: Path, read: Reading, container: str, sound_s: float
+) -> None:
+    video, sound = CONTAINERS[container]
+    whole = read(write(tmp_path / f"clip.{container}", Track(codec=video), sound_s=sound_s, sound=sound))
+    assert len(whole.frames) == FRAMES
+    assert whole.fps == FPS
+    assert whole.complaint == ""
+
+
+@pytest.mark.parametrize("spoilt", [{9}, {8, 9}, {5, 12}])
+def test_what_is_damaged_is_gone_over_and_told_once(tmp_path: Path, read: Reading, spoilt: set[int]) -> None:
+    whole = read(write(tmp_path / "clip.mkv", Track(codec="mjpeg", spoilt=frozenset(spoilt))))
+    assert [round((frame.pts_s or 0.0) * FPS) for frame in whole.frames] == sorted({*range(FRAMES)} - spoilt)
+    assert f"{len(spoilt)} of {FRAMES} pictures cannot be decoded" in whole.complaint
+    assert whole.complaint.count("\n") == 0
+
+
+@pytest.mark.parametrize(("container", "codec"), [("mpg", "mpeg2video"), ("mp4", "mpeg4"), ("ts", "mpeg2video")])
+def test_interlaced_pictures_have_no_combs(tmp_path: Path, read: Reading, container: str, codec: str) -> None:
+    pictures = combed()
+    whole = read(write(tmp_path / f"clip.{container}", Track(pictures, codec=codec, interlaced=True)))
+    assert len(whole.frames) == FRAMES
+    for frame, picture in list(zip(whole.frames, pictures, strict=True))[2:-2]:
+        assert frame.image.mean() == pytest.approx(picture.mean(), abs=6)
+        rough, smooth = (np.abs(np.diff(image[:, :, 0].astype(int), axis=0)).mean() for image in (picture, frame.image))
+        assert smooth < 0.65 * rough
+
+
+def test_faces_keep_their_shape_where_the_picture_changes_its_size(tmp_path: Path, read: Reading) -> None:
+    whole = read(growing(tmp_path / "clip.ts"))
+    assert whole.shapes == {(HEIGHT, WIDTH, 3), (HEIGHT * 2, WIDTH * 2, 3)}
+    assert len(whole.frames) >= 2 * FRAMES - 1
+    for frame in (whole.frames[0], whole.frames[-1]):
+        across, down = disc_shape(frame.image)
+        assert across == pytest.approx(down, abs=2)
+
+
+def test_a_codec_that_nobody_has_is_named(tmp_path: Path) -> None:
+    path = rename_codec(write(tmp_path / "clip.mov", Track(codec="mjpeg")), b"jpeg", b"xq9z")
+    with pytest.raises(SourceOpenError, match=r"its video is coded as xq9z, for which FFmpeg has no decoder here"):
+        FileSource(path).open()
+
+
+@pytest.mark.parametrize(
+    ("name", "sound"), [("a.m4a", "aac"), ("a.mp3", "libmp3lame"), ("a.wav", "pcm_s16le"), ("a.mkv", "libopus")]
+)
+def test_sound_alone_is_no_video(tmp_path: Path, name: str, sound: str) -> None:
+    with pytest.raises(SourceOpenError, match="has sound, but no moving picture"):
+        FileSource(write(tmp_path / name, sound_s=0.5, sound=sound)).open()
+
+
+@pytest.mark.parametrize(("name", "sound"), [("a.mp4", "aac"), ("a.mp3", "libmp3lame")])
+def test_a_cover_picture_is_no_video(tmp_path: Path, name: str, sound: str) -> None:
+    cover = Track([scene(0)], codec="mjpeg", is_cover=True)
+    with pytest.raises(SourceOpenError, match="a cover picture that stands still, but no moving picture"):
+        FileSource(write(tmp_path / name, cover, sound_s=0.5, sound=sound)).open()
+
+
+def test_of_several_tracks_the_default_is_read_and_named(tmp_path: Path, read: Reading) -> None:
+    other = Track([scene(0, width=64)] * 5, is_default=False)
+    whole = read(write(tmp_path / "clip.mkv", other, Track()))
+    assert (len(whole.frames), whole.shapes) == (FRAMES, {(HEIGHT, WIDTH, 3)})
+    assert "#video=1 is read, its default" in whole.complaint
+    assert len(read(tmp_path / "clip.mkv", track=0).frames) == 5
+
+
+@pytest.mark.parametrize(("kind", "codec"), [("m4v", "mpeg4"), ("h264", "libx264"), ("mpeg2video", "mpeg2video")])
+def test_a_bare_stream_runs_at_its_own_rate_and_says_so(tmp_path: Path, read: Reading, kind: str, codec: str) -> None:
+    name = {"mpeg2video": "clip.m2v"}.get(kind, f"clip.{kind}")
+    whole = read(write(tmp_path / name, Track(codec=codec, fps=30), kind=kind))
+    assert len(whole.frames) == FRAMES
+    assert whole.frames[-1].pts_s == pytest.approx((FRAMES - 1) / 30, abs=0.002)
+    assert "without time stamps" in whole.complaint
+
+
+@pytest.mark.parametrize("name", ["ünï \U0001f600.mp4", "n\udcff.mp4", "%d.mp4", "concat:a.mp4", "-i.mp4"])
+def test_any_name_that_a_file_can_have_is_opened(tmp_path: Path, read: Reading, name: str) -> None:
+    path = tmp_path / name
+    write(tmp_path / "plain.mp4", Track()).rename(path)
+    assert len(read(path).frames) == FRAMES
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a/\ud800b.mp4", "a\0b.mp4", "x" * 5000])
+def test_a_name_that_no_file_can_have_is_one_clear_error(name: str) -> None:
+    with pytest.raises(SourceOpenError) as raised:
+        FileSource(Path(name)).open()
+    str(raised.value).encode()  # and can be printed
+
+
+def test_the_script_makes_what_it_lists(tmp_path: Path) -> None:
+    for name, make in MADE.items():
+        assert make(tmp_path / name).stat().st_size > 100
