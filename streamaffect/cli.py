@@ -4,6 +4,7 @@ What is written to standard output and error passes an outlet: it shows no crede
 """
 
 import argparse
+import errno
 import logging
 import signal
 import sys
@@ -14,9 +15,10 @@ from contextlib import contextmanager
 from streamaffect.arguments import make_parser
 from streamaffect.errors import ConfigError, StreamAffectError
 from streamaffect.outlet import LAST_WORDS_S, STDERR, STDOUT, finish_stdout, open_descriptors, outlets
-from streamaffect.redaction import clean
+from streamaffect.redaction import clean, remember_words, remembering
 
 EXIT_OK, EXIT_FAILED, EXIT_USER = 0, 1, 2
+NO_RESTART_CURES = frozenset({errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EINVAL})  # of a name
 
 # Flag → section and key of the setting that it changes.
 FLAG_SETTINGS = {
@@ -47,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prints_lines = words[0] == "listen" and "--json" in words  # as many as there are, for a pipe that sets the pace
     runs_for_long = words[0] in ("run", "record", "replay", "listen") and not prints_lines
     runs_for_long &= "--print-config" not in words
-    with outlets(*([STDERR] if prints_lines else [STDOUT, STDERR]), nobody_waits=runs_for_long):
+    with remembering(), outlets(*([STDERR] if prints_lines else [STDOUT, STDERR]), nobody_waits=runs_for_long):
+        remember_words(words)
         code, complaint = EXIT_OK, None
         try:
             code = _do(words)
@@ -72,7 +75,7 @@ def _do(words: Sequence[str]) -> int:
         return EXIT_OK
     except OSError as error:  # what the system refuses may be granted at the next start
         _say(str(error))
-        return EXIT_FAILED
+        return EXIT_USER if error.errno in NO_RESTART_CURES else EXIT_FAILED
     except Exception as error:
         if _was_interrupted(error):
             return EXIT_OK
@@ -189,8 +192,10 @@ def _export(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     from streamaffect.verbs.doctor import doctor
+    from streamaffect.verbs.ending import orderly_end
 
-    return doctor(as_json=options.json)
+    with orderly_end():
+        return doctor(as_json=options.json)
 
 
 def _keys(options: argparse.Namespace) -> int:
@@ -201,8 +206,10 @@ def _keys(options: argparse.Namespace) -> int:
 
 def _bench(options: argparse.Namespace) -> int:
     from streamaffect.verbs.bench import bench
+    from streamaffect.verbs.ending import orderly_end
 
-    return bench(bundle=options.bundle, engine=options.engine, video=options.video, max_streams=options.max_streams)
+    with orderly_end():
+        return bench(bundle=options.bundle, engine=options.engine, video=options.video, max_streams=options.max_streams)
 
 
 def _set_up_logging(level: str) -> None:

@@ -7,7 +7,7 @@ and the nearest key that would have been right.
 import difflib
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import msgspec
 
 from streamaffect.errors import ConfigError
 from streamaffect.paths import from_home
-from streamaffect.redaction import redact
+from streamaffect.redaction import redact, remember
 from streamaffect.settings import (
     EngineSettings,
     FaceSettings,
@@ -26,6 +26,8 @@ from streamaffect.settings import (
 )
 
 Settings = dict[str, Any]
+
+MOST_BYTES = 1 << 18
 
 # TOML's own error and that of UTF-8 are ValueErrors, and so is that of a number of thousands of digits.
 _NOT_TOML = (ValueError, RecursionError)
@@ -56,6 +58,7 @@ def load_config(
     layers.append(("settings", flags or {}))
     settings: Settings = {}
     for where, layer in layers:
+        remember(*_texts(layer))
         _check_keys(layer, where)
         settings = _merged(settings, layer)
         # Checked layer by layer, so that an error names the file or flag that it comes from.
@@ -99,10 +102,14 @@ def _hidden(value: Any) -> Any:
 
 def _read_toml(path: Path) -> Settings:
     try:
-        raw = from_home(path).read_bytes()
+        with from_home(path).open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: the name has characters that no file's name has
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(f"{path}: cannot be read ({reason}); --config takes a TOML file") from None
+    if len(raw) > MOST_BYTES:  # of a device, there is no end
+        raise ConfigError(f"{path}: is longer than {MOST_BYTES >> 10} KiB; --config takes a TOML file of settings")
+    remember(*raw.decode("utf-8", "replace").splitlines())  # before anything can be said of it
     try:
         # Some editors begin a file with a byte order mark, which TOML has not.
         return tomllib.loads(raw.decode("utf-8-sig"))
@@ -112,6 +119,7 @@ def _read_toml(path: Path) -> Settings:
 
 def _parse_override(text: str) -> Settings:
     key, equals, value = text.partition("=")
+    remember(value)
     section, dot, name = key.strip().partition(".")
     if not (equals and dot and section and name):
         raise ConfigError(f"--set {text!r}: expected section.key=value, e.g. --set tracker.max_faces=2")
@@ -125,6 +133,18 @@ def _parse_value(text: str) -> Any:
     except _NOT_TOML:
         return text
     return value if isinstance(value, bool | int | float | str | list) else text
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in a layer of settings."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
 
 
 def _merged(base: Settings, over: Mapping[str, Any]) -> Settings:

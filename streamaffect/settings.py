@@ -133,6 +133,7 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     bind:            tcp://HOST:PORT (port 0 or * takes any free one) or ipc://PATH
     insecure_bind:   allow an address that other machines can reach without encryption and keys
     server_key:      file with the feed's CURVE key pair; encrypts the feed, needs `allowed_clients`; empty is none
+    insecure_key:    take a `server_key` that other users of this machine can read
     allowed_clients: folder with the public keys of those who may subscribe, one `*.key` file each
     high_water_mark: messages that wait for one slow subscriber before further ones are dropped for it
     max_subscribers: so many may be connected at once; further ones are cut off until one has gone
@@ -141,6 +142,7 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     bind: str = DEFAULT_ADDRESS
     insecure_bind: bool = False
     server_key: str = ""
+    insecure_key: bool = False
     allowed_clients: str = ""
     high_water_mark: Annotated[int, Meta(ge=1)] = 1000
     max_subscribers: Annotated[int, Meta(ge=1, le=10_000)] = 256

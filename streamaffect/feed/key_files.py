@@ -1,5 +1,6 @@
 """A file with a CURVE key, in the text format of ZeroMQ's own tools: read without waiting, written for its owner."""
 
+import logging
 import os
 import re
 import stat
@@ -10,6 +11,8 @@ from pathlib import Path
 from zmq.utils import z85
 
 from streamaffect.errors import WireError
+
+log = logging.getLogger(__name__)
 
 KEY_LENGTH = 40
 MAX_FILE_BYTES = 1 << 16
@@ -68,13 +71,26 @@ def write_key_file(path: Path, public: bytes, secret: bytes | None = None) -> No
         file.write("\n".join(lines) + "\n")
 
 
-def check_secret(path: Path) -> None:
-    """Raise WireError where others than the owner and its group can read a secret key, or replace it."""
-    mode = path.stat().st_mode
-    if mode & (stat.S_IRWXO | stat.S_IWGRP):
+def check_secret(path: Path, *, may_be_read: bool = False) -> None:
+    """Raise WireError where others than the owner and its group can read a secret key, or replace it.
+
+    In a container, secrets are mounted read-only, with modes that nobody on this side could change. There, and with
+    `may_be_read`, a key that others can read is a warning.
+    """
+    found = path.stat()
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & (stat.S_IWOTH | stat.S_IWGRP) or (mode & stat.S_IRWXO and not may_be_read and not _is_mounted(path)):
         raise WireError(
-            f"{path}: is open to others (mode {stat.S_IMODE(mode):04o}), so that it is no secret; run: chmod 600 {path}"
+            f"{path}: is open to others (mode {mode:04o}), so that it is no secret; run: chmod 600 {path}"
+            + ("" if mode & (stat.S_IWOTH | stat.S_IWGRP) else ", or allow it by --set feed.insecure_key=true")
         )
+    if mode & stat.S_IRWXO:
+        log.warning("%s: other users of this machine or container can read it (mode %04o)", path, mode)
+
+
+def _is_mounted(path: Path) -> bool:
+    """True for a file on a read-only mount, whose mode is not ours to change."""
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def _load(path: Path) -> tuple[bytes, bytes | None]:

@@ -90,10 +90,10 @@ def load_client(folder: Path) -> ClientKeys:
     return ClientKeys(own=own, server=load_public(folder / SERVER_PUBLIC))
 
 
-def load_server(path: Path) -> KeyPair:
-    """The publisher's key pair. Raises WireError where there is none, or where others can read it."""
+def load_server(path: Path, *, may_be_read: bool = False) -> KeyPair:
+    """The publisher's key pair. Raises WireError where there is none, or where others can read it and should not."""
     pair = load_pair(path)
-    check_secret(path)
+    check_secret(path, may_be_read=may_be_read)
     return pair
 
 

@@ -82,12 +82,16 @@ def load_bundle(path: str | Path | None = None) -> Bundle:
 def _read_manifest(folder: Path) -> bytes:
     if not folder.is_dir():
         raise BundleError(f"{folder}: no such folder; --bundle takes the folder that holds {MANIFEST}")
+    if not (folder / MANIFEST).is_file():  # nor a pipe, at which reading would wait
+        raise BundleError(f"{folder}: there is no {MANIFEST} in it; this folder is not a bundle")
+    return _content(folder / MANIFEST)
+
+
+def _content(file: Path) -> bytes:
     try:
-        return (folder / MANIFEST).read_bytes()
-    except FileNotFoundError:
-        raise BundleError(f"{folder}: there is no {MANIFEST} in it; this folder is not a bundle") from None
+        return file.read_bytes()
     except OSError as error:
-        raise BundleError(f"{folder / MANIFEST}: cannot be read ({error.strerror}); check its permissions") from None
+        raise BundleError(f"{file}: cannot be read ({error.strerror}); check its permissions") from None
 
 
 def _decode_manifest(file: Path, raw: bytes) -> Manifest:
@@ -140,7 +144,7 @@ def _check_graph(folder: Path, manifest: Manifest, role: str) -> GraphSignature:
         raise BundleError(
             f"{file}: missing, though {MANIFEST} names it as graphs.{role}; copy or export the bundle again"
         )
-    found = hashlib.sha256(file.read_bytes()).hexdigest()
+    found = hashlib.sha256(_content(file)).hexdigest()
     if found != graph.sha256:
         raise BundleError(
             f"{file}: sha256 is {found[:12]}…, the manifest says {graph.sha256[:12]}…: "

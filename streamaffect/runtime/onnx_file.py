@@ -46,8 +46,11 @@ class GraphSignature:
 
 
 def read_signature(path: Path) -> GraphSignature:
-    """Parse the file's declarations; raises BundleError where it is no ONNX model."""
-    data = memoryview(path.read_bytes())
+    """Parse the file's declarations; raises BundleError where it cannot be read or is no ONNX model."""
+    try:
+        data = memoryview(path.read_bytes())
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     try:
         return _model(data)
     except (IndexError, ValueError, RecursionError) as error:

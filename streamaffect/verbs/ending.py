@@ -1,7 +1,8 @@
 """How a run ends: in order after SIGINT, SIGTERM or SIGHUP, and within two seconds whatever hangs.
 
 Python runs a signal's handler in the main thread, once that is out of native code. So a thread of its own hears of
-signals too, through a pipe that the system writes to, and ends the process where nothing else does any more.
+signals too, through a pipe that the system writes to, and ends the process where nothing else does any more. A native
+call that holds the interpreter's lock stops that thread as well; a process of its own ends ours then.
 """
 
 import os
@@ -17,8 +18,10 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from streamaffect.outlet import last_words
+from streamaffect.verbs.last_resort import LastResort, last_resort
 
 WITHIN_S: Final = 1.8  # of two seconds
+BY_FORCE_S: Final = 1.9
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -56,17 +59,22 @@ class Ending:
 def orderly_end() -> Iterator[Ending]:
     """Let signals end what runs in here. SIGHUP is left alone where it is ignored, as by `nohup`.
 
-    Two seconds after the first signal, or at the second one, the process ends as it is, with exit code 1.
+    Two seconds after the first signal, or at the second one, the process ends as it is: with exit code 1, or killed.
+    In any other thread than the main one, signals stay as they are.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield Ending()
+        return
     ending = Ending()
     hearing, told = socket.socketpair()
     os.set_blocking(told.fileno(), False)
     taken = [number for number in SIGNALS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, ending.on_signal) for number in taken}
     before_fd = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_hear, args=(hearing, ending), name="signals", daemon=True).start()
     try:
-        yield ending
+        with last_resort(hearing, BY_FORCE_S) as resort:
+            threading.Thread(target=_hear, args=(hearing, ending, resort), name="signals", daemon=True).start()
+            yield ending
     finally:
         signal.set_wakeup_fd(before_fd)
         for number, handler in before.items():
@@ -83,11 +91,14 @@ def leave_at_once(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _hear(signals: socket.socket, ending: Ending) -> None:
+def _hear(signals: socket.socket, ending: Ending, resort: LastResort) -> None:
     """Wait for a first signal, and then for the end, a second signal, or the deadline."""
     with signals:
+        # This takes nothing yet: should the thread stand still here, the last resort sees the signal.
+        select.select([signals], [], [])
         if not signals.recv(1):
             return
+        resort.asked()
         deadline_s = time.monotonic() + WITHIN_S
         ending.ask()
         ready, _, _ = select.select([signals], [], [], max(0.0, deadline_s - time.monotonic()))

@@ -30,6 +30,7 @@ def hang(*_):
     ctypes.CDLL(None).pthread_mutex_lock(lock)
 
 """
+BY_FORCE = "streamaffect: ended by force, since a native call held the whole process\n"
 RUN = "\nsys.exit(main(sys.argv[1:]))\n"
 ENGINE_HANGS = (
     HANGS
@@ -59,6 +60,15 @@ MediaPipeDetector.detect = hanging
 """
     + RUN
 )
+# With the lock of the interpreter held: no thread of Python's runs any more.
+HOLDS_ALL = ENGINE_HANGS.replace("ctypes.CDLL(None).pthread", "ctypes.PyDLL(None).pthread")
+HOLDS_ALL_AT_START = HANGS.replace("ctypes.CDLL(None).pthread", "ctypes.PyDLL(None).pthread")
+HOLDS_ALL_AT_START += """
+import streamaffect.verbs.origin
+streamaffect.verbs.origin.load_bundle = hang
+print("about to hang", flush=True)
+"""
+HOLDS_ALL_AT_START += RUN
 START_HANGS = (
     HANGS
     + """
@@ -178,6 +188,44 @@ def test_a_signal_ends_a_start_that_hangs_in_native_code(bundle: Path, number: i
     time.sleep(1.0)
     code, err = ended_by(process, number)
     assert (code, err) == (1, "streamaffect: ended without waiting for what hangs\n")
+
+
+def test_a_signal_ends_a_start_that_holds_the_interpreter(bundle: Path) -> None:
+    process = start(["-c", HOLDS_ALL_AT_START], bundle, "--source", "demo")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "about to hang\n"
+    time.sleep(1.0)
+    code, err = ended_by(process, signal.SIGTERM)
+    assert (code, err) == (-signal.SIGKILL, BY_FORCE)
+
+
+def test_a_signal_ends_a_run_that_holds_the_interpreter(bundle: Path, address: str) -> None:
+    with Subscriber(address) as feed:
+        process = start(["-c", HOLDS_ALL], bundle, "--source", "demo", "--engine", "onnxruntime", bind=address)
+        until(feed, lambda one: isinstance(one, Estimate))
+        while feed.receive(2.0) is not None:
+            pass  # until nothing comes any more
+        code, err = ended_by(process, signal.SIGTERM)
+    assert (code, err) == (-signal.SIGKILL, BY_FORCE)
+
+
+def test_the_process_of_last_resort_ends_with_a_run_that_is_killed(bundle: Path, address: str) -> None:
+    with Subscriber(address) as feed:
+        process = start(WHOLE, bundle, "--source", "demo", bind=address)
+        until(feed, lambda one: isinstance(one, Estimate))
+        process.kill()
+        _, err = process.communicate(timeout=WAIT_S)  # comes back once nobody has its outputs open any more
+    assert err == ""
+
+
+@pytest.mark.parametrize("verb", ["doctor", "bench"])
+def test_a_signal_ends_an_examination_in_order(verb: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, *WHOLE, verb], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(1.5)
+    code, err = ended_by(process, signal.SIGTERM)
+    assert (code, "Traceback" in err) in [(0, False), (-signal.SIGTERM, False)], err
 
 
 def test_a_second_signal_ends_at_once(bundle: Path) -> None:

@@ -46,7 +46,7 @@ class Admission:
 
     def __init__(self, socket: "zmq.Socket[bytes]", settings: FeedSettings) -> None:
         check_curve()
-        pair = load_server(from_home(settings.server_key))
+        pair = load_server(from_home(settings.server_key), may_be_read=settings.insecure_key)
         self._allowed = AllowList(from_home(settings.allowed_clients))
         self._waiting: deque[Waiting] = deque()
         self._stop = False

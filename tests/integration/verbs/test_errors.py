@@ -3,6 +3,7 @@
 The exit code is 2 for what no restart cures, and 1 for what may be otherwise a moment later.
 """
 
+import os
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from streamaffect.cli import main
 from tests.support.bundles import edit_manifest, write_bundle
+from tests.support.recordings import estimate_at, record
 
 DEMO = Path(__file__).parents[3] / "streamaffect" / "assets" / "demo.mp4"
 
@@ -131,3 +133,33 @@ def test_an_engine_that_is_not_here_is_refused_and_not_replaced(
     arguments = ["--source", str(DEMO), "--bundle", str(bundle), "--bind", "tcp://127.0.0.1:0"]
     assert main(["run", *arguments, "--engine", "tensorrt"]) == 2
     assert "tensorrt" in capsys.readouterr().err
+
+
+TOO_LONG = "x" * 300
+ODD = [
+    *(f"run --config {odd}" for odd in (TOO_LONG, "loop", "plain/below", "/dev/zero", ".")),
+    *(f"run --source demo --bundle {odd}" for odd in (TOO_LONG, "loop", "plain", "/dev/zero", "pipe", "bundle", ".")),
+    *(f"replay {odd}" for odd in (TOO_LONG, "loop", "plain", "/dev/zero", "pipe", ".")),
+    *(f"export {odd} out.csv" for odd in (TOO_LONG, "loop", "plain", "/dev/zero", "pipe", ".")),
+    *(f"export a.jsonl {odd}" for odd in (f"{TOO_LONG}.csv", "plain/below.csv", "nowhere/a.csv", ".", "a.jsonl")),
+    *(f"keys {odd}" for odd in (TOO_LONG, "loop", "plain")),
+    *(f"listen tcp://127.0.0.1:9 --keys {odd}" for odd in (TOO_LONG, "loop", "plain", ".")),
+    *(f"bench --max-streams 0 --video {odd}" for odd in (TOO_LONG, "loop", "plain", "/dev/zero", "pipe", ".")),
+]
+
+
+@pytest.mark.parametrize("words", ODD)
+def test_odd_things_in_the_place_of_files_are_one_line_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    Path("plain").write_text("")
+    os.mkfifo("pipe")
+    record(Path("a.jsonl"), [estimate_at(0.0)])
+    manifest = write_bundle(tmp_path / "bundle") / "manifest.json"
+    manifest.unlink()
+    os.mkfifo(manifest)
+    bind = ["--bind", "tcp://127.0.0.1:0"] if words.startswith(("run", "replay")) else []
+    assert main([*words.split(), *bind]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,7 +1,9 @@
 """A camera's password in every place where it can stand, at debug level with all outputs on: nowhere in any of them."""
 
+import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from tests.support.videos import picture
 ROOT = Path(__file__).parents[3]
 SECRET = "hunter2"
 URL = f"rtsp://ann:{SECRET}@127.0.0.1:9/live"
+SPACED = f"rtsp://ann:1; {SECRET}@127.0.0.1:9/live"
 MISTAKES = [
     f"run --source {URL}",
     f"run --source ' {URL}'",
@@ -52,34 +55,97 @@ MISTAKES = [
     f"listen --stream {URL}",
     f"replay {URL}",
     f"export {URL} out.csv",
-    f"export RECORDING {URL}",
-    f"export RECORDING out.csv --stream {URL}",
+    f"export RECORDING.jsonl {URL}",
+    f"export RECORDING.jsonl out.csv --stream {URL}",
     f"doctor {URL}",
-    f"keys DIR --client {URL}",
+    f"keys keys --client {URL}",
     f"bench --video {URL}",
     f"{URL}",
+    f"run --source rtsp://ann:a://{SECRET}@127.0.0.1:9/live",
+    f"run --source 'rtsp://ann:1/ {SECRET}@127.0.0.1:9/live'",
+    f"run --source 'rtsp://ann:1; {SECRET}@127.0.0.1:9/live'",
+    f"run --source rtsp://ann:first {SECRET}@127.0.0.1:9/live",
+    f"run --source rtsp://ann:{SECRET}/first@127.0.0.1:9/live",
+    f"run --source rtsp://ann:{SECRET}@[fe80::1:9/live",
+    f"run --source rtsp://ann%3A{SECRET}@127.0.0.1:9/live",
+    f"run --source rtsp%3A%2F%2Fann%3A{SECRET}%40127.0.0.1%2Flive",
+    f"run --source RTSP://ANN:{SECRET}@127.0.0.1:9/live",
+    f"run --source 'http://127.0.0.1:9/live?token={SECRET}#x'",
+    f"run --source 'ann:1 {SECRET}@127.0.0.1/live'",
+    f"run --source 'replay:rtsp://ann:1/ {SECRET}@127.0.0.1:9/live'",
+    f"run --source demo --record 'rtsp://ann:1; {SECRET}@127.0.0.1:9/live'",
+    f"run --source demo --bind 'tcp://ann:1; {SECRET}@127.0.0.1:5556'",
+    f"run --source demo --set 'run.sources=rtsp://ann:a {SECRET}@127.0.0.1:9/live'",
+    f"run --source demo --set 'run.bundle=rtsp://ann:1/ {SECRET}@127.0.0.1:9/live'",
+    f"run --source demo --set 'run.sources=[\"rtsp://ann:1; {SECRET}@127.0.0.1:9/live\", 1]'",
+    f"run --source demo --set 'faces.tiles=rtsp://ann:1; {SECRET}@127.0.0.1:9/live'",
+    f"run --source demo --set 'rtsp://ann:1; {SECRET}@127.0.0.1:9/live'",
+    "run --config BROKEN",
+    "run --config WRONG",
+    "run --config SPACES --print-config",
 ]
 
 
-@pytest.mark.parametrize("words", MISTAKES)
-def test_no_mistake_repeats_a_password(tmp_path: Path, words: str) -> None:
-    (tmp_path / "settings.toml").write_text(f'[run]\nsources = "{URL}"\n')
-    (tmp_path / "list.toml").write_text(f'[run]\nsources = ["door={URL}", "demo"]\nrecord = "{URL}"\n')
-    record(tmp_path / "a.jsonl", [estimate_at(0.0)])
-    names = {"SETTINGS": "settings.toml", "LIST": "list.toml", "RECORDING": "a.jsonl", "DIR": "keys"}
-    for name, file in names.items():
-        words = words.replace(name, str(tmp_path / file))
-    level = "" if words == URL else " --log-level debug"
-    bind = "" if "bind" in words or not words.startswith("run") else " --bind tcp://127.0.0.1:0"
-    command = f"{sys.executable} -m streamaffect {words}{level}{bind}"
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout + done.stderr != ""
-    assert SECRET not in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    assert (done.returncode == 0) is ("--print-config" in words)
-    if "--print-config" in words:
-        assert 'rtsp://***@127.0.0.1:9/live"' in done.stdout
-        assert "# credentials in run.sources are not shown" in done.stdout
+# All in one process, one command after the other, each with outputs of its own as in a shell.
+ALL = """
+import json, os, sys
+from streamaffect.cli import main
+
+codes = []
+for i, words in enumerate(json.load(sys.stdin)):
+    output = os.open(str(i), os.O_CREAT | os.O_WRONLY)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.close(output)
+    try:
+        codes.append(main(words))
+    except SystemExit as end:
+        codes.append(end.code)
+print(json.dumps(codes), file=open("codes", "w"))
+"""
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
+    """The exit code of every mistake, and all that was said."""
+    folder = tmp_path_factory.mktemp("mistakes")
+    settings = {
+        "SETTINGS": f'[run]\nsources = "{URL}"\n',
+        "LIST": f'[run]\nsources = ["door={URL}", "demo"]\nrecord = "{URL}"\n',
+        "BROKEN": f'[run]\nsources = ["{SPACED}"\n{SPACED} = {SECRET}\n',
+        "WRONG": f'[run]\nsources = "{SPACED}"\n"{SPACED}" = 1\n',
+        "SPACES": f'[run]\nsources = ["{URL}"]\nrecord = "{SPACED}"\n',
+    }
+    for name, content in settings.items():
+        (folder / name).write_text(content)
+    record(folder / "RECORDING.jsonl", [estimate_at(0.0)])
+    commands = []
+    for mistake in MISTAKES:
+        words = [str(folder / word) if word in settings else word for word in shlex.split(mistake)]
+        words += ["--log-level", "debug"] if mistake != URL else []
+        words += ["--bind", "tcp://127.0.0.1:0"] if words[0] == "run" and "bind" not in mistake else []
+        commands.append(words)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run(
+        [sys.executable, "-c", ALL], input=json.dumps(commands), cwd=folder, env=environment, text=True, check=True
+    )
+    codes = json.loads((folder / "codes").read_text())
+    return {
+        mistake: (code, (folder / str(i)).read_text())
+        for i, (mistake, code) in enumerate(zip(MISTAKES, codes, strict=True))
+    }
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_no_mistake_repeats_a_password(outcomes: dict[str, tuple[int, str]], mistake: str) -> None:
+    code, said = outcomes[mistake]
+    assert said != ""
+    assert SECRET not in said
+    assert "Traceback" not in said
+    assert (code == 0) is ("--print-config" in mistake)
+    if "--print-config" in mistake:
+        assert 'rtsp://***@127.0.0.1:9/live"' in said
+        assert "# credentials in run.sources are not shown" in said
 
 
 def test_nothing_that_leaves_a_running_stream_holds_a_password(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from streamaffect.errors import WireError
 from streamaffect.feed.allowed import load_allowed, read_allowed
 from streamaffect.feed.key_files import KEY_LENGTH, load_pair
 from streamaffect.feed.keys import load_client, load_server, write_keys
+
+ROOT = Path(__file__).parents[4]
 
 pytestmark = pytest.mark.skipif(not zmq.has("curve"), reason="this libzmq was built without CURVE")
 
@@ -90,6 +94,54 @@ def test_a_secret_of_the_publisher_that_others_can_read_or_replace_is_refused(tm
     keys.server_key.chmod(mode)
     with pytest.raises(WireError, match=rf"mode {mode:04o}.*chmod 600 .*server.key_secret"):
         load_server(keys.server_key)
+
+
+def test_a_secret_that_others_can_read_is_taken_where_the_user_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = write_keys(tmp_path)
+    keys.server_key.chmod(0o444)
+    assert load_server(keys.server_key, may_be_read=True) == load_pair(keys.server_key)
+    assert "other users of this machine or container can read it (mode 0444)" in caplog.text
+    keys.server_key.chmod(0o446)
+    with pytest.raises(WireError, match="mode 0446"):
+        load_server(keys.server_key, may_be_read=True)
+
+
+MOUNTED = """
+import sys
+from pathlib import Path
+from streamaffect.feed.keys import load_server
+
+load_server(Path(sys.argv[1]))
+"""
+
+
+def in_a_mount_of_its_own(folder: Path, options: str) -> "subprocess.CompletedProcess[str]":
+    """Load the key in a folder that a container's runtime has mounted."""
+    mounting = f"mount --bind {folder} {folder} && mount -o {options},remount,bind {folder} && "
+    program = f"exec {sys.executable} -c '{MOUNTED}' {folder}/server.key_secret"
+    words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mounting + program]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def may_mount() -> bool:
+    try:
+        words = ["unshare", "--user", "--map-root-user", "--mount", "mount", "--bind", "/tmp", "/tmp"]
+        return subprocess.run(words, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not may_mount(), reason="needs unshare and user namespaces")
+def test_the_secret_of_a_container_is_taken_as_it_was_mounted(tmp_path: Path) -> None:
+    keys = write_keys(tmp_path)
+    keys.server_key.chmod(0o444)
+    taken = in_a_mount_of_its_own(tmp_path, "ro")
+    assert (taken.returncode, "(mode 0444)" in taken.stderr) == (0, True), taken.stderr
+    refused = in_a_mount_of_its_own(tmp_path, "rw")
+    assert refused.returncode == 1
+    assert "is open to others (mode 0444)" in refused.stderr
 
 
 def test_a_secret_of_a_subscriber_that_others_can_read_is_told(
