@@ -23,6 +23,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from streamaffect.errors import FeedTimeoutError, WireError
 from streamaffect.feed.address import parse_address
+from streamaffect.feed.alive import ALIVE
 from streamaffect.feed.keys import ClientKeys, check_curve, load_client
 from streamaffect.feed.state import FeedState
 from streamaffect.feed.wire import decode, read_envelope, topic_prefix
@@ -35,7 +36,6 @@ Connection = Literal["waiting", "connected", "refused", "closed"]
 SUBSCRIBED = ("meta", "event", "health", "affect")  # meta first: it tells of a new run
 POLL_MS = 100
 RECONNECT_MS, RECONNECT_MAX_MS = 100, 2000
-HEARTBEAT_MS, SILENCE_MS = 3_000, 10_000
 _REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _CONNECTION_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | _REFUSALS
 
@@ -184,8 +184,8 @@ class Subscriber:
         socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
         socket.setsockopt(zmq.IPV6, int(address.is_ipv6))
-        socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)  # a host that has vanished says no good-bye
-        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, SILENCE_MS)
+        for option, value in ALIVE.items():
+            socket.setsockopt(option, value)
         if keys is not None:
             check_curve()
             client = keys if isinstance(keys, ClientKeys) else load_client(from_home(keys))

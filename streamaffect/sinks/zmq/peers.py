@@ -18,6 +18,8 @@ from itertools import count
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from streamaffect.sinks.zmq.allowances import Allowances
+
 log = logging.getLogger(__name__)
 
 BURST_BYTES = 1 << 16  # what a peer may send at once: a thousand subscriptions to single tracks
@@ -35,10 +37,12 @@ class Peer:
     """One connection.
 
     inode:     of its socket, by which a descriptor is known to be still the same
+    host:      its address; empty for an ipc socket
     allowance: bytes that it may send, as of `at_s`
     """
 
     inode: int
+    host: str
     allowance: float
     at_s: float
     subscribes: bool = False
@@ -54,10 +58,12 @@ class Peer:
 class Peers:
     """The connections of a socket that is about to be bound. Used by the thread that owns the socket.
 
-    most: so many may subscribe at once; a further one is cut off, and comes again by itself
+    allowances: what each host may cost in all its connections together
+    most:       so many may subscribe at once; a further one is cut off, and comes again by itself
     """
 
-    def __init__(self, socket: "zmq.Socket[bytes]", *, most: int) -> None:
+    def __init__(self, socket: "zmq.Socket[bytes]", allowances: Allowances, *, most: int) -> None:
+        self._allowances = allowances
         # What is left of the descriptors is for cameras and files.
         allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         allowed = ALWAYS_ALLOWED if allowed == resource.RLIM_INFINITY else allowed
@@ -101,6 +107,9 @@ class Peers:
         if not peer.spend(size + PRICE_BYTES, time.monotonic()):
             self._cut(descriptor, f"a subscriber that sent more than {BURST_BYTES >> 10} KiB of subscriptions")
             return False
+        if not self._allowances.spend(peer.host, size + PRICE_BYTES):
+            self._cut(descriptor, "a host that connects and subscribes too often")
+            return False
         return True
 
     def close(self) -> None:
@@ -121,9 +130,9 @@ class Peers:
             if connection is None or _local_end(connection) != self._listener:
                 self._peers.pop(descriptor, None)  # closed already, and something else may have its number
                 return
-            inode = os.fstat(connection.fileno()).st_ino
+            inode, host = os.fstat(connection.fileno()).st_ino, _remote_host(connection)
         self._peers.pop(descriptor, None)  # so that the newest stands last
-        self._peers[descriptor] = Peer(inode, BURST_BYTES, time.monotonic())
+        self._peers[descriptor] = Peer(inode, host, BURST_BYTES, time.monotonic())
 
     def _cut(self, descriptor: int, reason: str) -> None:
         peer = self._peers[descriptor]
@@ -154,6 +163,14 @@ def _borrowed(descriptor: int) -> Iterator[sockets.socket | None]:
         return
     with connection:
         yield connection
+
+
+def _remote_host(connection: sockets.socket) -> str:
+    try:
+        name = connection.getpeername()
+    except OSError:  # it has gone again
+        return ""
+    return str(name[0]) if isinstance(name, tuple) else ""
 
 
 def _local_end(connection: sockets.socket) -> object:

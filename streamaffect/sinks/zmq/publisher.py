@@ -12,10 +12,12 @@ import zmq
 
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.feed.address import Address, check_protection
+from streamaffect.feed.alive import ALIVE
 from streamaffect.feed.wire import encode, topic_of
 from streamaffect.settings import FeedSettings
 from streamaffect.sinks.publishing import Latencies, published
 from streamaffect.sinks.zmq.admission import Admission
+from streamaffect.sinks.zmq.allowances import Allowances
 from streamaffect.sinks.zmq.binding import bind
 from streamaffect.sinks.zmq.last_messages import LastMessages
 from streamaffect.sinks.zmq.peers import Peers
@@ -26,7 +28,6 @@ log = logging.getLogger(__name__)
 LINGER_MS = 200
 MAX_REQUEST_BYTES = 1024  # a subscription, or a part of a handshake; a longer one ends its connection
 HANDSHAKE_MS = 5_000
-HEARTBEAT_MS, SILENCE_MS = 3_000, 10_000  # a subscriber that answers no heartbeat for so long is disconnected
 REQUESTS_WAITING = 4  # of one peer: what it sends in a flood waits on its own side, and not in our memory
 REQUESTS_AT_ONCE = 256
 LOOK_PERIOD_S = 0.01
@@ -55,10 +56,13 @@ class ZmqPublisher:
         try:
             self._socket = context.socket(zmq.XPUB)
             self._open.callback(self._socket.close, LINGER_MS)
-            self._peers = Peers(self._socket, most=settings.max_subscribers)
+            allowances = Allowances()
+            self._peers = Peers(self._socket, allowances, most=settings.max_subscribers)
             self._open.callback(self._peers.close)
             self._configure(settings, address)
-            self._admission = self._encrypted(settings)
+            self._admission = Admission(self._socket, settings, allowances)
+            # Last in, first out, and so before the socket: whoever is let in at this moment gets nothing any more.
+            self._open.callback(self._admission.close)
             self._file = bind(self._socket, address)
         except BaseException:
             self._open.close()
@@ -103,27 +107,17 @@ class ZmqPublisher:
             zmq.RCVHWM: REQUESTS_WAITING,
             zmq.MAXMSGSIZE: MAX_REQUEST_BYTES,
             zmq.HANDSHAKE_IVL: HANDSHAKE_MS,
-            zmq.HEARTBEAT_IVL: HEARTBEAT_MS,
-            zmq.HEARTBEAT_TIMEOUT: SILENCE_MS,
+            **ALIVE,
             zmq.IPV6: int(address.is_ipv6),
         }
         for option, value in options.items():
             self._socket.setsockopt(option, value)
 
-    def _encrypted(self, settings: FeedSettings) -> Admission | None:
-        if not settings.server_key:
-            return None
-        admission = Admission(self._socket, settings)
-        # Last in, first out, and so before the socket: whoever is let in at this moment gets nothing any more.
-        self._open.callback(admission.close)
-        return admission
-
     def _look(self, now_s: float) -> None:
         """See who has connected, and who has subscribed to what."""
         self._looked_s = now_s
         self._peers.look()
-        if self._admission is not None:
-            self._admission.watch()
+        self._admission.watch()
         prefixes = []
         for _ in range(REQUESTS_AT_ONCE):
             try:

@@ -133,7 +133,7 @@ def test_a_thread_that_has_died_is_started_again(
     feed: Feed, keys: WrittenKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched = feed.publisher._admission
-    assert watched is not None
+    assert watched._allowed is not None
     threads = [watched._thread, watched._allowed._thread]
     with monkeypatch.context() as deadly:
         deadly.setattr(admission.Admission, "_run", lambda _: None)

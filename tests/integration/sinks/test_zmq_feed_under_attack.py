@@ -5,6 +5,7 @@ import resource
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -14,9 +15,11 @@ from pathlib import Path
 import pytest
 import zmq
 
+from streamaffect.feed.alive import IDLE_S, UNANSWERED_MS
 from streamaffect.feed.client import Subscriber
 from streamaffect.settings import FeedSettings
-from streamaffect.sinks.zmq import peers, publisher
+from streamaffect.sinks.zmq import allowances, peers, publisher
+from streamaffect.sinks.zmq.allowances import Allowances
 from streamaffect.sinks.zmq.last_messages import REPEAT_S
 from streamaffect.sinks.zmq.publisher import ZmqPublisher
 from streamaffect.types import Message
@@ -189,12 +192,27 @@ def test_a_handshake_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch)
         assert is_closed(silent)
 
 
-def test_a_subscriber_that_is_not_there_any_more_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publisher, "HEARTBEAT_MS", 50)
-    monkeypatch.setattr(publisher, "SILENCE_MS", 200)
-    with publishing() as feed, greeted(port_of(feed)) as vanished:
-        vanished.sendall(frame(b"\x01affect/"))
-        assert is_closed(vanished)
+def test_a_subscriber_that_takes_nothing_any_more_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one is whose host has vanished: the system closes what nobody answers."""
+    monkeypatch.setattr(publisher, "ALIVE", {zmq.TCP_MAXRT: 300})
+    with publishing() as feed, greeted(port_of(feed)) as stopped:
+        stopped.sendall(frame(b"\x01affect/"))
+        deadline_s = time.monotonic() + WAIT_S
+        while feed.publisher._peers._peers or time.monotonic() < deadline_s - WAIT_S + 0.5:
+            feed.put(*(estimate_at(0.0, seq=seq) for seq in range(500)))
+            assert time.monotonic() < deadline_s
+            time.sleep(0.02)
+
+
+def test_connections_are_asked_by_the_system_whether_they_live() -> None:
+    with publishing(said=[estimate_at(0.0)]) as feed, Subscriber(feed.address) as reader:
+        received(reader, 1)
+        (descriptor,) = feed.publisher._peers._peers
+        with peers._borrowed(descriptor) as connection:
+            assert connection is not None
+            assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == IDLE_S
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNANSWERED_MS
 
 
 def test_beyond_the_limit_a_subscriber_waits_until_another_one_has_gone(tmp_path: Path) -> None:
@@ -214,7 +232,7 @@ def test_beyond_the_limit_a_subscriber_waits_until_another_one_has_gone(tmp_path
 def test_what_is_cut_off_is_a_connection_of_the_feed_and_nothing_else() -> None:
     """The number of a descriptor that ZeroMQ has closed may be anything's: it is looked at before it is shut down."""
     with zmq.Context() as context, context.socket(zmq.XPUB) as feed:
-        watched = peers.Peers(feed, most=1)
+        watched = peers.Peers(feed, Allowances(), most=1)
         port = feed.bind_to_random_port("tcp://127.0.0.1")
         with greeted(port):
             while not watched._peers:
@@ -231,3 +249,93 @@ def test_what_is_cut_off_is_a_connection_of_the_feed_and_nothing_else() -> None:
                 watched._note(no_socket.fileno())
             assert list(watched._peers) == [descriptor]
         watched.close()
+
+
+ATTACK = f"""
+import os, socket, sys, time
+sys.path.insert(0, {str(Path(__file__).parents[3])!r})
+from tests.integration.sinks.test_zmq_feed_under_attack import frame, greeted
+
+port = int(sys.argv[1])
+until_s = time.monotonic() + 2.0
+subscriptions = b"".join(frame(b"\\x01affect/" + os.urandom(20)) for _ in range(1000))
+repeats = b"".join(frame(b"\\x01affect/") + frame(b"\\x00affect/") for _ in range(2000))
+"""
+ATTACKS = {
+    "a subscription of 40 MB": """
+with greeted(port) as peer:
+    peer.sendall(b"\x02" + (40_000_000).to_bytes(8, "big"))
+    for _ in range(40):
+        peer.sendall(bytes(1_000_000))
+""",
+    "2,000 repeats": """
+with greeted(port) as peer:
+    peer.sendall(repeats)
+    time.sleep(1.0)
+""",
+    "1,000 connections": """
+silent = [socket.create_connection(("127.0.0.1", port), 5) for _ in range(1000)]
+""",
+    "connections without an end": """
+while time.monotonic() < until_s:
+    try:
+        with greeted(port):
+            pass
+    except (OSError, AssertionError):
+        pass
+""",
+    "connections with all that one may subscribe to": """
+while time.monotonic() < until_s:
+    try:
+        with greeted(port) as peer:
+            peer.sendall(subscriptions)
+    except (OSError, AssertionError):
+        pass
+""",
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_under_attack_a_feed_goes_on_and_its_memory_stays(attack: str) -> None:
+    with publishing(said=[estimate_at(0.0, seq=0)]) as feed, Subscriber(feed.address) as reader:
+        received(reader, 1)
+        before = memory_mb()
+        program = ATTACK + f"try:\n{textwrap.indent(ATTACKS[attack], '    ')}\nexcept OSError:\n    pass\n"
+        with subprocess.Popen([sys.executable, "-c", program, str(port_of(feed))]) as attacker:
+            seq, slowest_s = 0, 0.0
+            while attacker.poll() is None and seq < 4000:
+                seq += 1
+                sent_s = time.monotonic()
+                feed.put(estimate_at(0.0, seq=seq))
+                received(reader, 1)
+                slowest_s = max(slowest_s, time.monotonic() - sent_s)
+                time.sleep(0.005)
+            attacker.kill()
+        assert reader.lost == 0
+        assert slowest_s < 3.0  # without limits it is the whole attack and longer
+        assert memory_mb() - before < 60.0
+
+
+def memory_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def test_a_host_that_has_spent_its_allowance_is_let_in_again_once_some_has_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(allowances, "BURST_BYTES", 600)
+    monkeypatch.setattr(allowances, "REFILL_BYTES_PER_S", 0.0)
+    with publishing(said=[estimate_at(0.0)]) as feed, zmq.Context() as context:
+        for _ in range(3):
+            with suppress(AssertionError, OSError), greeted(port_of(feed)):
+                pass
+        with Subscriber(feed.address) as reader, context.socket(zmq.SUB) as plain:
+            plain.setsockopt(zmq.LINGER, 0)
+            plain.subscribe(b"affect/")
+            plain.connect(feed.address)
+            assert reader.receive(1.0) is None
+            assert not plain.poll(0)
+            monkeypatch.setattr(allowances, "REFILL_BYTES_PER_S", 1e6)
+            received(reader, 1)  # by itself
+            assert plain.poll(WAIT_MS)
