@@ -48,7 +48,7 @@ def test_nobody_beyond_this_machine_is_asked(tmp_path: Path, verb: str) -> None:
     words = {
         "run": ["run_stream.py", "--source", "demo", "--bundle", bundle, *bind, "--record", str(tmp_path / "a.jsonl")],
         "doctor": ["run_stream.py", "doctor"],
-        "build": ["-m", "engines", "build", "--bundle", bundle, "--backend", "openvino", "--precision", "fp32"],
+        "build": ["-m", "engines", "build", bundle, "--backend", "openvino", "--precision", "fp32"],
     }
     if verb == "build" and importlib.util.find_spec("openvino") is None:
         pytest.skip("openvino is not installed")
