@@ -1,7 +1,8 @@
 """Reading recordings: JSON Lines, first a header, then one wire message per line (docs/recordings.md).
 
 A recording may end in the middle of a line, since its writer may have been killed, and have lines in the middle that a
-failure of the power or the disk has damaged. Reading goes on behind them, and says what is missing.
+failure of the power or the disk has damaged. Reading goes on behind them, and says what is missing. It ends where a
+second recording begins, as in files that were put together: sequences and times start anew there.
 """
 
 import os
@@ -25,6 +26,7 @@ class Recording:
 
     torn:       True once an iteration has met a last line that was never written to its end
     broken:     numbers of the lines before it that an iteration could not read; their messages are missing
+    second:     number of the line in which a second recording begins; what stands from there on is not read
     missing:    estimates that the latest iteration found missing, by the gaps in `seq`
     bytes_read: how far the latest iteration has come
     """
@@ -34,6 +36,7 @@ class Recording:
         self.header = header
         self.torn = False
         self.broken: set[int] = set()
+        self.second: int | None = None
         self.missing = 0
         self.bytes_read = 0
 
@@ -45,6 +48,10 @@ class Recording:
             lines = "1 line is" if len(self.broken) == 1 else f"{len(self.broken)} lines are"
             missing = f", and {self.missing} estimates are missing in all" if self.missing else ""
             words.append(f"{lines} damaged and left out, the first is line {min(self.broken)}{missing}")
+        if self.second is not None:
+            words.append(
+                f"a second recording begins in line {self.second} and is left out; cut the file before it to read that"
+            )
         if self.torn:
             words.append("the last line is torn and was ignored")
         return "; ".join(words) or None
@@ -52,7 +59,7 @@ class Recording:
     def __iter__(self) -> Iterator[Message]:
         """The messages in the order of the file.
 
-        Raises RecordingError where the file cannot be read, and where a second recording begins in it.
+        Raises RecordingError where the file cannot be read.
         """
         seqs: dict[str, int] = {}
         missing = 0
@@ -62,6 +69,8 @@ class Recording:
                 for number, line in enumerate(_lines(file), start=2):
                     self.bytes_read += len(line)
                     message = self._decode(line, number)
+                    if self.second == number:
+                        break
                     if isinstance(message, Estimate):
                         missing += max(0, message.seq - seqs.get(message.stream, message.seq - 1) - 1)
                         seqs[message.stream] = message.seq
@@ -79,11 +88,12 @@ class Recording:
         try:
             message = wire.decode(content)
             if message is None and wire.read_envelope(content).kind == _HEADER_KIND:
-                raise self._second_header(number)
+                self.second = number
         except WireError:
             if BEGINNING in content:
-                raise self._second_header(number) from None
-            self._note_damage(line, number)
+                self.second = number
+            else:
+                self._note_damage(line, number)
             return None
         if b"\0" in line:  # what stood there before
             self._note_damage(line, number)
@@ -94,12 +104,6 @@ class Recording:
             self.broken.add(number)
         else:
             self.torn = True
-
-    def _second_header(self, number: int) -> RecordingError:
-        return RecordingError(
-            f"{self.path}: line {number}: a second recording begins here, so that sequences and times start anew; "
-            "cut the file before this line and use each part by itself"
-        )
 
 
 def read_recording(path: str | Path) -> Recording:
