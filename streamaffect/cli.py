@@ -192,10 +192,8 @@ def _export(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     from streamaffect.verbs.doctor import doctor
-    from streamaffect.verbs.ending import orderly_end
 
-    with orderly_end():
-        return doctor(as_json=options.json)
+    return doctor(as_json=options.json)
 
 
 def _keys(options: argparse.Namespace) -> int:

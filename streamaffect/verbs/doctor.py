@@ -12,6 +12,7 @@ import msgspec
 from streamaffect.clock import monotonic_ns
 from streamaffect.errors import StreamAffectError
 from streamaffect.verbs.descriptors import require_descriptors
+from streamaffect.verbs.ending import orderly_end
 from streamaffect.verbs.findings import Finding
 
 _MARKS = {"ok": "[green]ok[/]", "absent": "[yellow]absent[/]", "broken": "[red]broken[/]"}
@@ -22,7 +23,8 @@ DESCRIPTORS = 32
 def doctor(*, as_json: bool) -> int:
     """Print all findings; 0 where a run can work here, 1 where something that it needs is broken."""
     require_descriptors(DESCRIPTORS, what_for="what is examined")
-    findings = list(examine())
+    with orderly_end():
+        findings = list(examine())
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(findings)).decode() + "\n")
     else:
