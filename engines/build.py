@@ -27,6 +27,7 @@ from streamaffect.runtime.engine_record import (
 from streamaffect.runtime.machine import backend_version, cpu_name, extra_of
 from streamaffect.runtime.manifest import FRAME_ENCODER
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
+from streamaffect.runtime.variants.files import precisions_of, read_graphs
 
 from .bench import make_report, measure
 from .cold import measure_cold_start
@@ -271,6 +272,9 @@ def _compile(
     ] = {}  # fp32 and bf16 run the bundle's own graphs, which the backend compiles as it loads them
     if plan.precision == "int8":
         files[FRAME_ENCODER] = workspace / f"{FRAME_ENCODER}.onnx"
+        if plan.backend == "onnxruntime" and not clips.is_own and "int8" in precisions_of(bundle):
+            files[FRAME_ENCODER].write_bytes(read_graphs(bundle, "int8")[FRAME_ENCODER])
+            return files, types_of_graphs(bundle, files)
         crops = spread_out(clips.calibration, CALIBRATION_CROPS)
         write_int8(bundle.graph_path(FRAME_ENCODER), files[FRAME_ENCODER], crops, plan.backend)
     if plan.backend == "openvino":

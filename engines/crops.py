@@ -39,11 +39,13 @@ class ClipSet:
     """Crops from one origin, in two parts that share no frame.
 
     origin: where they come from, for reports
+    is_own: whether they are the user's material
     """
 
     origin: str
     calibration: list[FaceClip]
     held_out: list[FaceClip]
+    is_own: bool = False
 
     @property
     def calibration_sha256(self) -> str:
@@ -77,7 +79,7 @@ def collect_clips(bundle: Bundle, source: Path | None = None) -> ClipSet:
     calibration = [varied for first, _ in halves for varied in _variations(first)]
     held_out = [varied for _, second in halves for varied in _variations(second)]
     origin = "the shipped demo clip" if source is None else f"{len(files)} file(s) of {source.name}"
-    return ClipSet(origin, calibration, held_out)
+    return ClipSet(origin, calibration, held_out, is_own=source is not None)
 
 
 def spread_out(clips: Sequence[FaceClip], count: int) -> ImageArray:

@@ -13,6 +13,7 @@ from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import current_device
 from streamaffect.runtime.engine_cache import CachedEngine, list_engines, load_entry
+from streamaffect.runtime.variants.report import list_reports
 
 from . import build as building
 from .bench import REFERENCE
@@ -142,7 +143,14 @@ def clean(options: argparse.Namespace) -> int:
         ]
         for folder in doomed:
             store.remove(folder)
-    sys.stdout.write(f"{store.root}: {len(doomed)} removed, {len(engines) + len(broken) - len(doomed)} kept\n")
+        kept = len(engines) + len(broken) - len(doomed)
+        for file, report in list_reports():
+            if options.all or report is None or report.key.bundle_sha256 == chosen or not report.key.is_current:
+                doomed.append(file)
+                file.unlink(missing_ok=True)
+            else:
+                kept += 1
+    sys.stdout.write(f"{store.root}: {len(doomed)} removed, {kept} kept\n")
     return 0
 
 

@@ -2,45 +2,47 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cache, lru_cache
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from streamaffect.affect.still import StillAnalyser
 from streamaffect.config import Config, load_config
 from streamaffect.errors import ConfigError
 from streamaffect.pipeline.at_exit import close_at_exit
-from streamaffect.pipeline.opening import engine_after, make_detector, open_streams
+from streamaffect.pipeline.opening import engine_after, make_detector, open_stream_engine, open_streams
 from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine
+from streamaffect.settings import EngineSettings
 from streamaffect.types import Box, Estimate, ImageArray
 
 log = logging.getLogger(__name__)
 
 BundleLike = Bundle | str | Path | None
+EngineLike = str | Mapping[str, object]
 
 
 def analyze(
-    source: str | Path, *, bundle: BundleLike = None, engine: str = "auto", **settings: object
+    source: str | Path, *, bundle: BundleLike = None, engine: EngineLike = "auto", **settings: object
 ) -> Iterator[Estimate]:
     """Run the offline pipeline over a video file: every frame, in order, as fast as it goes.
 
     source:   path of a file
     bundle:   folder or loaded bundle; None is the shipped one
-    engine:   "auto" or a backend's name
+    engine:   "auto", a backend's name, or a section as the others: {"precision": "fp32"} gives the same numbers on every
+              machine
     settings: sections of the configuration, e.g. faces={"min_score": 0.6}
 
     Yields the estimates of all faces in the order of time. Raises SourceOpenError, BundleError, EngineError or
     ConfigError at the first estimate that is asked for.
     """
     loaded = _loaded(bundle)
-    config = load_config(flags=_sections(settings))
-    with closing(open_engine(loaded, engine)) as running:
+    config = load_config(flags=_sections(settings) | {"engine": _engine_section(engine)})
+    with closing(open_stream_engine(loaded, config.engine)) as running:
         streams = open_streams([str(source)], config, loaded)
         max_seconds = config.run.max_seconds or None
         pipeline = Pipeline(
@@ -49,7 +51,7 @@ def analyze(
             running,
             settings=config.source,
             max_seconds=max_seconds,
-            reopen=engine_after(loaded, msgspec.structs.replace(config.engine, backend=engine)),
+            reopen=engine_after(loaded, config.engine),
             patience_s=config.run.patience_s,
         )
         if pipeline.is_live:
@@ -70,7 +72,7 @@ def analyze_image(
     *,
     boxes: Sequence[Sequence[float]] | None = None,
     bundle: BundleLike = None,
-    engine: str = "auto",
+    engine: EngineLike = "auto",
 ) -> list[Estimate]:
     """Estimate every face of a still, taken as a clip of equal frames without any context before it.
 
@@ -79,17 +81,19 @@ def analyze_image(
     image: (H, W, 3) uint8 BGR
     boxes: faces as (x, y, w, h) in shares of the picture; skips detection. The bundle's margin is added as far as the
            picture has room, so the box (0, 0, 1, 1) takes a picture that is a face crop as it is.
+    engine: as for `analyze`
 
     Returns one estimate per face, the largest first, or in the order of `boxes`; an empty list where there is no face.
     """
     _check_image(image)
     folder = bundle.path if isinstance(bundle, Bundle) else bundle
-    analyser = _still_analysers(os.getpid())(None if folder is None else Path(folder), engine)
+    settings = load_config(flags={"engine": _engine_section(engine)}).engine
+    analyser = _still_analysers(os.getpid())(None if folder is None else Path(folder), settings)
     return analyser.estimate(image, None if boxes is None else [_checked_box(box) for box in boxes])
 
 
 @cache
-def _still_analysers(process: int) -> Callable[[Path | None, str], StillAnalyser]:  # noqa: ARG001
+def _still_analysers(process: int) -> Callable[[Path | None, EngineSettings], StillAnalyser]:  # noqa: ARG001
     """Those of one process, each loaded once, since a caller may go through thousands of pictures.
 
     A forked process loads its own: the threads behind a detector and an engine stay in the parent. What it has from the
@@ -98,9 +102,10 @@ def _still_analysers(process: int) -> Callable[[Path | None, str], StillAnalyser
     return lru_cache(maxsize=2)(_open_still_analyser)
 
 
-def _open_still_analyser(folder: Path | None, engine: str) -> StillAnalyser:
+def _open_still_analyser(folder: Path | None, settings: EngineSettings) -> StillAnalyser:
     bundle = load_bundle(folder)
-    running, detector = open_engine(bundle, engine), make_detector(Config(), mode="image")
+    running = open_engine(bundle, settings.backend, precision=settings.precision, threads=settings.threads)
+    detector = make_detector(Config(), mode="image")
     close_at_exit(detector)
     return StillAnalyser(bundle, running, detector)
 
@@ -120,6 +125,10 @@ def _check_image(image: object) -> None:
 
 def _loaded(bundle: BundleLike) -> Bundle:
     return bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
+
+
+def _engine_section(engine: EngineLike) -> dict[str, object]:
+    return {"backend": engine} if isinstance(engine, str) else dict(engine)
 
 
 def _sections(settings: dict[str, object]) -> dict[str, dict[str, object]]:

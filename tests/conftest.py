@@ -1,5 +1,5 @@
 """What holds for all tests: no deadline for property tests, since the machine may be busy; Ctrl-C works; no engine that
-the developer has built is taken.
+the developer has built is taken, and the shipped bundle runs in fp32, whose numbers are the same on every machine.
 """
 
 import logging
@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from streamaffect.runtime.bundle import load_bundle
+from tests.support.variants import pinned_to_fp32
 
 settings.register_profile("streamaffect", deadline=None)
 settings.load_profile("streamaffect")
@@ -26,11 +29,22 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session")
+def fp32_pin() -> tuple[str, bytes]:
+    """A file for an engine cache: its name, and a trial of the shipped bundle's variants that fp32 has won."""
+    return pinned_to_fp32(load_bundle())
+
+
 @pytest.fixture(autouse=True)
-def private_engine_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def private_engine_cache(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, fp32_pin: tuple[str, bytes]
+) -> Path:
     """An engine cache of the test's own, for the programs that it starts too."""
     folder = tmp_path_factory.mktemp("engine-cache")
     monkeypatch.setenv("STREAMAFFECT_CACHE", str(folder))
+    name, content = fp32_pin
+    (folder / name).write_bytes(content)
+    (folder / name).chmod(0o600)
     return folder
 
 

@@ -41,6 +41,14 @@ first, and delete the folder when they want it deleted.
 """
 
 
+QUANTISE = """\
+Gives a bundle the int8 graphs that `export` gives a new one: the frame encoder's, with ranges measured on pictures that
+the recipe trains on, and probe crops by which each machine finds out whether it runs them well. The weights stay.
+
+  python -m train quantise --bundle runs/default/bundle --config configs/train/relational/default.toml --data DIR
+"""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; returns the exit code: 0, 2 for a user's mistake with one line on stderr, 130 when interrupted."""
     words = sys.argv[1:] if arguments is None else arguments
@@ -72,6 +80,9 @@ def _parser(*, shows_recipes: bool) -> argparse.ArgumentParser:
     personal.description = PERSONALISE
     _add_personalise_options(personal)
     _add_prompts_options(_verb(verbs, "prompts", _prompts, "give a bundle of EmoCLIP other classes, without training"))
+    quantised = _verb(verbs, "quantise", _quantise, "give a bundle an int8 frame encoder, without training")
+    quantised.description = QUANTISE
+    _add_quantise_options(quantised)
     convert = _verb(verbs, "convert", _convert, "turn a published checkpoint into safetensors, running no code from it")
     convert.add_argument("source", type=Path, help="a .pt, .pth or .pth.tar file")
     convert.add_argument("target", type=Path, help="the .safetensors file to write")
@@ -117,6 +128,13 @@ def _add_prompts_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--output", type=Path, metavar="DIR", help="folder of the new bundle (default: the old one)")
 
 
+def _add_quantise_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="the bundle, which is changed in place")
+    sub.add_argument("--config", type=Path, required=True, metavar="FILE", help="the recipe that it was trained by")
+    sub.add_argument("--data", type=Path, metavar="DIR", help="folder of the data sets")
+    sub.add_argument("--run", type=Path, metavar="DIR", help="folder of the run (default: runs/<name of the recipe>)")
+
+
 def _run(options: argparse.Namespace) -> None:
     from .methods.harness import run_recipe
 
@@ -134,6 +152,13 @@ def _prepare(options: argparse.Namespace) -> None:
 
     with _first_process() as progress:
         prepare_recipe(options.config, progress, data=options.data, folder=options.run)
+
+
+def _quantise(options: argparse.Namespace) -> None:
+    from .methods.harness import quantise_bundle
+
+    with _first_process() as progress:
+        quantise_bundle(options.bundle, options.config, progress, data=options.data, folder=options.run)
 
 
 def _personalise(options: argparse.Namespace) -> None:

@@ -1,8 +1,9 @@
 """Which engine runs a bundle on this machine, and why.
 
 `auto` takes an engine of the cache that was verified against ONNX Runtime fp32 on this very machine with the versions
-that are installed: of TensorRT, else of TensorRT for RTX, else the fastest; and ONNX Runtime fp32 where there is none.
-A named backend is obeyed or refused.
+that are installed: of TensorRT, else of TensorRT for RTX, else the fastest. Where there is none, or one that is clearly
+slower, it takes a variant that the bundle brings and that was tried here; else ONNX Runtime fp32. A named backend is
+obeyed or refused.
 """
 
 import hashlib
@@ -17,6 +18,8 @@ from streamaffect.runtime.engine import Engine
 from streamaffect.runtime.engine_cache import CachedEngine, list_engines
 from streamaffect.runtime.engine_record import Backend, EngineKey, Precision
 from streamaffect.runtime.machine import backend_version, cpu_name, extra_of
+from streamaffect.runtime.variants.offer import Offered, offer_variants
+from streamaffect.runtime.variants.report import MARGIN
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +29,7 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 
 def open_engine(bundle: Bundle, backend: str = AUTO, *, precision: str = AUTO, threads: int = 1) -> Engine:
-    """Load and warm up an engine for the bundle. Nothing is built or measured here.
+    """Load and warm up an engine for the bundle. Nothing is built; a bundle's variants are tried, once on a machine.
 
     backend:   "auto", or the name of one, which is never replaced by another
     precision: "auto", or the only one that may be taken
@@ -84,9 +87,15 @@ def _open_fastest(bundle: Bundle, engines: Sequence[CachedEngine], precision: st
     """The best of those that may run; each that fails to open is reported and passed over."""
     objections: list[str] = []
     failures: list[str] = []
+    offered: Offered | None = None
     for engine in sorted(engines, key=_rank):
         if reason := objection(engine) or _is_slow(engine):
             objections.append(f"{engine.record.key.title}: {reason}")
+            continue
+        if offered is None and engine.record.key.backend not in _FIRST:
+            offered = offer_variants(bundle, precision, threads)
+        if offered is not None and offered.best is not None and offered.best.speedup > MARGIN * _speedup(engine):
+            objections.append(f"{engine.record.key.title}: slower than what the bundle brings")
             continue
         try:
             why = "; ".join([f"auto: {_merits(engine)}", *failures])
@@ -95,10 +104,21 @@ def _open_fastest(bundle: Bundle, engines: Sequence[CachedEngine], precision: st
             log.warning("%s is passed over: %s", engine.record.key.title, error)
             failures.append(f"{engine.record.key.title} does not load")
     objections += failures
+    offered = offer_variants(bundle, precision, threads) if offered is None else offered
+    if offered.best is not None:
+        try:
+            return offered.best.open("; ".join([f"auto: {offered.best.merits}", *offered.remarks, *objections]))
+        except EngineError as error:
+            log.warning("the bundle's %s graphs are passed over: %s", offered.best.precision, error)
+            objections.append(f"{offered.best.precision} of the bundle does not load")
     if precision not in (AUTO, "fp32"):
-        raise EngineError(f"no {precision} engine of this bundle is verified here; {build_command(AUTO, precision)}")
+        refused = "".join(f"; {remark}" for remark in offered.remarks)
+        raise EngineError(
+            f"no {precision} engine of this bundle is verified here{refused}; {build_command(AUTO, precision)}"
+        )
     from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 
+    objections += offered.remarks
     why = "; ".join(objections) or f"no compiled engine of this bundle here, `{build_command()}` makes one"
     return OnnxRuntimeEngine(bundle, reason=f"auto: ONNX Runtime runs everywhere ({why})", threads=threads)
 
@@ -108,16 +128,21 @@ def _open_named(bundle: Bundle, backend: str, engines: Sequence[CachedEngine], p
     if backend_version(backend) is None:
         raise EngineError(f"engine {backend} is not installed; pip install 'streamaffect[{extra_of(backend)}]'")
     asked = f"asked for by --engine {backend}"
+    offered = offer_variants(bundle, precision, threads) if backend == "onnxruntime" else Offered(None, [])
+    variant = offered.best
     fit = [engine for engine in engines if objection(engine) is None]
-    if fit:
-        engine = max(fit, key=_speedup)
-        return open_cached(bundle, engine, f"{asked}: {_merits(engine)}", threads)
+    best = max(fit, key=_speedup, default=None)
+    if best is not None and not (variant is not None and variant.speedup > MARGIN * _speedup(best)):
+        return open_cached(bundle, best, f"{asked}: {_merits(best)}", threads)
+    if variant is not None:
+        return variant.open("; ".join([f"{asked}: {variant.merits}", *offered.remarks]))
     plain = _PLAIN.get(backend)
     if plain is None or precision not in (AUTO, "fp32"):
         wanted = backend if precision == AUTO else f"{backend} {precision}"
+        refused = "".join(f"; {remark}" for remark in offered.remarks)
         command = build_command(backend, precision)
-        raise EngineError(f"no verified {wanted} engine of {bundle.manifest.label} on this machine; {command}")
-    return plain(bundle, f"{asked}: the bundle's own graphs", threads)
+        raise EngineError(f"no verified {wanted} engine of {bundle.manifest.label} on this machine{refused}; {command}")
+    return plain(bundle, "; ".join([f"{asked}: the bundle's own graphs", *offered.remarks]), threads)
 
 
 def objection(engine: CachedEngine) -> str | None:

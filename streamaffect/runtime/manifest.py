@@ -91,14 +91,41 @@ class TensorSpec(msgspec.Struct, frozen=True):
     dtype: str
 
 
+class VariantSpec(msgspec.Struct, frozen=True):
+    """A graph's twin in another precision, such as int8; a reader passes over those that it does not know."""
+
+    precision: str
+    file: str
+    sha256: str
+
+
 class GraphSpec(msgspec.Struct, frozen=True):
-    """One ONNX file of the bundle."""
+    """One ONNX file of the bundle. variants: its twins, which run in its place where they prove right and faster."""
 
     file: str
     sha256: str
     inputs: list[TensorSpec]
     outputs: list[TensorSpec]
     opset: int
+    variants: list[VariantSpec] = []
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """How far a variant's output may be from that of fp32 on the probe crops: |Δ| on average, and of any of them."""
+
+    mean: float
+    max: float
+
+
+class ProbeSpec(msgspec.Struct, frozen=True):
+    """Crops to try variants with, and what the fp32 graphs say of them, in a file of the bundle.
+
+    limits: by head and output
+    """
+
+    file: str
+    sha256: str
+    limits: dict[str, dict[str, Limit]]
 
 
 class TrainingSpec(msgspec.Struct, frozen=True):
@@ -158,6 +185,7 @@ class Manifest(msgspec.Struct, frozen=True):
     metrics: dict[str, object] = {}
     abstain: AbstainSpec | None = None
     sound: SoundSpec | None = None
+    probe: ProbeSpec | None = None
 
     @property
     def label(self) -> str:

@@ -8,17 +8,20 @@ from streamaffect.runtime.bundle import load_bundle
 from streamaffect.runtime.choice import build_command, objection
 from streamaffect.runtime.engine_cache import list_engines
 from streamaffect.runtime.machine import backend_version, extra_of
+from streamaffect.runtime.variants.files import precisions_of, read_graphs
+from streamaffect.runtime.variants.offer import kept_sentences
 from streamaffect.verbs.findings import Finding
 
 NVIDIA_DEVICE = Path("/dev/nvidia0")
 
 
 def engine_findings() -> Iterator[Finding]:
-    """One finding per optional backend, one for the engines that were compiled."""
+    """One finding per optional backend, one for the bundle's own variants, one for the engines that were compiled."""
     yield _openvino()
     yield _onnxruntime_cuda()
     yield _tensorrt()
     yield _tensorrt_rtx()
+    yield _variants()
     yield _compiled_engines()
 
 
@@ -76,6 +79,23 @@ def _tensorrt_rtx() -> Finding:
     return Finding(name, "ok", f"plugin {version} on {gpu}; `{build_command('tensorrt_rtx')}` compares it")
 
 
+def _variants() -> Finding:
+    """What the trial on this machine has found of the shipped bundle's graphs in other precisions."""
+    name = "variants"
+    try:
+        bundle = load_bundle()
+        found = {precision: read_graphs(bundle, precision) for precision in precisions_of(bundle)}
+        sentences = kept_sentences(bundle)
+    except StreamAffectError as error:
+        return Finding(name, "absent", str(error), "what the message says; until then ONNX Runtime fp32 runs")
+    if not found:
+        return Finding(name, "absent", f"{bundle.manifest.label} has none; ONNX Runtime fp32 runs")
+    if not sentences:
+        detail = f"{', '.join(found)} of {bundle.manifest.label} not tried on this machine yet"
+        return Finding(name, "absent", detail, "the next run with `--engine auto` does it, in a second")
+    return Finding(name, "ok", "; ".join(sentences))
+
+
 def _compiled_engines() -> Finding:
     """Those of the shipped bundle: usable ones, and why others are not."""
     name = "engines"
@@ -89,7 +109,7 @@ def _compiled_engines() -> Finding:
         clean = build_command().replace("build", "clean")
         return Finding(name, "absent", f"{len(broken)} unusable: {broken[0].reason}", f"`{clean}`, then build again")
     if not ours:
-        detail = f"none is compiled for {bundle.manifest.label} on this machine; ONNX Runtime fp32 runs"
+        detail = f"none is compiled for {bundle.manifest.label} on this machine; it runs by its own graphs"
         return Finding(name, "absent", detail, f"`{build_command()}` makes, verifies and measures them")
     facts = [f"{engine.record.key.title}: {objection(engine) or 'verified'}" for engine in ours]
     usable = any(objection(engine) is None for engine in ours)

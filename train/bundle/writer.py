@@ -15,11 +15,13 @@ from streamaffect.errors import BundleError
 from streamaffect.runtime.bundle import MANIFEST, Bundle, load_bundle
 from streamaffect.runtime.manifest import CLIP_ENCODER, CONTEXT_HEAD, FRAME_ENCODER, ROLES, GraphSpec, Manifest
 from streamaffect.runtime.onnx_file import read_signature
+from streamaffect.types import ImageArray
 
 from ..errors import TrainingError
 from .card import model_card
 from .graphs import Graph, OnnxFile, TracedGraph, export_graph
 from .streaming_check import OfflineModel, check_streaming
+from .variants import add_variants, carry_variants
 
 CARD = "MODEL_CARD.md"
 NOTES = "notes.md"  # beside a bundle: what its makers know, part of its card
@@ -36,6 +38,7 @@ def write_bundle(
     files: Mapping[str, bytes] = MappingProxyType({}),
     more_keys: Mapping[str, object] = MappingProxyType({}),
     check: Callable[[Bundle], None] | None = None,
+    calibration: ImageArray | None = None,
 ) -> Manifest:
     """Write a bundle to `target`, in place of the one that is there.
 
@@ -45,6 +48,8 @@ def write_bundle(
     files:     more files by their path within the bundle
     more_keys: of manifest.json, which readers that don't know them ignore
     check:     one more check of the bundle before it takes its place; it raises TrainingError
+    calibration: (M, S, S, 3) uint8 RGB of the training data, with which the frame encoder gets an int8 twin. One that
+               is taken over from a bundle keeps that which it has
 
     The stream is held against torch wherever an encoder is new.
 
@@ -68,12 +73,20 @@ def write_bundle(
             check_streaming(bundle, _offline(graphs, partial))
         if check is not None:
             check(bundle)
+        manifest = _with_variants(partial, manifest, graphs[FRAME_ENCODER], calibration)
         _replace_folder(target, partial)
     except BundleError as error:
         raise TrainingError(f"{target}: the exported bundle does not load: {error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return manifest
+
+
+def _with_variants(folder: Path, manifest: Manifest, encoder: Graph, calibration: ImageArray | None) -> Manifest:
+    if calibration is not None:
+        return add_variants(folder, calibration)
+    carried = carry_variants(folder, encoder) if isinstance(encoder, Path) else None
+    return carried or manifest
 
 
 def taken_over(bundle: Bundle, *roles: str) -> dict[str, Graph]:

@@ -50,6 +50,19 @@ def prepare_recipe(file: Path, progress: Progress, *, data: Path | None = None, 
     work(loaded.recipe, open_context("fit", loaded, file, progress, data=data, folder=folder))
 
 
+def quantise_bundle(
+    bundle: Path, file: Path, progress: Progress, *, data: Path | None = None, folder: Path | None = None
+) -> None:
+    """Give a bundle int8 graphs, calibrated on a recipe's data. Raises ConfigError where the method cannot."""
+    loaded = load_recipe(file)
+    work = loaded.method.work("quantise")
+    if work is None:
+        raise ConfigError(
+            f"{file}: the method {loaded.method.name} makes no int8 graphs; `engines build` can, of any bundle"
+        )
+    work(loaded.recipe, open_context("export", loaded, file, progress, data=data, folder=folder, target=bundle))
+
+
 def open_context(
     verb: Verb,
     loaded: LoadedRecipe,

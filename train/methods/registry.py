@@ -29,6 +29,7 @@ class Method:
     run:      `run(recipe, context) -> report`: trains or goes on, scores, and has the bundle written
     prepare:  `prepare(recipe, context)`: what of `run` can be done beforehand; "" where there is nothing
     evaluate: `evaluate(recipe, context) -> report`, where a finished run is scored in another way than `run` does
+    quantise: `quantise(recipe, context)`: gives the bundle at `context.target` its int8 twin, on the recipe's data
     upgrade:  `upgrade(content) -> notes`: changes the plain values of an older recipe to today's keys, and says which
     """
 
@@ -37,6 +38,7 @@ class Method:
     run: str
     prepare: str = ""
     evaluate: str = ""
+    quantise: str = ""
     upgrade: str = ""
 
     def recipe_type(self) -> type[msgspec.Struct]:
@@ -46,11 +48,18 @@ class Method:
 
     def work(self, verb: str) -> "Callable[[Any, Context], Report] | None":
         """What does the verb, or None where the method has nothing for it."""
-        place = {"prepare": self.prepare, "evaluate": self.evaluate or self.run}.get(verb, self.run)
+        others = {"prepare": self.prepare, "evaluate": self.evaluate or self.run, "quantise": self.quantise}
+        place = others.get(verb, self.run)
         return _load(place) if place else None
 
 
-RELATIONAL = Method("relational", "relational.recipe:Recipe", "relational.run:run", prepare="relational.run:prepare")
+RELATIONAL = Method(
+    "relational",
+    "relational.recipe:Recipe",
+    "relational.run:run",
+    prepare="relational.run:prepare",
+    quantise="relational.run:quantise",
+)
 PROTOCOL = Method(
     "protocol",
     "relational.protocol.recipe:ProtocolRecipe",

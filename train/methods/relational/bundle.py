@@ -14,6 +14,7 @@ from streamaffect.runtime.manifest import (
     Manifest,
     OutputSpec,
 )
+from streamaffect.types import ImageArray
 
 from ...bundle.declared import AFFECT, Declared, affect_head, classes_head
 from ...bundle.graphs import Graph, TracedGraph, crop_examples, feature_examples, head_examples
@@ -30,6 +31,7 @@ class Trained:
     """What an export needs of a run.
 
     quantiles: of the conformal intervals, per output; metrics: go into the manifest; data: names of what it has seen
+    calibration: (M, S, S, 3) uint8 RGB of what it was trained on, for an int8 twin of the encoder; None: float32 alone
     """
 
     recipe: Recipe
@@ -38,6 +40,7 @@ class Trained:
     quantiles: Quantiles
     metrics: dict[str, object]
     data: list[str]
+    calibration: ImageArray | None = None
 
 
 def export_bundle(trained: Trained, target: Path, recipe_name: str, card: Callable[[Manifest], str]) -> Manifest:
@@ -48,7 +51,8 @@ def export_bundle(trained: Trained, target: Path, recipe_name: str, card: Callab
     Raises:
         TrainingError: a graph or the stream computes something else than the model, or the result does not load.
     """
-    return write_bundle(_graphs(trained), _declared(trained, recipe_name).manifest, target, card=card)
+    describe = _declared(trained, recipe_name).manifest
+    return write_bundle(_graphs(trained), describe, target, card=card, calibration=trained.calibration)
 
 
 def _graphs(trained: Trained) -> dict[str, Graph]:

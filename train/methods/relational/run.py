@@ -18,12 +18,14 @@ import torch
 from lightning_fabric import Fabric
 
 from streamaffect.errors import ConfigError
-from streamaffect.runtime.bundle import MANIFEST
+from streamaffect.runtime.bundle import MANIFEST, load_bundle
 from streamaffect.runtime.manifest import Manifest
+from streamaffect.types import ImageArray
 
 from ...bundle.card import model_card, notes_path
 from ...bundle.declared import AFFECT
 from ...bundle.source_statistics import SourceStatistics, source_statistics, write_statistics
+from ...bundle.variants import CALIBRATION_CROPS, add_variants
 from ...data.clips import ClipIndex, index_sequence, index_stills, join
 from ...data.prepare import prepare_videos
 from ...data.sets.ferplus import CIRCUMPLEX
@@ -83,6 +85,23 @@ def prepare(recipe: Recipe, context: Context) -> Report:
     return {}
 
 
+def quantise(recipe: Recipe, context: Context) -> Report:
+    """Give the bundle at `context.target` an int8 frame encoder, calibrated on this recipe's training data.
+
+    Raises BundleError, ConfigError, DataError or TrainingError.
+    """
+    size = load_bundle(context.target).manifest.crop.size
+    if size != recipe.crop.size:
+        raise ConfigError(
+            f"{context.target}: takes crops of {size} pixels, this recipe cuts {recipe.crop.size}; name its own recipe"
+        )
+    prepare(recipe, context)
+    crops = Run(recipe, context).calibration_crops()
+    manifest = add_variants(context.target, crops)
+    context.progress.note(manifest.label, f"has an int8 frame encoder, calibrated on {len(crops)} pictures")
+    return {}
+
+
 @dataclass(frozen=True)
 class Run:
     """One recipe in its context."""
@@ -129,12 +148,23 @@ class Run:
         encoder, model = self._trained()
         quantiles = msgspec.convert(report["quantiles"], Quantiles)
         metrics = msgspec.convert(report["metrics"], dict[str, object])
-        trained = Trained(self.recipe, encoder, model, quantiles, metrics, self.corpus.names)
+        crops = self.calibration_crops() if isinstance(encoder, FrameEncoder) else None
+        trained = Trained(self.recipe, encoder, model, quantiles, metrics, self.corpus.names, crops)
         file = self.context.recipe_file
         manifest = export_bundle(trained, target, file.name, lambda one: model_card(one, notes_path(file)))
         if manifest.head(EMOTION_HEAD) is not None:
             write_statistics(self.source_statistics(encoder, model), target, manifest, EMOTION_HEAD)
         return manifest
+
+    def calibration_crops(self) -> ImageArray:
+        """Pictures that stage 1 was trained on, as often as it met them: (M, S, S, 3) uint8 RGB, as the stream cuts."""
+        stills, weights = with_video_frames(self.corpus, self.recipe)
+        count = min(CALIBRATION_CROPS, len(stills))
+        chosen = np.random.default_rng(self.recipe.seed).choice(
+            len(stills), count, replace=False, p=weights.astype(np.float64) / weights.sum(dtype=np.float64)
+        )
+        crops = plain_crops(stills.take(chosen), range(count), self.recipe.crop.size, mirrored=False)
+        return np.repeat(crops[..., None], 3, axis=3) if crops.ndim == 3 else crops
 
     def source_statistics(self, encoder: Encoder, model: AffectModel) -> SourceStatistics:
         """Of the clip vectors that stage 2 was trained on, each as often as it was met; what `personalise` needs."""
