@@ -34,7 +34,7 @@ from benchmarks.measures.report import Row, show, write
 from benchmarks.measures.still_figures import CROWD, Figure, answer, crowd_figures, pair_figures, robustness_figures
 from streamaffect.errors import ConfigError, StreamAffectError
 from streamaffect.runtime.bundle import Bundle, load_bundle
-from streamaffect.runtime.choice import open_engine
+from streamaffect.runtime.choice import PRECISIONS, open_engine
 from streamaffect.runtime.engine import Engine
 from streamaffect.types import ImageArray
 
@@ -64,7 +64,7 @@ def measure_all(options: argparse.Namespace, bundle: Bundle) -> list[Figure]:
     """Every figure that the data and the bundle allow."""
     if not options.data.is_dir():
         raise ConfigError(f"--data {options.data}: not a folder; expected one with ferplus/, london/ or videos/")
-    own = _bundle_figures(bundle, options.engine)  # an engine that does not start ends it here, before the long parts
+    own = _bundle_figures(bundle, options)  # an engine that does not start ends it here, before the long parts
     people = read_people(_people_file(options, bundle))
     clip_part = partial(_clip_part, people=people)
     parts: dict[str, Part] = {"ferplus/": _crowd_part, "london/": _pair_part, "videos/": clip_part}
@@ -88,7 +88,7 @@ def _crowd_part(options: argparse.Namespace, bundle: Bundle) -> list[Figure]:
         _skip("accuracy over the eight emotions", f"the bundle has no head `emotions` with {', '.join(EMOTIONS)}")
 
     def analyse(image: ImageArray) -> list[streamaffect.Estimate]:
-        return streamaffect.analyze_image(image, boxes=[WHOLE], bundle=bundle, engine=options.engine)
+        return streamaffect.analyze_image(image, boxes=[WHOLE], bundle=bundle, engine=_engine(options))
 
     count = len(faces.pictures)
     spoilt = _rows(count, 0 if options.no_robustness else options.spoilt, options.seed)
@@ -111,7 +111,7 @@ def _pair_part(options: argparse.Namespace, bundle: Bundle) -> list[Figure]:
     chosen = _sample(pairs, options)
 
     def analyse(image: ImageArray) -> list[streamaffect.Estimate]:
-        return streamaffect.analyze_image(image, bundle=bundle, engine=options.engine)
+        return streamaffect.analyze_image(image, bundle=bundle, engine=_engine(options))
 
     with _bar("London pairs", len(chosen)) as advance:
         return pair_figures(chosen, analyse, advance, _say)
@@ -128,7 +128,7 @@ def _clip_part(options: argparse.Namespace, bundle: Bundle, *, people: dict[str,
         return _skip("videos/", "all clips were trained on; --clips all scores them")
 
     def analyse(clip: Clip) -> Iterator[streamaffect.Estimate]:
-        return streamaffect.analyze(clip.file, bundle=bundle, engine=options.engine)
+        return streamaffect.analyze(clip.file, bundle=bundle, engine=_engine(options))
 
     with _bar("clips", len(chosen)) as advance:
         matched, problems = match_clips(chosen, analyse, advance)
@@ -141,11 +141,19 @@ def _clip_part(options: argparse.Namespace, bundle: Bundle, *, people: dict[str,
     return figures + clip_condition_figures(matched, "clips")
 
 
-def _bundle_figures(bundle: Bundle, engine_name: str) -> list[Figure]:
+def _engine(options: argparse.Namespace) -> dict[str, object]:
+    return {"backend": options.engine, "precision": options.precision}
+
+
+def _bundle_figures(bundle: Bundle, options: argparse.Namespace) -> list[Figure]:
     """Time of the frame encoder in the engine and in ONNX Runtime fp32, and size on disk."""
     megabytes = sum(file.stat().st_size for file in bundle.path.iterdir() if file.is_file()) / 1e6
     return [
-        _encoder_figure("frame encoder, ms a crop", open_engine(bundle, engine_name, threads=1), bundle),
+        _encoder_figure(
+            "frame encoder, ms a crop",
+            open_engine(bundle, options.engine, precision=options.precision, threads=1),
+            bundle,
+        ),
         _encoder_figure(
             "frame encoder in fp32, ms a crop", open_engine(bundle, "onnxruntime", precision="fp32", threads=1), bundle
         ),
@@ -239,6 +247,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder with ferplus/, london/, videos/")
     parser.add_argument("--bundle", type=Path, help="folder of a bundle (default: the shipped one)")
     parser.add_argument("--engine", default="auto", help="as for run_stream.py (default: %(default)s)")
+    parser.add_argument(
+        "--precision", default="auto", choices=("auto", *PRECISIONS), help="as engine.precision (default: %(default)s)"
+    )
     parser.add_argument(
         "--clips", choices=("held-out", "all"), default="held-out",
         help="held-out leaves out what was trained on: clips of the split `train`, pictures of FER+'s Training part",

@@ -1,4 +1,4 @@
-"""Agreement with labels of every engine that was built and verified here, beside ONNX Runtime fp32.
+"""Agreement with labels of the bundle's variants and of every engine that was built here, beside ONNX Runtime fp32.
 
 Runs `benchmarks/accuracy.py` once for each, with an engine cache that holds this engine alone.
 
@@ -24,6 +24,7 @@ from streamaffect.errors import StreamAffectError
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.runtime.choice import objection
 from streamaffect.runtime.engine_cache import CACHE_VARIABLE, CachedEngine, list_engines
+from streamaffect.runtime.variants.files import precisions_of
 
 ACCURACY = Path(__file__).with_name("accuracy.py")
 
@@ -40,8 +41,12 @@ def main() -> None:
         for engine in list_engines()[0]
         if engine.record.key.bundle_sha256 == bundle.sha256 and objection(engine) is None
     ]
-    found = {REFERENCE: _figures(options, None)}
-    found |= {engine.record.key.title: _figures(options, engine) for engine in engines}
+    found = {REFERENCE: _figures(options, "onnxruntime", "fp32", None)}
+    for precision in precisions_of(bundle):
+        found[f"{precision} of the bundle"] = _figures(options, "onnxruntime", precision, None)
+    for engine in engines:
+        key = engine.record.key
+        found[key.title] = _figures(options, key.backend, key.precision, engine)
     rows = side_by_side(found)
     show(f"agreement of {bundle.manifest.label} with labels", rows)
     print(write("engine_accuracy", rows, options.out))
@@ -58,15 +63,17 @@ def side_by_side(found: Mapping[str, Sequence[Mapping[str, object]]]) -> list[Ro
     ]
 
 
-def _figures(options: argparse.Namespace, engine: CachedEngine | None) -> list[Mapping[str, object]]:
-    """All rows of the accuracy benchmark with one engine; None is ONNX Runtime fp32, which needs no cache."""
-    backend = engine.record.key.backend if engine else "onnxruntime"
+def _figures(
+    options: argparse.Namespace, backend: str, precision: str, engine: CachedEngine | None
+) -> list[Mapping[str, object]]:
+    """All rows of the accuracy benchmark with one engine of the cache, or with the bundle's own graphs."""
     with tempfile.TemporaryDirectory() as folder:
         cache, out = Path(folder) / "cache", Path(folder) / "accuracy.json"
         cache.mkdir(mode=0o700)
         if engine is not None:
             shutil.copytree(engine.folder, cache / engine.folder.name)
-        command = [sys.executable, str(ACCURACY), "--data", str(options.data), "--engine", backend, "--no-robustness"]
+        command = [sys.executable, str(ACCURACY), "--data", str(options.data), "--engine", backend]
+        command += ["--precision", precision, "--no-robustness"]
         command += ["--bundle", str(options.bundle)] if options.bundle else []
         command += ["--limit", str(options.limit)] if options.limit else []
         subprocess.run([*command, "--out", str(out)], env=os.environ | {CACHE_VARIABLE: str(cache)}, check=True)

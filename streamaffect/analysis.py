@@ -33,8 +33,7 @@ def analyze(
 
     source:   path of a file
     bundle:   folder or loaded bundle; None is the shipped one
-    engine:   "auto", a backend's name, or a section as the others: {"precision": "fp32"} gives the same numbers on every
-              machine
+    engine:   "auto", a backend's name, or a section: {"precision": "fp32"} gives the same numbers on every machine
     settings: sections of the configuration, e.g. faces={"min_score": 0.6}
 
     Yields the estimates of all faces in the order of time. Raises SourceOpenError, BundleError, EngineError or

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from streamaffect.runtime.bundle import load_bundle
-from tests.support.variants import pinned_to_fp32
+from tests.support.variants.findings import pinned_to_fp32
 
 settings.register_profile("streamaffect", deadline=None)
 settings.load_profile("streamaffect")

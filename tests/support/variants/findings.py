@@ -1,16 +1,13 @@
-"""Bundles with an int8 twin, and findings about them as they are kept in the engine cache."""
+"""Findings of a trial as they are kept in the engine cache, made in a moment."""
 
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
-from streamaffect.runtime.bundle import Bundle, load_bundle
+from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine_record import SCHEMA
 from streamaffect.runtime.variants.files import precisions_of
 from streamaffect.runtime.variants.report import Tried, VariantReport, make_key
-from tests.support.bundles import SIZE
-from tests.support.conv_bundles import write_conv_bundle
 
 
 def finding(bundle: Bundle, *, frame_ms: float, reference_ms: float = 2.0, failure: str | None = None) -> VariantReport:
@@ -30,12 +27,3 @@ def keep(folder: Path, report: VariantReport) -> None:
     file = folder / report.key.file.name
     file.write_bytes(msgspec.json.encode(report))
     file.chmod(0o600)
-
-
-def write_variant_bundle(folder: Path) -> Bundle:
-    """The small convolutional bundle with an int8 twin and probe crops."""
-    from train.bundle.variants import add_variants
-
-    crops = np.random.default_rng(5).integers(0, 256, (24, SIZE, SIZE, 3), np.uint8)
-    add_variants(write_conv_bundle(folder), crops)
-    return load_bundle(folder)
