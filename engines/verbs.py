@@ -143,14 +143,16 @@ def clean(options: argparse.Namespace) -> int:
         ]
         for folder in doomed:
             store.remove(folder)
-        kept = len(engines) + len(broken) - len(doomed)
-        for file, report in list_reports():
-            if options.all or report is None or report.key.bundle_sha256 == chosen or not report.key.is_current:
-                doomed.append(file)
-                file.unlink(missing_ok=True)
-            else:
-                kept += 1
-    sys.stdout.write(f"{store.root}: {len(doomed)} removed, {kept} kept\n")
+        trials = [
+            file
+            for file, report in list_reports()
+            if options.all or report is None or report.key.bundle_sha256 == chosen or not report.key.is_current
+        ]
+        for file in trials:
+            file.unlink(missing_ok=True)
+    forgotten = f"; {len(trials)} trial(s) of variants forgotten" if trials else ""
+    kept = len(engines) + len(broken) - len(doomed)
+    sys.stdout.write(f"{store.root}: {len(doomed)} removed, {kept} kept{forgotten}\n")
     return 0
 
 

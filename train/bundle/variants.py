@@ -93,7 +93,7 @@ def _probe(bundle: Bundle, twin: bytes, crops: ImageArray) -> tuple[Probe, dict[
         if not seen.max <= allowed:
             raise TrainingError(
                 f"int8 says something else than float32: {head}.{output} is off by {seen.max:.3f} on a face of the "
-                f"demo clip, {allowed:.3f} is allowed; the bundle was not written"
+                f"demo clip, {allowed:.3f} is allowed"
             )
         limit = Limit(mean=round(max(ROOM * seen.mean, least), 4), max=round(max(ROOM * seen.max, 2 * least), 4))
         limits.setdefault(head, {})[output] = limit

@@ -4,6 +4,7 @@ Everything is written to a folder beside the target and renamed when it is compl
 streams what the model says of a whole sequence.
 """
 
+import logging
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ from .card import model_card
 from .graphs import Graph, OnnxFile, TracedGraph, export_graph
 from .streaming_check import OfflineModel, check_streaming
 from .variants import add_variants, carry_variants
+
+log = logging.getLogger(__name__)
 
 CARD = "MODEL_CARD.md"
 NOTES = "notes.md"  # beside a bundle: what its makers know, part of its card
@@ -48,8 +51,8 @@ def write_bundle(
     files:     more files by their path within the bundle
     more_keys: of manifest.json, which readers that don't know them ignore
     check:     one more check of the bundle before it takes its place; it raises TrainingError
-    calibration: (M, S, S, 3) uint8 RGB of the training data, with which the frame encoder gets an int8 twin. One that
-               is taken over from a bundle keeps that which it has
+    calibration: (M, S, S, 3) uint8 RGB of the training data, with which the frame encoder gets an int8 twin, if that
+               says the same. One that is taken over from a bundle keeps that which it has
 
     The stream is held against torch wherever an encoder is new.
 
@@ -84,7 +87,11 @@ def write_bundle(
 
 def _with_variants(folder: Path, manifest: Manifest, encoder: Graph, calibration: ImageArray | None) -> Manifest:
     if calibration is not None:
-        return add_variants(folder, calibration)
+        try:
+            return add_variants(folder, calibration)
+        except TrainingError as error:
+            log.warning("the bundle is written without an int8 twin: %s", error)
+            return manifest
     carried = carry_variants(folder, encoder) if isinstance(encoder, Path) else None
     return carried or manifest
 
