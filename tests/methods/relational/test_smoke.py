@@ -1,6 +1,7 @@
 """The whole of training on drawn faces: fit, evaluate, export; and what comes out runs in the stream."""
 
 import json
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 from streamaffect import Bundle, analyze_image, load_bundle
+from streamaffect.runtime.variants.files import read_graphs
+from tests.support.bundles import edit_manifest
 from tests.support.gpu.real_tensorrt import assert_tensorrt_takes
 from tests.support.training.runs import CONFIGS, ENVIRONMENT, ROOT, command
 from train.bundle.source_statistics import read_statistics
@@ -111,3 +114,38 @@ def test_a_recipe_on_data_needs_a_data_folder(tmp_path: Path, capsys: pytest.Cap
 
 def test_tensorrt_builds_every_graph(bundle: Bundle) -> None:
     assert_tensorrt_takes(bundle.path)
+
+
+@pytest.mark.slow
+def test_the_exported_bundle_brings_int8_and_quantise_gives_the_same_to_one_that_lacks_it(
+    finished: Path, bundle: Bundle, tmp_path: Path
+) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(bundle.path, bare)
+    (bare / "frame_encoder.int8.onnx").unlink()
+    (bare / "probe.npz").unlink()
+    edit_manifest(bare, lambda manifest: manifest["graphs"]["frame_encoder"].pop("variants") and manifest.pop("probe"))
+    assert load_bundle(bare).manifest.probe is None
+    assert main(["quantise", "--bundle", str(bare), "--config", str(SMOKE), "--run", str(tmp_path / "run")]) == 0
+    quantised = load_bundle(bare)
+    assert quantised.manifest.graphs == bundle.manifest.graphs
+    assert quantised.manifest.probe == bundle.manifest.probe
+    assert read_graphs(quantised, "int8") == read_graphs(bundle, "int8")
+    assert (finished / "bundle" / "probe.npz").read_bytes() == (bare / "probe.npz").read_bytes()
+
+
+def test_a_bundle_of_other_crops_is_not_quantised_by_this_recipe(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "bundle"
+    shutil.copytree(load_bundle().path, other)
+    assert main(["quantise", "--bundle", str(other), "--config", str(SMOKE), "--run", str(tmp_path / "run")]) == 2
+    assert "takes crops of 64 pixels, this recipe cuts 32" in capsys.readouterr().err
+
+
+def test_a_method_without_int8_graphs_of_its_own_says_what_makes_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = CONFIGS / "jmt" / "smoke.toml"
+    assert main(["quantise", "--bundle", str(tmp_path), "--config", str(recipe), "--run", str(tmp_path / "run")]) == 2
+    assert "the method jmt makes no int8 graphs; `engines build` can" in capsys.readouterr().err

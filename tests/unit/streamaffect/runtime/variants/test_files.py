@@ -60,6 +60,10 @@ def _replaced(model: onnx.ModelProto) -> Callable[[Path], None]:
     return change
 
 
+def _altered(folder: Path) -> None:
+    (folder / TWIN).write_bytes(b"x")
+
+
 def _text(folder: Path) -> None:
     (folder / TWIN).write_text("none")
     edit_manifest(folder, lambda manifest: variant(manifest).update(sha256=hashlib.sha256(b"none").hexdigest()))
@@ -67,7 +71,7 @@ def _text(folder: Path) -> None:
 
 BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "missing": (lambda folder: (folder / TWIN).unlink(), r"int8\.onnx: cannot be read .*though manifest.json names it"),
-    "altered": (lambda folder: (folder / TWIN).write_bytes(b"x"), r"int8\.onnx: sha256 is .*manifest.json says"),
+    "altered": (_altered, r"int8\.onnx: sha256 is .*manifest.json says"),
     "of another size": (_replaced(frame_encoder(48)), r"inputs are .*48, 48, 3.*those of frame_encoder.onnx are .*32"),
     "another graph": (_replaced(context_head(3)), r"inputs are .*clip float32"),
     "no graph": (_text, "not an ONNX model"),
