@@ -36,7 +36,10 @@ class Ending:
         self._stop: Callable[[], None] | None = None
 
     def on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        """The handler in the main thread. While a run starts, it is interrupted; once it runs, it is stopped."""
+        """The handler in the main thread. While a run starts, it is interrupted; once it runs, it is stopped.
+
+        An interruption that comes in the midst of a callback is dropped by Python, and made up for by `start`.
+        """
         self.is_asked_for = True
         if self._stop is None:
             raise KeyboardInterrupt
@@ -71,11 +74,14 @@ def orderly_end() -> Iterator[Ending]:
     taken = [number for number in SIGNALS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, ending.on_signal) for number in taken}
     before_fd = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    tell = sys.unraisablehook
+    sys.unraisablehook = lambda dropped: None if dropped.exc_type is KeyboardInterrupt else tell(dropped)
     try:
         with last_resort(hearing, BY_FORCE_S) as resort:
             threading.Thread(target=_hear, args=(hearing, ending, resort), name="signals", daemon=True).start()
             yield ending
     finally:
+        sys.unraisablehook = tell
         signal.set_wakeup_fd(before_fd)
         for number, handler in before.items():
             signal.signal(number, handler)
