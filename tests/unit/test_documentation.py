@@ -235,7 +235,7 @@ def test_commands_files_and_names_that_are_spoken_of_exist(faults: Callable[[str
         "python -m engines make",
         "python benchmarks/speed.py",
         "python benchmarks/latency.py --minutes 1",
-        "python -m benchmarks.meld_text --words all",
+        "python -m benchmarks.methods.meld_text --words all",
     ],
 )
 def test_a_planted_wrong_command_is_found(command: str) -> None:

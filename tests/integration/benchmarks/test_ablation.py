@@ -1,11 +1,11 @@
-"""`benchmarks/ablation.py` on a finished run of the smallest recipe."""
+"""`benchmarks/methods/ablation.py` on a finished run of the smallest recipe."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from benchmarks.ablation import main
+from benchmarks.methods.ablation import main
 from tests.support.training.runs import CONFIGS, context
 from train.methods.registry import load_recipe
 from train.methods.relational.run import Run

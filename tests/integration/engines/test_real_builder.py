@@ -13,7 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.paper_size_bundle import write_paper_size
+from benchmarks.methods.paper_size_bundle import write_paper_size
 from streamaffect.runtime.bundle import default_bundle_path, load_bundle
 from tests.support.bundles import replace_graph
 from tests.support.conv_bundles import moving_bytes, write_conv_bundle

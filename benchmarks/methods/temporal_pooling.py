@@ -7,7 +7,7 @@ blendshapes that a landmark model found in its picture, and the published head s
 Networks of the same seed differ in where their training clips are cut: anywhere, drawn by the method, or, as what could
 be reached at best, around the middle of the moment. Each is scored with its clips pooled by mean, softmax and maximum.
 
-    python -m benchmarks.temporal_pooling --data faces
+    python -m benchmarks.methods.temporal_pooling --data faces
 """
 
 import argparse

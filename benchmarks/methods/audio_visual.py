@@ -4,7 +4,7 @@ The folder holds `videos/` with a teacher's labels, which come from the face alo
 cuts, their features those of the shipped bundle; the sound is that of the same files. The people whose split is "train"
 are trained on, all others scored, as in a stream: each window ends now, and its last step counts.
 
-    python -m benchmarks.audio_visual --data faces
+    python -m benchmarks.methods.audio_visual --data faces
 """
 
 import argparse
@@ -40,7 +40,7 @@ from train.methods.relational.data.sources import video_stills
 from train.methods.relational.frame_stage import plain_crops
 from train.metrics.regression import bootstrap_interval, ccc
 
-PEOPLE = Path(__file__).parents[1] / "configs" / "train" / "relational" / "default_people.csv"
+PEOPLE = Path(__file__).parents[2] / "configs" / "train" / "relational" / "default_people.csv"
 MEL = LogMelConfig(rate_hz=16000, bands=64, fft=512, window=320, hop=160, least_samples=16000)
 STRIDE_S = 0.16
 RESAMPLES = 500

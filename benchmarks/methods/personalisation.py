@@ -4,13 +4,13 @@ Of each person in the splits `valid` and `report` the first half of the footage 
 the second half is scored before and after. Settings are chosen on `valid`; `report` tells what that choice is worth.
 Where too few clips are judged with confidence the base stays, as `personalise` would refuse.
 
-    python benchmarks/personalisation.py --data faces
+    python benchmarks/methods/personalisation.py --data faces
 """
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough, wherever it is started from
+sys.path.insert(0, str(Path(__file__).parents[2]))  # a bare checkout is enough, wherever it is started from
 
 import argparse
 from collections import defaultdict
@@ -37,7 +37,7 @@ from train.methods.subject_msda.personal.footage import Footage, PersonClips, Sh
 from train.methods.subject_msda.personal.recipe import PersonaliseSettings
 from train.methods.subject_msda.personal.run import LEAST_LABELS, emotions_head
 
-PEOPLE = Path(__file__).parent.parent / "configs" / "train" / "relational" / "default_people.csv"
+PEOPLE = Path(__file__).parents[2] / "configs" / "train" / "relational" / "default_people.csv"
 AFFECT, OUTPUTS = "affect", ("valence", "arousal")
 DEFAULT = PersonaliseSettings()
 SETTINGS = {

@@ -4,14 +4,14 @@ Only stage 2 is trained, on the features that the run has cached; the schedule i
 Checkpoints are kept below RUN/ablation, so the same command continues where it was stopped; delete that folder after
 the run's frame encoder has changed.
 
-    python benchmarks/ablation.py --run runs/default --data faces
-    python benchmarks/ablation.py --run runs/default --data faces --seeds 7 8 9 10 --batches 1800
+    python benchmarks/methods/ablation.py --run runs/default --data faces
+    python benchmarks/methods/ablation.py --run runs/default --data faces --seeds 7 8 9 10 --batches 1800
 """
 
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # a bare checkout is enough, wherever it is started from
 
 import argparse

@@ -2,13 +2,13 @@
 
 ResNet-50 on 224 × 224 crops, 2048 features, clips of 16 frames, five clips of context. It says nothing about faces.
 
-    python benchmarks/paper_size_bundle.py paper-size && python -m engines build paper-size
+    python benchmarks/methods/paper_size_bundle.py paper-size && python -m engines build paper-size
 """
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough, wherever it is started from
+sys.path.insert(0, str(Path(__file__).parents[2]))  # a bare checkout is enough, wherever it is started from
 
 import argparse
 

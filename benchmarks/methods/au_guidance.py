@@ -2,7 +2,7 @@
 
 The folder holds `ferplus/` with votes; landmarks come from MediaPipe's Face Landmarker.
 
-    python -m benchmarks.au_guidance --data faces --landmarker face_landmarker.task
+    python -m benchmarks.methods.au_guidance --data faces --landmarker face_landmarker.task
 """
 
 import argparse

@@ -3,7 +3,7 @@
 The visual feature is the leading principal components of the grey pixels, the privileged one the 52 blendshapes that a
 landmark model found in the same picture. Scored are held-out faces, each by its mean over seeds.
 
-    python -m benchmarks.privileged_distillation --data faces
+    python -m benchmarks.methods.privileged_distillation --data faces
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 Trained on the list `train`, scored on `dev`, by words alone. Intervals are 95 % by bootstrap over dialogues.
 
-    python -m benchmarks.meld_text --data MELD --model language_model
+    python -m benchmarks.methods.meld_text --data MELD --model language_model
 """
 
 import argparse

@@ -1,0 +1,1 @@
+"""What single methods bring, measured: each one command."""
