@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from streamaffect.errors import (
         BundleError,
         ConfigError,
+        ControlError,
         EngineError,
         FeedTimeoutError,
         RecordingError,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         WireError,
     )
     from streamaffect.feed.client import Subscriber
+    from streamaffect.feed.controller import Controller
     from streamaffect.runtime.bundle import Bundle, load_bundle
     from streamaffect.types import Estimate, Event, Health, Meta
     from streamaffect.version import __version__
@@ -30,9 +32,11 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 _HOMES = {
     "streamaffect.analysis": ("analyze", "analyze_image"),
     "streamaffect.feed.client": ("Subscriber",),
+    "streamaffect.feed.controller": ("Controller",),
     "streamaffect.errors": (
         "BundleError",
         "ConfigError",
+        "ControlError",
         "EngineError",
         "FeedTimeoutError",
         "RecordingError",
@@ -50,6 +54,8 @@ __all__ = [
     "Bundle",
     "BundleError",
     "ConfigError",
+    "ControlError",
+    "Controller",
     "EngineError",
     "Estimate",
     "Event",

@@ -30,6 +30,18 @@ Estimates are published as JSON over ZeroMQ: docs/wire-protocol.md. They measure
 """
 
 
+CTL_EXAMPLES = """\
+examples:
+  streamaffect ctl mark "stimulus 1"
+  streamaffect ctl add door=rtsp://10.0.0.7/live
+  streamaffect ctl remove door
+  streamaffect ctl baseline start --seconds 5
+  streamaffect ctl status --address tcp://127.0.0.1:5600
+
+Every command is an event in the feed and in the recording. Python: streamaffect.Controller; others: docs/control.md.
+"""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that repeats no credentials when it complains of a word."""
 
@@ -55,6 +67,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_doctor(verbs)
     _add_keys(verbs)
     _add_bench(verbs)
+    _add_ctl(verbs)
     return parser
 
 
@@ -79,6 +92,26 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
     parser.add_argument("--bind", metavar="ADDRESS", help="address of the feed; default tcp://127.0.0.1:5556")
     parser.add_argument(
         "--insecure-bind", action="store_true", default=None, help="let other machines read the feed unencrypted"
+    )
+    parser.add_argument(
+        "--control",
+        metavar="ADDRESS",
+        help="where commands are taken (streamaffect ctl): auto (a socket of this user; default), off, or an address",
+    )
+    parser.add_argument(
+        "--markers",
+        action="append",
+        metavar="FROM",
+        help="take markers from lsl:NAME (Lab Streaming Layer) or tcp:PORT (lines, on this machine); repeatable",
+    )
+    parser.add_argument(
+        "--baseline",
+        type=float,
+        metavar="SECONDS",
+        help="take each face's neutral over so many seconds, and give its values relative to that too",
+    )
+    parser.add_argument(
+        "--profile", metavar="FILE", help="keep the baseline of one person here, and take it from here the next time"
     )
     parser.add_argument(
         "--display",
@@ -194,6 +227,47 @@ def _add_bench(verbs: Verbs) -> None:
         "--max-streams", type=int, default=16, metavar="N", help="0 skips this part; default: %(default)s"
     )
     _finish(parser, "bench")
+
+
+def _add_ctl(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "ctl",
+        help="tell a run what to do: markers, baseline, streams, stop",
+        description="Give a command to a run, and print what it answers.",
+        epilog=CTL_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
+    mark = commands.add_parser("mark", help="mark this moment, in feed and recording")
+    mark.add_argument("label", metavar="LABEL")
+    mark.add_argument("--stream", metavar="NAME", help="only in this stream")
+    _finish_ctl(mark)
+    _finish_ctl(commands.add_parser("streams", help="which streams there are"))
+    add = commands.add_parser("add", help="begin a stream while the others go on")
+    add.add_argument("source", metavar="NAME=SOURCE", help="as after --source")
+    _finish_ctl(add)
+    remove = commands.add_parser("remove", help="end a stream while the others go on")
+    remove.add_argument("name", metavar="NAME")
+    _finish_ctl(remove)
+    baseline = commands.add_parser("baseline", help="take the neutral of the faces in view, or forget it")
+    baseline.add_argument("what", choices=("start", "clear"))
+    baseline.add_argument("--seconds", type=float, default=5.0, metavar="X", help="default: %(default)s")
+    baseline.add_argument("--stream", metavar="NAME", help="only in this stream")
+    _finish_ctl(baseline)
+    _finish_ctl(commands.add_parser("status", help="how the run does"))
+    _finish_ctl(commands.add_parser("stop", help="end the run, in order"))
+
+
+def _finish_ctl(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--address",
+        default="tcp://127.0.0.1:5556",
+        metavar="ADDRESS",
+        help="of the run's feed, or what it was given as --control; default: %(default)s",
+    )
+    parser.add_argument("--keys", type=Path, metavar="DIR", help="key folder of a client, for an encrypted address")
+    parser.add_argument("--json", action="store_true", help="the answer as JSON")
+    _finish(parser, "ctl")
 
 
 def _finish(parser: argparse.ArgumentParser, verb: str) -> None:

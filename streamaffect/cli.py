@@ -33,6 +33,10 @@ FLAG_SETTINGS = {
     "engine": ("engine", "backend"),
     "bind": ("feed", "bind"),
     "insecure_bind": ("feed", "insecure_bind"),
+    "control": ("control", "bind"),
+    "markers": ("control", "markers"),
+    "baseline": ("baseline", "seconds"),
+    "profile": ("baseline", "profile"),
 }
 
 Verb = Callable[[argparse.Namespace], int]
@@ -46,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
         words.insert(0, "run")
     open_descriptors()
-    prints_lines = words[0] == "listen" and "--json" in words  # as many as there are, for a pipe that sets the pace
+    # As many as there are, for a pipe that sets the pace; credentials are removed where the messages are made.
+    prints_lines = words[0] in ("listen", "ctl") and "--json" in words
     runs_for_long = words[0] in ("run", "record", "replay", "listen") and not prints_lines
     runs_for_long &= "--print-config" not in words
     with remembering(), outlets(*([STDERR] if prints_lines else [STDOUT, STDERR]), nobody_waits=runs_for_long):
@@ -107,6 +112,7 @@ def _verbs() -> dict[str, Verb]:
         "doctor": _doctor,
         "keys": _keys,
         "bench": _bench,
+        "ctl": _ctl,
     }
 
 
@@ -208,6 +214,12 @@ def _bench(options: argparse.Namespace) -> int:
 
     with orderly_end():
         return bench(bundle=options.bundle, engine=options.engine, video=options.video, max_streams=options.max_streams)
+
+
+def _ctl(options: argparse.Namespace) -> int:
+    from streamaffect.verbs.ctl import ctl
+
+    return ctl(options)
 
 
 def _set_up_logging(level: str) -> None:

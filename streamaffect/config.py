@@ -17,6 +17,8 @@ from streamaffect.errors import ConfigError
 from streamaffect.paths import from_home
 from streamaffect.redaction import redact, remember
 from streamaffect.settings import (
+    BaselineSettings,
+    ControlSettings,
     EngineSettings,
     FaceSettings,
     FeedSettings,
@@ -42,6 +44,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     faces: FaceSettings = FaceSettings()
     tracker: TrackerSettings = TrackerSettings()
     feed: FeedSettings = FeedSettings()
+    control: ControlSettings = ControlSettings()
+    baseline: BaselineSettings = BaselineSettings()
 
 
 def load_config(

@@ -10,6 +10,7 @@ StreamAffectError
 ├── BundleError            a bundle on disk: file, key, expected, found
 ├── EngineError            a backend that is missing or refuses a graph
 ├── FaultError             a part of a running stream has failed for good
+├── ControlError           a command that a run refuses, or that nobody has answered
 ├── RecordingError         a recording that cannot be written or read
 └── WireError              a message, an address or a key of the feed
     └── FeedTimeoutError   nothing came within the time that the subscriber allows
@@ -76,6 +77,10 @@ class FaultError(StreamAffectError):
 
     def __init__(self, message: str = "", *, transient: bool = True) -> None:
         super().__init__(message, transient=transient)
+
+
+class ControlError(StreamAffectError):
+    """A run does not do what it was told, or does not answer."""
 
 
 class RecordingError(StreamAffectError):

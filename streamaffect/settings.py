@@ -146,3 +146,28 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     allowed_clients: str = ""
     high_water_mark: Annotated[int, Meta(ge=1)] = 1000
     max_subscribers: Annotated[int, Meta(ge=1, le=10_000)] = 256
+
+
+class ControlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[control]: who may give commands to the run, and where markers come from.
+
+    bind:            "auto": a local socket that belongs to the feed's address, for this user alone; "off": none; or
+                     tcp://HOST:PORT or ipc://PATH, encrypted with the feed's keys where the feed has them
+    allowed_clients: folder with the public keys of those who may give commands; empty is all whom the feed lets in
+    markers:         further places to take markers from: lsl:NAME, or tcp:PORT of this machine
+    """
+
+    bind: str = "auto"
+    allowed_clients: str = ""
+    markers: list[str] = []
+
+
+class BaselineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[baseline]: the neutral of each face, against which its values are given too.
+
+    seconds: take it of every face by itself, over so many seconds of good pictures; 0 waits for `ctl baseline start`
+    profile: file to keep the baseline of a face that is alone in its stream in, and to take it from the next time
+    """
+
+    seconds: Annotated[float, Meta(ge=0.0, le=600.0)] = 0.0
+    profile: str = ""

@@ -24,10 +24,12 @@ SOUND_RATE_HZ = 16_000
 
 NOTICE = "An emotion-estimation system is running: it measures apparent expression, not felt emotion."
 
+Difference = Annotated[float, msgspec.Meta(ge=-2.0, le=2.0)]
 Signed = Annotated[float, msgspec.Meta(ge=-1.0, le=1.0)]
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 Status = Literal["ok", "warming", "held", "abstain"]
+BaselineState = Literal["none", "collecting", "refused", "taken"]
 EventName = Literal[
     "track_born",
     "track_lost",
@@ -41,6 +43,14 @@ EventName = Literal[
     "clock_stepped",
     "sound_lost",
     "sound_back",
+    "marker",
+    "stream_added",
+    "stream_removed",
+    "stop_asked",
+    "baseline_started",
+    "baseline_taken",
+    "baseline_refused",
+    "baseline_cleared",
 ]
 SourceState = Literal["starting", "live", "stalled", "lost", "ended"]
 SoundState = Literal["waiting", "heard", "lost", "absent"]
@@ -183,6 +193,7 @@ class Sighting:
     visible: False while the face is hidden for a moment; `face` then says where it was last
     crop:    (S, S, 3) uint8 RGB; None while the face is hidden or shown too poorly to be looked at
     quality: overall quality of the crop in [0, 1]; None while the face is hidden
+    advice:  what would make the picture better, a sentence; None where nothing must
     """
 
     track: int
@@ -190,6 +201,7 @@ class Sighting:
     visible: bool
     crop: ImageArray | None
     quality: float | None
+    advice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +240,9 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     quality:          the crop's quality in [0, 1] (see `Quality.overall`)
     outputs:          further heads by name, e.g. outputs["emotions"]["happiness"]
     latency_ms:       per stage and `total`; empty for a file read offline, where waiting has no meaning
+    baseline:         whether this face's own neutral is known; absent in runs that take no baselines
+    *_relative:       the value minus that of the face's neutral, in [-2, 2], and its 90 % interval; absent until one
+                      was taken
     """
 
     v: int = 1
@@ -252,6 +267,11 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     outputs: dict[str, dict[str, float]] = {}
     latency_ms: dict[str, float] = {}
     model: str
+    baseline: BaselineState | msgspec.UnsetType = msgspec.UNSET
+    valence_relative: Difference | msgspec.UnsetType | None = msgspec.UNSET
+    arousal_relative: Difference | msgspec.UnsetType | None = msgspec.UNSET
+    valence_relative_interval: tuple[Difference, Difference] | msgspec.UnsetType | None = msgspec.UNSET
+    arousal_relative_interval: tuple[Difference, Difference] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class LatencySummary(msgspec.Struct, frozen=True):
@@ -297,6 +317,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
                       no room
     downtime_s:       seconds without a source, in total; reconnects: how often it came back
     memory_mb:        highest resident memory of the process so far, MiB
+    advice:           what would make the picture of the largest face better, a sentence; absent where nothing must
     progress:         share of the file that is done, [0, 1]; None for a live source
     sound:            what is heard beside the pictures; absent where nothing has asked for it
     """
@@ -319,6 +340,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
     reconnects: int = 0
     downtime_s: float = 0.0
     memory_mb: float = 0.0
+    advice: str | msgspec.UnsetType = msgspec.UNSET
     progress: float | None = None
     sound: SoundHealth | msgspec.UnsetType = msgspec.UNSET
 
@@ -329,10 +351,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="ev
     event:      track_born, track_lost; source_lost, source_back, source_ended; engine_lost, engine_back: what runs the
                 model failed or hung, and another one has taken over; detector_lost, detector_back: the same of the face
                 detector of this stream; clock_stepped: the system clock was set, or the machine has slept; sound_lost,
-                sound_back: the sound of a stream has stopped while its pictures go on, and is there again
+                sound_back: the sound of a stream has stopped while its pictures go on, and is there again; marker:
+                somebody has marked the moment t_ns; stream_added, stream_removed, stop_asked: commands to the run;
+                baseline_started, baseline_taken, baseline_refused, baseline_cleared: of a face's neutral
     track:      for events of a track
     downtime_s: for source_back, engine_back, detector_back and sound_back, how long there was none
     step_s:     for clock_stepped alone: by how many seconds t_capture_ns and t_publish_ns went forward
+    label:      for marker: its text, as whoever has set it gave it
+    origin:     who has set a marker or given a command: ctl, key, lsl:NAME, tcp:PORT; absent for all others
     detail:     one line for people, without credentials
     """
 
@@ -343,6 +369,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="ev
     track: int | None = None
     downtime_s: float | None = None
     step_s: float | msgspec.UnsetType = msgspec.UNSET
+    label: str | msgspec.UnsetType = msgspec.UNSET
+    origin: str | msgspec.UnsetType = msgspec.UNSET
     detail: str = ""
 
 

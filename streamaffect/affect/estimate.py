@@ -121,6 +121,11 @@ class Estimator:
         if track := self._tracks.pop(key, None):
             track.buffer.reset()
 
+    def forget_stream(self, stream: str) -> None:
+        """Drop all tracks of a stream."""
+        for key in [key for key in self._tracks if key[0] == stream]:
+            self.forget(key)
+
     def forget_all(self) -> None:
         """Drop what is known of all tracks, as if each began now."""
         for key in list(self._tracks):

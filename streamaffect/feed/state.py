@@ -41,6 +41,10 @@ class FeedState:
                 self._meta[message.stream] = message
             case Event(event="track_lost", track=int(track)):
                 self._estimates.pop((message.stream, track), None)
+            case Event(event="stream_removed"):
+                self._begin_run(message.stream)
+                self._health.pop(message.stream, None)
+                self._meta.pop(message.stream, None)
         return True
 
     def estimates(self, *, stream: str | None, track: int | None) -> Iterable[Estimate]:

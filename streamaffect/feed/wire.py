@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from streamaffect.errors import WireError
 from streamaffect.types import Box, Estimate, Event, Health, Message, Meta
@@ -154,7 +155,20 @@ def _rounded_estimate(estimate: Estimate) -> Estimate:
         outputs={head: _round_all(values) for head, values in estimate.outputs.items()},
         latency_ms=_round_all(estimate.latency_ms),
         model=estimate.model,
+        baseline=estimate.baseline,
+        valence_relative=_round_known(estimate.valence_relative),
+        arousal_relative=_round_known(estimate.arousal_relative),
+        valence_relative_interval=_round_known_both(estimate.valence_relative_interval),
+        arousal_relative_interval=_round_known_both(estimate.arousal_relative_interval),
     )
+
+
+def _round_known(value: float | UnsetType | None) -> float | UnsetType | None:
+    return value if value is UNSET or value is None else _round(value)
+
+
+def _round_known_both(interval: tuple[float, float] | UnsetType | None) -> tuple[float, float] | UnsetType | None:
+    return interval if interval is UNSET or interval is None else _round_both(interval)
 
 
 def _round_both(interval: tuple[float, float]) -> tuple[float, float]:

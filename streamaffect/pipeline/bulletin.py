@@ -55,7 +55,7 @@ class Bulletin:
     def engine(self, change: Change, downtime_s: float, detail: str) -> None:
         """The engine was lost, or another one has taken over; it serves all streams."""
         _log("the engine", change, downtime_s, detail)
-        self._tell(self._stats, _ENGINE[change], downtime_s if change == "back" else None, detail)
+        self._tell(list(self._stats), _ENGINE[change], downtime_s if change == "back" else None, detail)
 
     def of_detector(self, stream: str) -> Tell:
         """What tells of the face detector of a stream."""
@@ -66,15 +66,19 @@ class Bulletin:
         log.warning("%s", step)
         for stream, stats in self._stats.items():
             if stats.is_live and stats.state != "ended":
-                t_ns = self._now_ns(stats)
+                t_ns = self.now_ns(stats)
                 self._told.put(
                     Event(stream=stream, t_ns=t_ns, event="clock_stepped", step_s=step.by_s, detail=str(step))
                 )
 
+    def command(self, stream: str, event: EventName, detail: str) -> Event:
+        """What somebody has told the run to do with a stream, now."""
+        return Event(stream=stream, t_ns=self.now_ns(self._stats[stream]), event=event, detail=detail)
+
     def ended(self, stream: str, detail: str) -> Event:
         """A stream that has ended now."""
         self._stats[stream].source_ended()
-        return Event(stream=stream, t_ns=self._now_ns(self._stats[stream]), event="source_ended", detail=detail)
+        return Event(stream=stream, t_ns=self.now_ns(self._stats[stream]), event="source_ended", detail=detail)
 
     def _detector(self, stream: str, change: Change, downtime_s: float, detail: str) -> None:
         _log(f"{stream}: the face detector", change, downtime_s, detail)
@@ -89,12 +93,12 @@ class Bulletin:
 
     def _tell(self, streams: Iterable[str], event: EventName, downtime_s: float | None, detail: str) -> None:
         for stream in streams:
-            stats = self._stats[stream]
-            if stats.state != "ended":
-                t_ns = self._now_ns(stats)
+            stats = self._stats.get(stream)
+            if stats is not None and stats.state != "ended":
+                t_ns = self.now_ns(stats)
                 self._told.put(Event(stream=stream, t_ns=t_ns, event=event, downtime_s=downtime_s, detail=detail))
 
-    def _now_ns(self, stats: StreamStats) -> int:
+    def now_ns(self, stats: StreamStats) -> int:
         """UTC; offline the file's own time: a recording must not depend on when it was made."""
         return self._clock.utc(monotonic_ns()) if stats.is_live else stats.last_capture_ns
 

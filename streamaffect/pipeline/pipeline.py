@@ -10,15 +10,16 @@ or reordered.
 import logging
 import os
 import threading
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 import msgspec
 
 from streamaffect.affect.assemble import Assembler
 from streamaffect.clock import Clock, monotonic_ns
-from streamaffect.errors import FaultError, SourceError
+from streamaffect.errors import ControlError, FaultError, SourceError
 from streamaffect.pipeline.at_exit import close_at_exit
 from streamaffect.pipeline.bulletin import Bulletin
+from streamaffect.pipeline.changes import Changes
 from streamaffect.pipeline.channel import Channel, Closed
 from streamaffect.pipeline.exchange import Exchange, Mailbox
 from streamaffect.pipeline.meta import make_meta
@@ -33,6 +34,7 @@ from streamaffect.pipeline.worker import OFFLINE_FRAMES, Stream, Worker
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import EngineInfo, StreamEngine
 from streamaffect.settings import SourceSettings
+from streamaffect.sources.parse import split_name
 from streamaffect.sources.supervise import Backoff
 from streamaffect.types import Estimate, Event, Message, Meta, Sightings
 
@@ -57,7 +59,7 @@ class Pipeline:
                  it, an engine that fails ends the run
     pauses:      between a failure of an engine or a detector and the next one
     patience_s:  a call of an engine or a detector that takes longer has hung
-    metas:       what a subscriber must know of each stream
+    open_stream: opens a further stream, from "NAME=SOURCE"; without it none can be added
     """
 
     def __init__(
@@ -72,9 +74,10 @@ class Pipeline:
         reopen: OpenEngine | None = None,
         pauses: Backoff | None = None,
         patience_s: float = PATIENCE_S,
+        open_stream: Callable[[str], Stream] | None = None,
     ) -> None:
         self.is_live = any(stream.info.live for stream in streams)
-        self.stats: Mapping[str, StreamStats] = {stream.name: _stats(stream) for stream in streams}
+        self.stats: dict[str, StreamStats] = {stream.name: _stats(stream) for stream in streams}
         self._streams = list(streams)
         self._bundle = bundle
         self._clock = Clock.now()
@@ -88,7 +91,10 @@ class Pipeline:
         self._is_cut_short = False
         self._pauses = pauses or Backoff()
         names = list(self.stats)
-        self._exchange: Exchange[Sightings] = Turns(names) if self.is_live else Mailbox(names, capacity=OFFLINE_FRAMES)
+        self._turns: Turns[Sightings] | None = Turns(names) if self.is_live else None
+        self._exchange: Exchange[Sightings] = self._turns or Mailbox(names, capacity=OFFLINE_FRAMES)
+        self._changes = Changes(used=names)
+        self._open_stream = open_stream
         self._outputs: Channel[Output] = Channel(LIVE_OUTPUTS if self.is_live else OFFLINE_FRAMES, newest_wins=False)
         vigil = Vigil()
         self._engine = EngineStation(
@@ -101,14 +107,19 @@ class Pipeline:
             vigil=vigil if self.is_live else None,
             reopen=reopen,
         )
-        self._workers = [self._worker(stream, settings) for stream in streams]
+        self._settings = settings
+        self._workers = [self._worker(stream) for stream in streams]
         faces = {worker.stream.name: worker.faces for worker in self._workers}
         self._watch = Watch(self._engine, faces, vigil, patience_s=patience_s)
         self._sounds = {stream.name: stream.sound for stream in streams if stream.sound is not None}
         for name, sound in self._sounds.items():
             sound.tell_changes_to(self._bulletin.of_sound(name))
         self._speaker = engine.info
-        self.metas: Sequence[Meta] = self._metas(engine.info)
+
+    @property
+    def metas(self) -> Sequence[Meta]:
+        """What a subscriber must know of each stream, now."""
+        return self._metas(self._speaker)
 
     @property
     def remarks(self) -> Sequence[str]:
@@ -117,6 +128,38 @@ class Pipeline:
         told = {name: stats for name, stats in self.stats.items() if stats.span_s >= ENOUGH_S or not self._is_cut_short}
         remarks = (remark(stats, surveys[name]) for name, stats in told.items())
         return [text for text in remarks if text is not None]
+
+    def now_ns(self, stream: str) -> int | None:
+        """What time it is in a stream, as its estimates count it; None where there is no such stream."""
+        stats = self.stats.get(stream)
+        return None if stats is None else self._bulletin.now_ns(stats)
+
+    def add(self, source: str) -> str:
+        """Open "SOURCE" or "NAME=SOURCE" and let it begin, while the others go on; returns the stream's name.
+
+        Callable from any thread but that of the messages. Raises ControlError, ConfigError or SourceError where it
+        cannot be done.
+        """
+        open_stream = self._open_stream
+        if self._turns is None or open_stream is None:
+            raise ControlError("files that are read offline have their streams from the start; start another run")
+        name = split_name(source)[0]
+        self._changes.add(name, lambda: open_stream(source))
+        return name
+
+    def remove(self, name: str) -> None:
+        """End a stream, while the others go on; callable from any thread. Raises ControlError where that can't be."""
+        running = [stream for stream, stats in list(self.stats.items()) if stats.state != "ended"]
+        if name not in self.stats:
+            raise ControlError(f"stream {name!r}: there is none; there are {', '.join(self.stats)}")
+        if running == [name]:
+            raise ControlError(f"stream {name!r}: is the only one that runs; `streamaffect ctl stop` ends the run")
+        if self._turns is None:
+            raise ControlError("files that are read offline end by themselves; `streamaffect ctl stop` ends the run")
+        self._changes.remove(name)
+        for worker in self._workers:
+            if worker.stream.name == name:
+                worker.close()
 
     def stop(self) -> None:
         """End soon; callable from any thread and from a signal handler."""
@@ -128,6 +171,7 @@ class Pipeline:
         if os.getpid() != self._process:
             return  # a fork has copied this run, but none of its threads
         self._stop.set()
+        self._changes.close()
         self._outputs.close()
         for worker in self._workers:
             worker.close()
@@ -176,10 +220,12 @@ class Pipeline:
                 looked_ns = now_ns
                 self._look_around()
             yield from self._news()
+            yield from self._change()
             if isinstance(output, Estimated):
                 yield from self._finish(output)
             elif isinstance(output, Ended):
                 yield from self._end(output.stream)
+                yield from self._let_go(output.stream)
             if now_ns - health_ns >= HEALTH_PERIOD_S * 1e9:
                 health_ns = now_ns
                 yield from self._health()
@@ -190,6 +236,52 @@ class Pipeline:
         for stream in self.stats:
             yield from self._end(stream)
         yield from self._health()
+
+    def _change(self) -> Iterator[Message]:
+        """Take in the streams that were opened meanwhile, and end those that are to leave."""
+        for arrival in self._changes.opened():
+            yield from self._take_in(arrival.stream)
+            arrival.done.set()
+        for name in self._changes.leaving():
+            if name in self._announced:  # it had ended by itself
+                yield from self._let_go(name)
+        for name in self._changes.left():
+            self._forget(name)
+
+    def _take_in(self, stream: Stream) -> Iterator[Message]:
+        turns = self._turns
+        assert turns is not None  # `add` has seen to it
+        self.stats[stream.name] = _stats(stream)
+        turns.join(stream.name)
+        self._engine.join_stream(stream.name, Assembler(stream.name, self._bundle))
+        worker = self._worker(stream)
+        self._streams.append(stream)
+        self._workers.append(worker)
+        self._watch.join(stream.name, worker.faces)
+        worker.start()
+        t_ns = self._clock.utc(monotonic_ns()) if stream.info.live else 0
+        yield make_meta(stream, self._bundle, self._speaker, t_ns=t_ns)
+        yield self._bulletin.command(stream.name, "stream_added", stream.info.address)
+
+    def _let_go(self, name: str) -> Iterator[Message]:
+        """The last words of a stream that was removed; what it holds is given back by a thread of its own."""
+        if self._changes.is_leaving(name):
+            yield self.stats[name].health(
+                self._clock.utc(monotonic_ns()), dropped=self._deliveries.dropped(), latency_ms=None
+            )
+            yield self._bulletin.command(name, "stream_removed", "")
+            self._changes.let_go(next(worker for worker in self._workers if worker.stream.name == name))
+
+    def _forget(self, name: str) -> None:
+        """Its threads are gone: let nothing remember the stream."""
+        assert self._turns is not None
+        self._turns.leave(name)
+        self._engine.leave_stream(name)
+        self._watch.leave(name)
+        self._workers = [worker for worker in self._workers if worker.stream.name != name]
+        self._streams = [stream for stream in self._streams if stream.name != name]
+        self._announced.discard(name)
+        del self.stats[name]
 
     def _look_around(self) -> None:
         """See what no thread tells of itself: that one hangs, that the system clock was set, that there was a fork."""
@@ -232,6 +324,8 @@ class Pipeline:
         dropped = self._deliveries.dropped()
         t_ns = self._clock.utc(monotonic_ns())
         for stats in self.stats.values():
+            if self._changes.is_gone(stats.stream):
+                continue
             latency_ms, fault = self._deliveries.latency(stats.stream), self._watch.fault(stats.stream)
             sound = self._sounds.get(stats.stream)
             heard = msgspec.UNSET if sound is None else sound.health(stats.last_s)
@@ -248,13 +342,13 @@ class Pipeline:
     def _care(self, tell: Tell) -> Care:
         return Care(self._stop, self._pauses, lossless=not self.is_live, tell=tell)
 
-    def _worker(self, stream: Stream, settings: SourceSettings) -> Worker:
+    def _worker(self, stream: Stream) -> Worker:
         return Worker(
             stream,
             self._exchange,
             self._care(self._bulletin.of_detector(stream.name)),
             on_source=self._bulletin.source,
-            backoff=Backoff.of(settings),
+            backoff=Backoff.of(self._settings),
             max_file_s=None if self.is_live else self._max_s,
         )
 

@@ -10,6 +10,7 @@ import msgspec
 from streamaffect.affect.assemble import Assembler
 from streamaffect.affect.estimate import Estimator, Observation, Step
 from streamaffect.clock import monotonic_ns
+from streamaffect.faces.advice import advise
 from streamaffect.faces.crop import crop_face
 from streamaffect.faces.cuts import CutWatch, Verdict
 from streamaffect.faces.detector import FaceDetector
@@ -86,10 +87,11 @@ class FaceStage:
         if not tracked.visible:
             return Sighting(tracked.track, tracked.face, visible=False, crop=None, quality=None)
         crop = self._seen[tracked.track] = crop_face(frame.picture, tracked.face, self._crop)
-        quality = measure(crop, tracked.face, frame.picture.shape, self._crop).overall
-        is_usable = quality >= self._lowest_quality and not is_left_lying(tracked.face, frame.picture, self._crop)
-        usable = crop if is_usable else None
-        return Sighting(tracked.track, tracked.face, visible=True, crop=usable, quality=quality)
+        measured = measure(crop, tracked.face, frame.picture.shape, self._crop)
+        is_lying = is_left_lying(tracked.face, frame.picture, self._crop)
+        usable = crop if measured.overall >= self._lowest_quality and not is_lying else None
+        advice = advise(crop, tracked.face, measured)
+        return Sighting(tracked.track, tracked.face, True, usable, measured.overall, advice)  # noqa: FBT003 - visible
 
 
 class AffectStage:
@@ -129,6 +131,10 @@ class AffectStage:
             for track in sightings.lost:
                 self._estimator.forget((stream, track))
                 self._assemblers[stream].forget((stream, track))
+
+    def forget_stream(self, stream: str) -> None:
+        """Drop the tracks of a stream of which nothing more will come."""
+        self._estimator.forget_stream(stream)
 
     def forget_all(self) -> None:
         """Let every track begin again with its next frame."""

@@ -3,11 +3,12 @@
 import logging
 import resource
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from streamaffect.clock import RECENT_S, monotonic_ns
 from streamaffect.types import Health, LatencySummary, Sightings, SoundHealth, SourceState
@@ -15,6 +16,7 @@ from streamaffect.types import Health, LatencySummary, Sightings, SoundHealth, S
 log = logging.getLogger(__name__)
 
 SILENT_S = 1.5
+PICTURES_ADVISED = 30
 USUAL_GAPS = 3.0  # times the usual time from frame to frame
 
 
@@ -83,6 +85,7 @@ class StreamStats:
         self._first_s: float | None = None
         self.last_s: float | None = None
         self._rate_in, self._rate_out = Rate(), Rate()
+        self._advised: deque[str | None] = deque(maxlen=PICTURES_ADVISED)
         self._reconnects = 0
         self._downtime_s = 0.0
         self._lost_ns: int | None = None
@@ -117,6 +120,7 @@ class StreamStats:
         self.last_s = frame.time_s
         self._skipped += max(0, frame.index - self._grabbed)
         self._grabbed, self._finished = frame.index + 1, self._finished + 1
+        self._note_advice(sightings)
         self._faces = sum(face.visible for face in sightings.faces)
         self.frames_with_face += self._faces > 0
         self.frames_with_detection += sightings.detected > 0
@@ -180,7 +184,19 @@ class StreamStats:
             memory_mb=peak_memory_mb(),
             progress=self._progress(),
             sound=sound,
+            advice=self._advice(),
         )
+
+    def _note_advice(self, sightings: Sightings) -> None:
+        visible = [face for face in sightings.faces if face.visible]
+        largest = max(visible, key=lambda face: face.face.box.w, default=None)
+        self._advised.append(None if largest is None else largest.advice)
+
+    def _advice(self) -> str | UnsetType:
+        """What most of the last pictures say."""
+        found = [advice for advice in self._advised if advice is not None]
+        usual, count = Counter(found).most_common(1)[0] if found else ("", 0)
+        return usual if self.is_live and self.state == "live" and 2 * count > len(self._advised) else UNSET
 
     def _silence(self, now_ns: int) -> str:
         """What is missing, where a live stream has gone without a frame for much longer than it used to."""

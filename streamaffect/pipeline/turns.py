@@ -54,6 +54,16 @@ class Turns(Generic[T]):
         self._queue: deque[str] = deque()
         self._free = seats or processors() + SEATS_BESIDE
 
+    def join(self, stream: str) -> None:
+        """A stream more, from now on."""
+        with self._lock:
+            self._places[stream] = _Place(threading.Condition(self._lock))
+
+    def leave(self, stream: str) -> None:
+        """Forget a stream that has ended, and whose threads have too."""
+        with self._lock:
+            del self._places[stream]
+
     def enter(self, stream: str) -> None:
         """Wait until it is this stream's turn to look at a frame; raises Closed where none will come."""
         place = self._places[stream]

@@ -90,6 +90,18 @@ class RecordingHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind
             for recorded in self.streams
         ]
 
+    def with_added(self, metas: Sequence[Meta]) -> "RecordingHeader":
+        """The header with the streams too that were added while it was recorded."""
+        known = {recorded.stream for recorded in self.streams}
+        added = {meta.stream: meta for meta in metas if meta.stream not in known}
+        return msgspec.structs.replace(
+            self,
+            streams=[
+                *self.streams,
+                *(RecordedStream(stream=meta.stream, source=meta.source, live=meta.live) for meta in added.values()),
+            ],
+        )
+
     @property
     def live_streams(self) -> frozenset[str]:
         """The names of the streams that were live."""

@@ -9,11 +9,14 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Final, NoReturn
 
-from streamaffect.errors import RecordingError, WireError
+from streamaffect.errors import ControlError, RecordingError, WireError
 from streamaffect.feed.wire import topic_prefix
 from streamaffect.recordings.reading import read_recording
 from streamaffect.types import Estimate, Message, Meta
+
+UNCHANGED: Final = "a recording is played back as it is; nothing is added to it or taken from it"
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +47,18 @@ class Replay:
     def remarks(self) -> Sequence[str]:
         """What there is to say at the end: nothing."""
         return ()
+
+    def now_ns(self, stream: str) -> NoReturn:  # noqa: ARG002 - whatever the stream is
+        """Nothing is added to what was recorded. Raises ControlError."""
+        raise ControlError(UNCHANGED)
+
+    def add(self, source: str) -> NoReturn:  # noqa: ARG002
+        """Nothing is added to what was recorded. Raises ControlError."""
+        raise ControlError(UNCHANGED)
+
+    def remove(self, name: str) -> NoReturn:  # noqa: ARG002
+        """Nothing is taken from what was recorded. Raises ControlError."""
+        raise ControlError(UNCHANGED)
 
     def stop(self) -> None:
         """End soon; callable from any thread and from a signal handler."""

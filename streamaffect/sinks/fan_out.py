@@ -1,6 +1,7 @@
 """The fan-out of a run: every message to every sink, so that none waits for another."""
 
 import logging
+import threading
 import time
 from collections.abc import Iterable
 
@@ -15,6 +16,7 @@ QUEUE = 256  # offline: so many messages may wait before the pipeline does
 MOST = 50_000  # live: a bound of memory, 100 MB or so; what counts is how long messages wait
 KEEP_S = 2.0
 CLOSE_S = 1.0
+REMOVE_S = 5.0
 
 
 class FanOut:
@@ -23,6 +25,9 @@ class FanOut:
     def __init__(self) -> None:
         self._threads: list[SinkThread] = []
         self._must_have_all: set[SinkThread] = set()
+        self._completed: set[str] = set()
+        self._telling = threading.Lock()
+        self._closing = False
 
     def add(self, sink: Sink, policy: Policy, *, keep_s: float = KEEP_S, must_have_all: bool = False) -> None:
         """Take a sink over: from here on it belongs to its thread, which also closes it, in the order of adding.
@@ -32,7 +37,8 @@ class FanOut:
         """
         capacity = QUEUE if policy == "wait" else MOST
         thread = SinkThread(sink, capacity=capacity, policy=policy, keep_s=keep_s)
-        self._threads.append(thread)
+        with self._telling:
+            self._threads = [*self._threads, thread]  # never changed, since others may be walking through it
         if must_have_all:
             self._must_have_all.add(thread)
 
@@ -45,6 +51,26 @@ class FanOut:
                     thread.put(shown)
         finally:
             self._close()
+
+    def remove(self, name: str) -> bool:
+        """End the sinks of this name, from any thread; False where one has not delivered all that it was given."""
+        with self._telling:
+            ended = [thread for thread in self._threads if thread.name == name]
+            self._threads = [thread for thread in self._threads if thread.name != name]
+        failed = [thread for thread in ended if not thread.close(REMOVE_S) or self._failed(thread)]
+        if not failed:
+            self._completed.add(name)
+        return not failed
+
+    def tell(self, message: Message) -> bool:
+        """Hand over a message beside those of `feed`, from any thread; False where the run is about to end."""
+        shown = presentable(message)
+        with self._telling:
+            if self._closing:
+                return False
+            for thread in self._threads:
+                thread.put(shown)
+        return True
 
     def hurry(self) -> None:
         """Wait for no sink any more, since the run is to end; callable from a signal handler."""
@@ -62,12 +88,15 @@ class FanOut:
 
     def is_complete(self, name: str) -> bool:
         """True where the sink of this name is there and has not failed."""
-        return any(thread.name == name and not self._failed(thread) for thread in self._threads)
+        found = [thread for thread in self._threads if thread.name == name]
+        return not any(map(self._failed, found)) and (bool(found) or name in self._completed)
 
     def _failed(self, thread: SinkThread) -> bool:
         return thread.has_failed or (thread in self._must_have_all and thread.dropped > 0)
 
     def _close(self) -> None:
+        with self._telling:
+            self._closing = True
         deadline_s = time.monotonic() + CLOSE_S
         for thread in self._threads:
             if not thread.close(max(0.1, deadline_s - time.monotonic())):

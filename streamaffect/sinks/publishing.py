@@ -24,8 +24,9 @@ def presentable(message: Message) -> Message:
     Sources hide credentials themselves; this holds for all that others may have put into an event too.
     """
     match message:
-        case Event() if message.detail:
-            return msgspec.structs.replace(message, detail=clean(message.detail))
+        case Event() if message.detail or message.label is not msgspec.UNSET:
+            label = message.label if message.label is msgspec.UNSET else clean(message.label)
+            return msgspec.structs.replace(message, detail=clean(message.detail), label=label)
         case Health() if message.fault:
             return msgspec.structs.replace(message, fault=clean(message.fault))
         case Meta():

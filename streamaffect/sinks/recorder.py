@@ -36,7 +36,8 @@ class Recorder:
         """Create the file. Raises RecordingError where it cannot be written, and then leaves nothing behind."""
         self._path = Path(path)
         self._writer = RecordingWriter(self._path, header, overwrite=overwrite, inputs=inputs)
-        self._live = header.live_streams
+        self._live = set(header.live_streams)
+        self._streams = {recorded.stream for recorded in header.streams}
         self._clock = Clock.now()
         self._synced_at_s = time.monotonic()
         self._refused_since_s: float | None = None
@@ -45,7 +46,9 @@ class Recorder:
 
     def send(self, message: Message) -> None:
         """Record a message. Raises RecordingError where nothing can be recorded any more; the file stays whole."""
-        if isinstance(message, Meta) or (isinstance(message, Health) and message.stream not in self._live):
+        if isinstance(message, Health) and message.stream not in self._live:
+            return
+        if isinstance(message, Meta) and not self._is_new(message):
             return
         try:
             self._writer.append(published(message, self._clock.utc(monotonic_ns())))
@@ -56,6 +59,15 @@ class Recorder:
         else:
             self._go_on()
         self.idle()
+
+    def _is_new(self, meta: Meta) -> bool:
+        """True for a stream that was added: the header says all of the others."""
+        if meta.stream in self._streams:
+            return False
+        self._streams.add(meta.stream)
+        if meta.live:
+            self._live.add(meta.stream)
+        return True
 
     def idle(self) -> None:
         """Each second: bring to the disk what has been written, and see whether the file is still in its place.

@@ -100,16 +100,22 @@ def leave_at_once(code: int) -> NoReturn:
 def _hear(signals: socket.socket, ending: Ending, resort: LastResort) -> None:
     """Wait for a first signal, and then for the end, a second signal, or the deadline."""
     with signals:
-        # This takes nothing yet: should the thread stand still here, the last resort sees the signal.
-        select.select([signals], [], [])
-        if not signals.recv(1):
-            return
+        number = b"\0"
+        while number[0] not in SIGNALS:  # others are of a stop and its end, which are no reason to go
+            # This takes nothing yet: should the thread stand still here, the last resort sees the signal.
+            select.select([signals], [], [])
+            number = signals.recv(1)
+            if not number:
+                return
         resort.asked()
         deadline_s = time.monotonic() + WITHIN_S
         ending.ask()
-        ready, _, _ = select.select([signals], [], [], max(0.0, deadline_s - time.monotonic()))
-        if ready and not signals.recv(1):
-            return
+        while select.select([signals], [], [], max(0.0, deadline_s - time.monotonic()))[0]:
+            number = signals.recv(1)
+            if not number:
+                return
+            if number[0] in SIGNALS:
+                break
     _say("streamaffect: ended without waiting for what hangs\n")
     os._exit(1)
 

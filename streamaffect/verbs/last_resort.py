@@ -17,15 +17,24 @@ log = logging.getLogger(__name__)
 
 # Its arguments: the pipe with the signals, one that ends with our run, our process, the seconds after a signal.
 # A signal's number is looked at and left there, for the thread that hears of signals; that one passes on what it took.
+# Some signals ask for no end: that of a stop, which may last for hours, of its end, of a terminal's new size.
 _PROGRAM = """
 import os, select, signal, socket, sys, time
 signals, run = (socket.socket(fileno=int(word)) for word in sys.argv[1:3])
 process, within_s = int(sys.argv[3]), float(sys.argv[4])
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
     signal.signal(number, signal.SIG_IGN)
-select.select([signals, run], [], [])
-if select.select([run], [], [], 0)[0] and not run.recv(1):
-    os._exit(0)
+deadly = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+while not select.select([signals, run], [], [])[0].count(run):
+    try:
+        if deadly & set(signals.recv(4096, socket.MSG_PEEK | socket.MSG_DONTWAIT)):
+            break
+    except BlockingIOError:
+        continue
+    time.sleep(0.2)
+else:
+    if not run.recv(1):
+        os._exit(0)
 deadline = time.monotonic() + within_s
 while select.select([run], [], [], max(0.0, deadline - time.monotonic()))[0]:
     if not run.recv(16):

@@ -50,6 +50,21 @@ class Origin(Protocol):
         """All messages in order, until the end or `stop`."""
         ...
 
+    def now_ns(self, stream: str) -> int | None:
+        """What time it is in a stream, as its estimates count it; None where it has none of its own.
+
+        Raises ControlError where nothing may be added to the messages.
+        """
+        ...
+
+    def add(self, source: str) -> str:
+        """Begin a stream, return its name. Raises StreamAffectError where that cannot be done."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """End a stream. Raises ControlError where that cannot be done."""
+        ...
+
     def stop(self) -> None:
         """End soon; callable from any thread and from a signal handler."""
         ...
@@ -87,4 +102,5 @@ def _open_pipeline(config: Config, stack: ExitStack, deliveries: Deliveries) -> 
         deliveries=deliveries,
         reopen=engine_after(bundle, config.engine),
         patience_s=config.run.patience_s,
+        open_stream=lambda source: open_streams([source], config, bundle)[0],
     )

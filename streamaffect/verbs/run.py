@@ -5,11 +5,18 @@ from contextlib import ExitStack
 from itertools import chain
 
 from streamaffect.config import Config
+from streamaffect.control.desk import Desk, Office
+from streamaffect.control.markers.base import parse_markers
+from streamaffect.control.opening import open_control, open_markers
+from streamaffect.control.opening_baselines import open_baselines
 from streamaffect.errors import ConfigError
 from streamaffect.pipeline.stats import Deliveries
+from streamaffect.recordings.replay import Replay
 from streamaffect.settings import DEFAULT_ADDRESS
 from streamaffect.sinks.base import Sink
 from streamaffect.sinks.display.choice import can_redraw, choose_display, make_display
+from streamaffect.sinks.display.keyboard import Keyboard, has_keys
+from streamaffect.sinks.display.sink import Dashboard
 from streamaffect.sinks.display.state import RunInfo
 from streamaffect.sinks.fan_out import FanOut
 from streamaffect.sinks.recorder import Recorder
@@ -17,8 +24,10 @@ from streamaffect.sinks.thread import Policy
 from streamaffect.sinks.zmq.publisher import ZmqPublisher
 from streamaffect.verbs.descriptors import require_descriptors
 from streamaffect.verbs.ending import leave_at_once, orderly_end
+from streamaffect.verbs.key_actions import KeyActions, RecordingSwitch
 from streamaffect.verbs.origin import open_origin
 from streamaffect.verbs.recording import make_recorder, recording_path
+from streamaffect.verbs.suspension import suspends_in_order
 
 log = logging.getLogger(__name__)
 
@@ -42,22 +51,44 @@ def run(config: Config, *, display: bool | None = None) -> int:
         publisher = ZmqPublisher(config.feed)
         unstarted.callback(publisher.close)
         sinks = FanOut()
+        markers = [parse_markers(text) for text in config.control.markers]
         origin = open_origin(config, stack, Deliveries(sinks.dropped, publisher.latency))
         about = RunInfo(
             feed=publisher.address,
             subscribe=_subscription(publisher.address),
             recording=config.run.record or None,
             is_recorded=lambda: sinks.is_complete(Recorder.name),
+            keys="m marker, b baseline, r record, q quit, ? help" if has_keys() else None,
         )
+        baselines = open_baselines(config, replays=isinstance(origin, Replay))
+        policy: Policy = "drop_oldest" if origin.is_live else "wait"
+        recording_now = RecordingSwitch(config, origin, sinks, policy)
+        office = Office(sinks.tell, ending.ask, publisher.address, lambda: recording_now.current, baselines)
+        desk = Desk(origin, office)
+        open_markers(markers, desk.mark_whatever, stack)
+        if (server := open_control(desk, config, publisher.address)) is not None:
+            stack.callback(server.close)
+            log.info("commands are taken at %s", server.address)
         screen = _make_display(about, live=origin.is_live, requested=display)
         # Last, since it may fail, and nothing after it can: no recording is left behind by a run that didn't start.
         recorder = None if recording is None else make_recorder(recording, config, origin.metas)
         unstarted.pop_all()  # from here on the threads own their sinks
         # The display may miss messages at any time; the others are given all of a file that is read offline.
-        policy: Policy = "drop_oldest" if origin.is_live else "wait"
         if recorder is not None:  # first, so that the display's last words know how it ended
             sinks.add(recorder, policy, keep_s=RECORDER_KEEP_S, must_have_all=True)
         sinks.add(publisher, policy)
+        if isinstance(screen, Dashboard):
+            stack.enter_context(suspends_in_order(screen))
+            if has_keys():
+                actions = KeyActions(
+                    desk,
+                    baselines,
+                    recording_now,
+                    stop=ending.ask,
+                    say=screen.say,
+                    baseline_s=config.baseline.seconds,
+                )
+                screen.use_keys(Keyboard(actions.press))
         if screen is not None:
             sinks.add(screen, "drop_oldest")
 
@@ -66,7 +97,7 @@ def run(config: Config, *, display: bool | None = None) -> int:
             sinks.hurry()
 
         ending.start(stop)
-        sinks.feed(chain(origin.metas, origin.messages()))
+        sinks.feed(desk.watch(baselines.apply(chain(origin.metas, origin.messages()))))
         for remark in () if origin.has_stuck_threads else origin.remarks:
             log.warning(remark)
         code = int(sinks.has_failed or (origin.has_failed and not ending.is_asked_for))

@@ -1,6 +1,6 @@
 """Where the engine works for all streams: what was found in their frames in, messages out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 
 from streamaffect.affect.assemble import Assembler
@@ -64,7 +64,7 @@ class EngineStation(Station[Desk, Batch, Step]):
         engine: StreamEngine,
         care: Care,
         *,
-        assemblers: Mapping[str, Assembler],
+        assemblers: MutableMapping[str, Assembler],
         exchange: Exchange[Sightings],
         outputs: Channel[Output],
         vigil: Vigil | None,
@@ -92,6 +92,15 @@ class EngineStation(Station[Desk, Batch, Step]):
         """Release an engine that was opened here, unless a thread is stuck with it."""
         if not self.is_alive and self._shift.part.engine is not self._borrowed:
             self._let_go(self._shift.part)
+
+    def join_stream(self, stream: str, assembler: Assembler) -> None:
+        """Serve a stream more; callable from any thread, before the stream's first frame."""
+        self._assemblers[stream] = assembler
+        self._open.add(stream)
+
+    def leave_stream(self, stream: str) -> None:
+        """Forget a stream that has ended; callable from any thread."""
+        self._assemblers.pop(stream, None)
 
     def start_contexts_anew(self) -> None:
         """Let no clip reach back before now: all tracks begin again with the next frame."""
@@ -144,8 +153,9 @@ class EngineStation(Station[Desk, Batch, Step]):
     def _announce_ends(self) -> None:
         if self._vigil is None:
             return  # files end together, at the end of the run: where exactly one is seen to end depends on the load
-        for stream in [stream for stream in self._open if self._exchange.has_ended(stream)]:
+        for stream in [stream for stream in tuple(self._open) if self._exchange.has_ended(stream)]:
             self._open.remove(stream)
+            self._shift.part.stage.forget_stream(stream)
             self._outputs.put(Ended(stream))
 
     def _is_stale(self, sightings: Sightings) -> bool:

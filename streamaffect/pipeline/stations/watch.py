@@ -20,7 +20,7 @@ class Watch:
         self, engine: EngineStation, faces: Mapping[str, FaceStation], vigil: Vigil, *, patience_s: float
     ) -> None:
         self._engine = engine
-        self._faces = faces
+        self._faces = dict(faces)
         self._vigil = vigil
         self._patience_s = patience_s
         self._busy_s: dict[str, float] = {}
@@ -33,6 +33,14 @@ class Watch:
             busy_s = self._busy_s[station.name] = self._vigil.busy_s(station.name, work)
             if work is not None and busy_s >= self._patience_s:
                 station.relieve(work, f"no answer for {busy_s:.0f} s")
+
+    def join(self, stream: str, faces: FaceStation) -> None:
+        """Look after a stream more."""
+        self._faces[stream] = faces
+
+    def leave(self, stream: str) -> None:
+        """Look after this stream no longer."""
+        del self._faces[stream]
 
     def fault(self, stream: str) -> str:
         """Why the stream gets no estimates at the moment, one line; empty where it should get them."""

@@ -17,11 +17,12 @@ from streamaffect.recordings.export.csv import write_csv
 from streamaffect.recordings.export.elan import write_elan
 from streamaffect.recordings.export.emotionml import write_emotionml
 from streamaffect.recordings.export.latest import latest
+from streamaffect.recordings.export.markers import MARKER_COLUMN, marked
 from streamaffect.recordings.export.parquet import require_pyarrow, write_parquet
 from streamaffect.recordings.export.resample import check_rate, resample, resampled_columns
 from streamaffect.recordings.export.table import Column, Row, Survey, Table, columns, happenings, rows, survey
 from streamaffect.recordings.export.xdf import write_xdf
-from streamaffect.recordings.header import is_recording
+from streamaffect.recordings.header import RecordingHeader, is_recording
 from streamaffect.recordings.output_file import check_output, output_path, whole_file
 from streamaffect.recordings.reading import Recording, read_recording
 from streamaffect.types import Message
@@ -105,27 +106,32 @@ def export(
     if chosen == "parquet":
         require_pyarrow()
     recording = read_recording(path)
-    _check_stream(recording, stream)
     if out.exists() and out.samefile(recording.path):
         raise ConfigError(f"{out}: is the recording itself; give another name for the export")
     check_output(out, overwrite=overwrite, inputs=[recording.path], objection=_objection)
     with _progress(recording, console) as progress:
         found = survey(_watched(recording, progress, "reading"), stream)
+        header = recording.header.with_added(found.added)
+        _check_stream(recording.path, header, stream)
         with whole_file(out, overwrite=overwrite, inputs=[recording.path]) as file:
             written = _writer(chosen, decimal)(
                 file,
                 Table(
-                    header=recording.header,
+                    header=header,
                     columns=_columns(found, rate_hz),
-                    rows=_prepared(
-                        rows(_watched(recording, progress, "writing"), stream, start_ns=found.start_ns),
-                        chosen,
-                        rate_hz,
-                        longest_s=recording.header.clip_s,
+                    rows=_with_markers(
+                        _prepared(
+                            rows(_watched(recording, progress, "writing"), stream, start_ns=found.start_ns),
+                            chosen,
+                            rate_hz,
+                            longest_s=header.clip_s,
+                        ),
+                        found,
                     ),
                     happenings=happenings(recording, stream),
-                    origins_ns=found.origins(recording.header),
+                    origins_ns=found.origins(header),
                     rate_hz=rate_hz,
+                    markers=found.markers,
                 ),
             )
     unit = UNITS.get(chosen, "estimates" if rate_hz is None else "rows")
@@ -149,7 +155,7 @@ def _writer(format: Format, decimal: Decimal) -> Callable[[BinaryIO, Table], int
 
 
 def _columns(found: Survey, rate_hz: float | None) -> tuple[Column, ...]:
-    every = columns(found.outputs)
+    every = columns(found.outputs, baselines=found.baselines) + ((MARKER_COLUMN,) if found.markers else ())
     return every if rate_hz is None else resampled_columns(every)
 
 
@@ -158,6 +164,10 @@ def _prepared(found: Iterator[Row], format: Format, rate_hz: float | None, *, lo
     if rate_hz is not None:
         return resample(latest(found), rate_hz, longest_s=longest_s)
     return latest(found) if format in ONE_VALUE_A_PICTURE else found
+
+
+def _with_markers(found: Iterator[Row], survey: Survey) -> Iterator[Row]:
+    return marked(found, survey.markers, survey.last_ns) if survey.markers else found
 
 
 def _objection(out: Path) -> str | None:
@@ -174,10 +184,10 @@ def _format_of(out: Path) -> Format:
     return found
 
 
-def _check_stream(recording: Recording, stream: str | None) -> None:
-    names = [recorded.stream for recorded in recording.header.streams]
+def _check_stream(path: Path, header: RecordingHeader, stream: str | None) -> None:
+    names = [recorded.stream for recorded in header.streams]
     if stream is not None and stream not in names:
-        raise ConfigError(f"stream {stream!r}: is not in {recording.path}; it has {', '.join(names)}")
+        raise ConfigError(f"stream {stream!r}: is not in {path}; it has {', '.join(names)}")
 
 
 def _progress(recording: Recording, console: "Console | None") -> "Progress":

@@ -25,7 +25,7 @@ EPOCH = "1970-01-01T00:00:00+00:00"
 LINGUISTIC_TYPE = "streamaffect"
 WINDOW_MS = 1000
 MOMENT_MS = 200
-DIMENSIONS = ("valence", "arousal")
+DIMENSIONS = ("valence", "arousal", "valence_relative", "arousal_relative")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class _Means:
             window = _ms(row.timestamp_s) // WINDOW_MS
             for dimension in DIMENSIONS:
                 value = getattr(row.estimate, dimension)
-                if value is not None:
+                if isinstance(value, float | int):
                     sums = self._sums.setdefault((row.estimate.stream, row.estimate.track, dimension), {})
                     total, count = sums.get(window, (0.0, 0))
                     sums[window] = (total + value, count + 1)

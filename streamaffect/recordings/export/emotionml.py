@@ -7,13 +7,15 @@ with a confidence, of a vocabulary that the document declares. What EmotionML ha
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 from streamaffect.recordings.export.table import Row, Table
+from streamaffect.recordings.export.xml_text import xml_text
 from streamaffect.recordings.header import RecordedStream, RecordingHeader
-from streamaffect.types import Estimate, HeadMeta
+from streamaffect.types import Estimate, Event, HeadMeta
 
 NAMESPACE = "http://www.w3.org/2009/10/emotionml"
 OWN_NAMESPACE = "urn:x-streamaffect:emotionml:1"
@@ -28,7 +30,7 @@ def write_emotionml(file: BinaryIO, table: Table) -> int:
     head = next((head for head in table.header.heads if head.kind == "classification"), None)
     sources = {recorded.stream: recorded for recorded in table.header.streams}
     file.write(_opening(head).encode())
-    file.write(_line(_document_info(table.header)))
+    file.write(_line(_document_info(table.header, table.markers, sources)))
     if head is not None:
         file.write(_line(_vocabulary(head)))
     written = 0
@@ -57,11 +59,26 @@ def _line(element: ET.Element) -> bytes:
     return text.encode() + b"\n"
 
 
-def _document_info(header: RecordingHeader) -> ET.Element:
+def _document_info(
+    header: RecordingHeader, markers: Sequence[Event], sources: Mapping[str, RecordedStream]
+) -> ET.Element:
     attributes = {"software": header.software, "model": header.model, "bundle-sha256": header.bundle_sha256}
     info = ET.Element("info")
     ET.SubElement(info, "sa:recording", attributes | {"scale": "(value + 1) / 2", "notice": header.notice})
+    for marker in markers:
+        ET.SubElement(info, "sa:marker", _marker(marker, sources.get(marker.stream)))
     return info
+
+
+def _marker(marker: Event, source: RecordedStream | None) -> dict[str, str]:
+    """Label, stream and time of a marker; its time as that of an emotion."""
+    is_live = source is None or source.live
+    return {
+        "stream": marker.stream,
+        "label": xml_text(str(marker.label)),
+        "origin": xml_text(str(marker.origin)),
+        "start" if is_live else "offset-to-start": str(marker.t_ns // 1_000_000),
+    }
 
 
 def _vocabulary(head: HeadMeta) -> ET.Element:
@@ -93,6 +110,9 @@ def _estimate_info(estimate: Estimate) -> ET.Element:
     for name, interval in (("valence", estimate.valence_interval), ("arousal", estimate.arousal_interval)):
         if interval is not None:
             values |= {f"{name}-low": _scaled(interval[0]), f"{name}-high": _scaled(interval[1])}
+    for name, relative in (("valence", estimate.valence_relative), ("arousal", estimate.arousal_relative)):
+        if isinstance(relative, float | int):
+            values[f"{name}-relative"] = relative  # from -2 to 2: a difference has no place on the scale
     info = ET.Element("info")
     ET.SubElement(info, "sa:estimate", {name: str(value) for name, value in values.items() if value is not None})
     return info

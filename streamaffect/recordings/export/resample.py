@@ -11,15 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from streamaffect.errors import ConfigError
-from streamaffect.recordings.export.table import Column, Row
+from streamaffect.recordings.export.table import Column, Row, known
 from streamaffect.types import Box, Estimate
 
 MAX_RATE_HZ = 1000.0
 DECIMALS = 6
 EPSILON = 1e-9
 
+RELATIVE = ("valence_relative", "arousal_relative")
+RELATIVE_INTERVALS = ("valence_relative_interval", "arousal_relative_interval")
 MEANINGLESS = ("frame", "refines", "seq")
-ALWAYS_KNOWN = ("face_id", "timestamp", "success", "stream", "t_capture_ns")
+ALWAYS_KNOWN = ("face_id", "timestamp", "success", "stream", "t_capture_ns", "marker")
 
 Interval = tuple[float, float]
 
@@ -73,8 +75,8 @@ def _at(number: int, rate_hz: float, before: Row, after: Row, share: float) -> R
     a, b = before.estimate, after.estimate
     nearer = before if share < 0.5 else after
     blended: dict[str, object] = {
-        name: _number(getattr(a, name), getattr(b, name), share)
-        for name in ("valence", "arousal", "coverage", "context_fill", "face_score", "quality")
+        name: _number(known(getattr(a, name)), known(getattr(b, name)), share)
+        for name in ("valence", "arousal", "coverage", "context_fill", "face_score", "quality", *RELATIVE)
     }
     return _placed(
         number,
@@ -84,6 +86,12 @@ def _at(number: int, rate_hz: float, before: Row, after: Row, share: float) -> R
         | {
             "valence_interval": _interval(a.valence_interval, b.valence_interval, share),
             "arousal_interval": _interval(a.arousal_interval, b.arousal_interval, share),
+            **{
+                f"{name}_interval": _interval(
+                    known(getattr(a, f"{name}_interval")), known(getattr(b, f"{name}_interval")), share
+                )
+                for name in RELATIVE
+            },
             "box": Box(*(a_side + (b_side - a_side) * share for a_side, b_side in zip(a.box, b.box, strict=True))),
             "outputs": _outputs(a, b, share),
         },
@@ -92,7 +100,7 @@ def _at(number: int, rate_hz: float, before: Row, after: Row, share: float) -> R
 
 def _gap(number: int, rate_hz: float, before: Row) -> Row:
     nothing: dict[str, object] = dict.fromkeys(
-        ("valence", "arousal", "valence_interval", "arousal_interval", "quality"), None
+        ("valence", "arousal", "valence_interval", "arousal_interval", "quality", *RELATIVE, *RELATIVE_INTERVALS), None
     )
     return _placed(number, rate_hz, before, nothing | {"outputs": {}}, gap=True)
 

@@ -1,16 +1,20 @@
 """A recording as a table: one row per estimate, with columns named as in OpenFace's output where that has them."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
+
+from msgspec import UNSET, UnsetType
 
 from streamaffect.recordings.header import RecordingHeader
-from streamaffect.types import Estimate, Event, Health, Message
+from streamaffect.types import Estimate, Event, Health, Message, Meta
 
 Value = int | float | str | None
 ColumnType = Literal["int", "float", "text"]
 OutputName = tuple[str, str]
+
+T = TypeVar("T")
 
 PICTURES_REMEMBERED = 1024
 
@@ -22,12 +26,14 @@ class Row:
     frame:       counts the pictures of the stream that have an estimate, from 1; a refined estimate has its picture's
     timestamp_s: the file's timestamp; for a live source, seconds since the recording's first estimate
     gap:         True where a fixed rate has a place, and the recording nothing to put there
+    marker:      labels of the markers at this picture; None where there is none
     """
 
     frame: int
     timestamp_s: float
     estimate: Estimate
     gap: bool = False
+    marker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class Table:
     happenings: what the recording holds beside estimates, in its order
     origins_ns: by stream, the time that counts as 0 s in `Row.timestamp_s`
     rate_hz:    of rows at a fixed rate; None for those of the recording
+    markers:    those among the happenings, in the order of the recording
     """
 
     header: RecordingHeader
@@ -54,6 +61,7 @@ class Table:
     happenings: Iterable[Event | Health] = ()
     origins_ns: Mapping[str, int] = field(default_factory=dict)
     rate_hz: float | None = None
+    markers: Sequence[Event] = ()
 
     def seconds(self, stream: str, t_ns: int) -> float:
         """A time of this stream on the scale of `Row.timestamp_s`."""
@@ -67,11 +75,19 @@ class Survey:
     outputs:    (head, output) of every further output that occurs, in the order of the recording
     start_ns:   capture time of the earliest estimate, 0 where there is none
     origins_ns: by stream that has file timestamps, the capture time at which they are 0
+    last_ns:    by stream, the latest capture time
+    markers:    events that somebody has set as markers, in the order of the recording
+    added:      streams that began after the recording
+    baselines:  True where an estimate says something of a baseline
     """
 
     outputs: tuple[OutputName, ...]
     start_ns: int
     origins_ns: Mapping[str, int] = field(default_factory=dict)
+    last_ns: Mapping[str, int] = field(default_factory=dict)
+    markers: tuple[Event, ...] = ()
+    added: tuple[Meta, ...] = ()
+    baselines: bool = False
 
     def origins(self, header: RecordingHeader) -> dict[str, int]:
         """For every stream of the recording, the time that counts as 0 s."""
@@ -84,17 +100,52 @@ def survey(messages: Iterable[Message], stream: str | None) -> Survey:
     outputs: dict[OutputName, None] = {}
     start_ns: int | None = None
     origins_ns: dict[str, int] = {}
-    for estimate in _estimates(messages, stream):
+    last_ns: dict[str, int] = {}
+    baselines = False
+    beside = _Beside(stream)
+    for estimate in _estimates(beside.watch(messages), stream):
+        baselines = baselines or isinstance(estimate.baseline, str)
+        last_ns[estimate.stream] = max(estimate.t_capture_ns, last_ns.get(estimate.stream, 0))
         outputs.update(((head, name), None) for head, values in estimate.outputs.items() for name in values)
         start_ns = estimate.t_capture_ns if start_ns is None else min(start_ns, estimate.t_capture_ns)
         if estimate.pts_s is not None and estimate.stream not in origins_ns:
             origins_ns[estimate.stream] = estimate.t_capture_ns - round(estimate.pts_s * 1e9)
-    return Survey(outputs=tuple(outputs), start_ns=start_ns or 0, origins_ns=origins_ns)
+    return Survey(
+        outputs=tuple(outputs),
+        start_ns=start_ns or 0,
+        origins_ns=origins_ns,
+        last_ns=last_ns,
+        markers=tuple(beside.markers),
+        added=tuple(beside.added),
+        baselines=baselines,
+    )
 
 
-def columns(outputs: Iterable[OutputName]) -> tuple[Column, ...]:
-    """All columns, in order: OpenFace's, affect, state, box, further outputs, and what identifies the message."""
-    return _PICTURE + _AFFECT + _STATE + _BOX + tuple(map(_output, outputs)) + _MESSAGE
+class _Beside:
+    """What a survey notes beside the estimates of one stream, or of all (None)."""
+
+    def __init__(self, stream: str | None) -> None:
+        self._stream = stream
+        self.markers: list[Event] = []
+        self.added: list[Meta] = []
+
+    def watch(self, messages: Iterable[Message]) -> Iterator[Message]:
+        """The messages as they are."""
+        for message in messages:
+            if isinstance(message, Meta):
+                self.added.append(message)
+            elif isinstance(message, Event) and message.event == "marker" and self._stream in (None, message.stream):
+                self.markers.append(message)
+            yield message
+
+
+def columns(outputs: Iterable[OutputName], *, baselines: bool = False) -> tuple[Column, ...]:
+    """All columns, in order: OpenFace's, affect, state, box, further outputs, and what identifies the message.
+
+    baselines: with values relative to each face's neutral, behind all others
+    """
+    every = _PICTURE + _AFFECT + _STATE + _BOX + tuple(map(_output, outputs)) + _MESSAGE
+    return every + _RELATIVE if baselines else every
 
 
 def rows(messages: Iterable[Message], stream: str | None, *, start_ns: int) -> Iterator[Row]:
@@ -147,6 +198,11 @@ def _output(output: OutputName) -> Column:
     return Column(f"{head}_{name}", "float", lambda row: row.estimate.outputs.get(head, {}).get(name))
 
 
+def known(value: T | UnsetType | None) -> T | None:
+    """None where an estimate does not have the field."""
+    return None if value is UNSET else value
+
+
 def _end(interval: tuple[float, float] | None, end: int) -> float | None:
     return None if interval is None else interval[end]
 
@@ -184,4 +240,13 @@ _MESSAGE = (
     Column("stream", "text", lambda row: row.estimate.stream),
     Column("seq", "int", lambda row: row.estimate.seq),
     Column("t_capture_ns", "int", lambda row: row.estimate.t_capture_ns),
+)
+_RELATIVE = (
+    Column("baseline", "text", lambda row: known(row.estimate.baseline)),
+    Column("valence_relative", "float", lambda row: known(row.estimate.valence_relative)),
+    Column("arousal_relative", "float", lambda row: known(row.estimate.arousal_relative)),
+    Column("valence_relative_low", "float", lambda row: _end(known(row.estimate.valence_relative_interval), 0)),
+    Column("valence_relative_high", "float", lambda row: _end(known(row.estimate.valence_relative_interval), 1)),
+    Column("arousal_relative_low", "float", lambda row: _end(known(row.estimate.arousal_relative_interval), 0)),
+    Column("arousal_relative_high", "float", lambda row: _end(known(row.estimate.arousal_relative_interval), 1)),
 )

@@ -26,7 +26,13 @@ SAMPLES_PER_CHUNK = 512
 STATUS_CODES = {"ok": 0, "warming": 1, "held": 2, "abstain": 3}
 STATE_CODES = {"starting": 0, "live": 1, "stalled": 2, "lost": 3, "ended": 4}
 UNITS = {"timestamp": "seconds", "lookahead_s": "seconds"}
-OF_THE_STREAM = ("face_id", "stream", "t_capture_ns")  # columns that the stream or its time stamps already say
+OF_THE_STREAM = (
+    "face_id",
+    "stream",
+    "t_capture_ns",
+    "marker",
+    "baseline",
+)  # what the streams or their time stamps already say
 
 Channel = tuple[str, str, str]  # label, unit, type
 Sample = Sequence[float] | Sequence[str]

@@ -189,6 +189,8 @@ def _source_facts(stream: StreamState) -> list[Fact]:
     if stream.meta is not None:
         facts.append(Fact(3, "source", f"{stream.meta.source} ({_state_word(stream)})", 2))
     if stream.health is not None:
+        if isinstance(stream.health.advice, str):
+            facts.append(Fact(0, "picture", stream.health.advice))
         facts.append(Fact(0, "speed", speed_words(stream.health)))
         facts.append(Fact(1, "latency", latency_words(stream.health)))
         if isinstance(stream.health.sound, SoundHealth):
@@ -208,7 +210,8 @@ def _stream_fact(stream: StreamState) -> Fact:
         return Fact(2, stream.name, f"{source}{_state_word(stream)}")
     share = 100 * stream.health.skipped / stream.health.frames if stream.health.frames else 0.0
     latency = "" if stream.health.latency_ms is None else f", {stream.health.latency_ms.p95:.0f} ms p95"
-    words = f"{source}{_state_word(stream)}, {stream.health.fps_out:.1f} fps, {share:.1f} % skipped{latency}"
+    advice = f"; {stream.health.advice}" if isinstance(stream.health.advice, str) else ""
+    words = f"{source}{_state_word(stream)}, {stream.health.fps_out:.1f} fps, {share:.1f} % skipped{latency}{advice}"
     return Fact(2, stream.name, words, 2)
 
 
@@ -236,6 +239,8 @@ def _run_facts(state: DisplayState) -> list[Fact]:
         facts.append(Fact(6, "feed", state.run.feed, 2))
     if state.run.subscribe is not None:
         facts.append(Fact(9, "subscribe", state.run.subscribe, 2))
+    if state.run.keys is not None:
+        facts.append(Fact(6, "keys", state.run.keys))
     if state.run.recording is not None:
         facts.append(Fact(6, "recording", state.run.recording, 2))
     return facts

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from streamaffect.clock import monotonic_ns
 from streamaffect.sinks.display.dashboard import render
+from streamaffect.sinks.display.keyboard import Keyboard
 from streamaffect.sinks.display.lines import Line
 from streamaffect.sinks.display.progress import summary
 from streamaffect.sinks.display.state import DisplayState, RunInfo
@@ -52,6 +53,8 @@ class Dashboard:
         self._log_shown = 0
         self._log_count = 0
         self._terminal = ExitStack()
+        self._keyboard: Keyboard | None = None
+        self._is_suspended = False
         self._lock = threading.Lock()
         self._terminal_is: Literal["untouched", "taken", "given back"] = "untouched"
 
@@ -74,6 +77,36 @@ class Dashboard:
             for text in summary(self._state):
                 self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
+    def use_keys(self, keyboard: Keyboard) -> None:
+        """Take keys while the display fills the screen."""
+        self._keyboard = keyboard
+
+    def say(self, text: str) -> None:
+        """Show a line to whoever looks, and leave it in the terminal at the end; callable from any thread."""
+        self._keep_log_line(logging.WARNING, text)
+
+    def suspend(self) -> None:
+        """Give the terminal back for a while, as before the process is stopped."""
+        with self._lock:
+            self._is_suspended = True
+            if self._terminal_is == "taken":
+                if self._keyboard is not None:
+                    self._keyboard.pause()
+                self._console.set_alt_screen(enable=False)
+                self._console.show_cursor(show=True)
+
+    def resume(self) -> None:
+        """Take the terminal again, and draw all of it. Doing it again only draws."""
+        with self._lock:
+            if self._terminal_is == "taken":
+                self._console.set_alt_screen(enable=True)
+                self._console.show_cursor(show=False)
+                if self._keyboard is not None:
+                    self._keyboard.pause()
+                    self._keyboard.resume()
+            self._size = (0, 0)
+            self._is_suspended = False
+
     def _take_terminal(self) -> None:
         """Fill the screen from now on. Should the program end without `close`, the interpreter's exit gives it back."""
         self._terminal_is = "taken"
@@ -83,13 +116,16 @@ class Dashboard:
         self._terminal.callback(self._log.stop)
         self._terminal.enter_context(redirect_stderr(LineWriter(lambda text: self._keep_log_line(logging.INFO, text))))
         self._terminal.enter_context(self._console.screen(hide_cursor=True))
+        if self._keyboard is not None:
+            self._keyboard.start()
+            self._terminal.callback(self._keyboard.stop)
 
     def _redraw_when_due(self) -> None:
         now_ns = self._clock()
         if now_ns < self._next_redraw_ns:
             return
         with self._lock:
-            if self._terminal_is == "given back":
+            if self._terminal_is == "given back" or self._is_suspended:
                 return
             if self._terminal_is == "untouched":
                 self._take_terminal()

@@ -25,12 +25,14 @@ class RunInfo:
     feed:      the address of the feed
     subscribe: a command that subscribes to it
     recording: where the run is recorded
+    keys:      which keys do something
     is_recorded: whether that has worked; asked at the end
     """
 
     feed: str | None = None
     subscribe: str | None = None
     recording: str | None = None
+    keys: str | None = None
     is_recorded: Callable[[], bool] = lambda: True
 
 
@@ -159,12 +161,18 @@ class DisplayState:
                 stream.lost_since_ns = None
             case "source_ended":
                 stream.ended = True
+            case "stream_removed":
+                del self.streams[event.stream]
+                for key in [key for key in self.faces if key[0] == event.stream]:
+                    del self.faces[key]
 
     def _sentence(self, event: Event) -> str:
         """An event in words, led by the stream's name where there is more than one."""
         match event.event:
             case "source_back" | "sound_back" if event.downtime_s is not None:
                 words = f"{event.event.replace('_', ' ')} after {event.downtime_s:.1f} s"
+            case "marker" if isinstance(event.label, str):
+                words = f"marker: {event.label}"
             case name:
                 words = name.replace("_", " ")
         if event.detail:

@@ -18,8 +18,8 @@ from streamaffect.settings import DEFAULT_ADDRESS
 PROBE_S = 1.0
 _REASONS: Final = MappingProxyType(
     {
-        errno.EADDRINUSE: "the address is in use; stop the other publisher, or choose another one: "
-        "--bind tcp://127.0.0.1:5557, or port 0 for any free one",
+        errno.EADDRINUSE: "the address is in use; stop the other run, or choose another one: "
+        "{flag} tcp://127.0.0.1:5557, or port 0 for any free one",
         errno.EADDRNOTAVAIL: f"this machine has no such address; use one of its own, for instance {DEFAULT_ADDRESS}",
         errno.ENODEV: f"this machine has no such address or network interface; use, for instance, {DEFAULT_ADDRESS}",
         errno.EACCES: "no permission; use a port above 1023, or a folder that can be written",
@@ -48,35 +48,38 @@ class SocketFile:
             pass  # it is gone, or the folder is
 
 
-def bind(socket: "zmq.Socket[bytes]", address: Address) -> SocketFile | None:
-    """Bind the socket; for ipc, return its file. Raises WireError where the address cannot be used, and says why."""
+def bind(socket: "zmq.Socket[bytes]", address: Address, *, flag: str = "--bind") -> SocketFile | None:
+    """Bind the socket; for ipc, return its file. Raises WireError where the address cannot be used, and says why.
+
+    flag: by which the user chooses another address
+    """
     if address.has_file:
-        _check_free(Path(address.path), address.text)
+        _check_free(Path(address.path), address.text, flag)
     try:
         socket.bind(address.text)
     except zmq.ZMQError as error:
-        raise _refused(address.text, error.errno or 0, str(error.strerror)) from error
+        raise _refused(address.text, error.errno or 0, str(error.strerror), flag) from error
     if not address.has_file:
         return None
     found = Path(address.path).lstat()
     return SocketFile(Path(address.path), found.st_dev, found.st_ino)
 
 
-def _check_free(path: Path, text: str) -> None:
+def _check_free(path: Path, text: str, flag: str) -> None:
     """Raise WireError unless nothing stands at the path, or a socket that nobody listens at: ZeroMQ asks nobody."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
     except OSError as error:
-        raise _refused(text, error.errno or 0, error.strerror or "") from error
+        raise _refused(text, error.errno or 0, error.strerror or "", flag) from error
     if stat.S_ISLNK(mode):
         raise WireError(f"{text}: is a symbolic link, and what it points to is not replaced; choose another path")
     if not stat.S_ISSOCK(mode):
         kind = "a folder" if stat.S_ISDIR(mode) else "a file that is no socket"
         raise WireError(f"{text}: is {kind}, and is not replaced; choose another path")
     if not _is_dead(path):
-        raise _refused(text, errno.EADDRINUSE, "")
+        raise _refused(text, errno.EADDRINUSE, "", flag)
 
 
 def _is_dead(path: Path) -> bool:
@@ -92,5 +95,5 @@ def _is_dead(path: Path) -> bool:
     return False
 
 
-def _refused(text: str, number: int, reason: str) -> WireError:
-    return WireError(f"{text}: {_REASONS.get(number, reason)}", transient=number in _MAY_PASS)
+def _refused(text: str, number: int, reason: str, flag: str) -> WireError:
+    return WireError(f"{text}: {_REASONS.get(number, reason).replace('{flag}', flag)}", transient=number in _MAY_PASS)

@@ -34,9 +34,10 @@ class LastMessages:
             if message.event == "track_lost" and message.track is not None:
                 self._forget(topic_prefix("affect", message.stream) + b"%d/" % message.track)
             elif message.event in {"source_lost", "source_ended"}:
-                prefix = topic_prefix("affect", message.stream)
-                for kept in [kept for kept in self._last if kept.startswith(prefix)]:
-                    self._forget(kept)
+                self._forget_all(topic_prefix("affect", message.stream))
+            elif message.event == "stream_removed":
+                for kind in ("affect", "health", "meta"):
+                    self._forget_all(topic_prefix(kind, message.stream))
             return
         self._last.pop(topic, None)  # so that the newest stands last
         self._last[topic] = payload
@@ -58,6 +59,10 @@ class LastMessages:
         wanted = set(topics)
         found = [(topic, as_repeat(payload)) for topic, payload in self._last.items() if topic in wanted]
         return sorted(found, key=lambda item: _rank(item[0]))
+
+    def _forget_all(self, prefix: bytes) -> None:
+        for kept in [kept for kept in self._last if kept.startswith(prefix)]:
+            self._forget(kept)
 
     def _forget(self, topic: bytes) -> None:
         self._last.pop(topic, None)

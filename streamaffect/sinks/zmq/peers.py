@@ -32,6 +32,18 @@ _EVENTS = zmq.EVENT_LISTENING | zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zm
 _numbers = count()
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many bytes a connection may send at once, and how many more each second; `what` it is connected to."""
+
+    burst_bytes: int
+    refill_bytes_per_s: float
+    what: str
+
+
+SUBSCRIBING = Allowance(BURST_BYTES, REFILL_BYTES_PER_S, "the feed")
+
+
 @dataclass(slots=True)
 class Peer:
     """One connection.
@@ -48,26 +60,35 @@ class Peer:
     subscribes: bool = False
     cut: bool = False
 
-    def spend(self, size: int, now_s: float) -> bool:
+    def spend(self, size: int, now_s: float, limit: Allowance = SUBSCRIBING) -> bool:
         """Take from the allowance; False where it is used up."""
-        refilled = self.allowance + (now_s - self.at_s) * REFILL_BYTES_PER_S
-        self.allowance, self.at_s = min(BURST_BYTES, refilled) - size, now_s
+        refilled = self.allowance + (now_s - self.at_s) * limit.refill_bytes_per_s
+        self.allowance, self.at_s = min(limit.burst_bytes, refilled) - size, now_s
         return self.allowance >= 0.0
 
 
 class Peers:
     """The connections of a socket that is about to be bound. Used by the thread that owns the socket.
 
-    allowances: what each host may cost in all its connections together
-    most:       so many may subscribe at once; a further one is cut off, and comes again by itself
+    hosts:     what each host may cost in all its connections together; None where that is limited otherwise
+    most:      so many may subscribe, or ask, at once; a further one is cut off, and comes again by itself
+    allowance: what each connection may send
     """
 
-    def __init__(self, socket: "zmq.Socket[bytes]", allowances: Allowances, *, most: int) -> None:
-        self._allowances = allowances
+    def __init__(
+        self,
+        socket: "zmq.Socket[bytes]",
+        hosts: Allowances | None,
+        *,
+        most: int,
+        allowance: Allowance = SUBSCRIBING,
+    ) -> None:
+        self._hosts = hosts
         # What is left of the descriptors is for cameras and files.
         allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         allowed = ALWAYS_ALLOWED if allowed == resource.RLIM_INFINITY else allowed
         self._most, self._most_strangers = min(most, allowed // 2), min(MAX_STRANGERS, allowed // 8)
+        self._allowance = allowance
         self._peers: dict[int, Peer] = {}
         self._listener: object = None
         self._logged_s = -LOG_PERIOD_S
@@ -95,19 +116,27 @@ class Peers:
 
     def may_subscribe(self, descriptor: int, size: int) -> bool:
         """Charge a subscription of so many bytes to its peer. False where it is not to be served."""
+        return self._may(descriptor, size, ("subscribers (feed.max_subscribers)", "subscriber", "of subscriptions"))
+
+    def may_ask(self, descriptor: int, size: int) -> bool:
+        """Charge a request of so many bytes to its peer. False where it is not to be answered."""
+        return self._may(descriptor, size, ("controllers", "controller", "of requests at once"))
+
+    def _may(self, descriptor: int, size: int, words: tuple[str, str, str]) -> bool:
+        many, one, sent = words
         if descriptor not in self._peers:
             self.look()
         peer = self._peers.get(descriptor)
         if peer is None or peer.cut:  # it has gone in the meantime, or is about to
             return False
         if not peer.subscribes and sum(other.subscribes for other in self._peers.values()) >= self._most:
-            self._cut(descriptor, f"more than {self._most} subscribers (feed.max_subscribers)")
+            self._cut(descriptor, f"more than {self._most} {many}")
             return False
         peer.subscribes = True
-        if not peer.spend(size + PRICE_BYTES, time.monotonic()):
-            self._cut(descriptor, f"a subscriber that sent more than {BURST_BYTES >> 10} KiB of subscriptions")
+        if not peer.spend(size + PRICE_BYTES, time.monotonic(), self._allowance):
+            self._cut(descriptor, f"a {one} that sent more than {self._allowance.burst_bytes >> 10} KiB {sent}")
             return False
-        if not self._allowances.spend(peer.host, size + PRICE_BYTES):
+        if self._hosts is not None and not self._hosts.spend(peer.host, size + PRICE_BYTES):
             self._cut(descriptor, "a host that connects and subscribes too often")
             return False
         return True
@@ -132,7 +161,7 @@ class Peers:
                 return
             inode, host = os.fstat(connection.fileno()).st_ino, _remote_host(connection)
         self._peers.pop(descriptor, None)  # so that the newest stands last
-        self._peers[descriptor] = Peer(inode, host, BURST_BYTES, time.monotonic())
+        self._peers[descriptor] = Peer(inode, host, self._allowance.burst_bytes, time.monotonic())
 
     def _cut(self, descriptor: int, reason: str) -> None:
         peer = self._peers[descriptor]
@@ -144,7 +173,7 @@ class Peers:
         now_s = time.monotonic()
         if now_s - self._logged_s >= LOG_PERIOD_S:
             self._logged_s = now_s
-            log.warning("the feed has cut off %s (logged once a minute)", reason)
+            log.warning("%s has cut off %s (logged once a minute)", self._allowance.what, reason)
 
 
 @contextmanager

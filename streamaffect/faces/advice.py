@@ -1,0 +1,42 @@
+"""What would make a face's picture better, in one sentence for whoever sits before the camera."""
+
+import cv2
+import numpy as np
+
+from streamaffect.types import Face, FloatArray, ImageArray, Quality
+
+FAR, CUT, BLURRED = 0.5, 0.85, 0.35  # of `Quality`
+DARK, BRIGHT = 45.0, 215.0  # mean grey of the face
+TURNED = 0.45  # how far the nose stands off the middle of the eyes, in distances of the eyes
+
+CLOSER = "come closer: the face is small"
+INSIDE = "move into the picture: the face is cut off"
+LIGHTER = "more light on the face: it is dark"
+DARKER = "less light on the face: it is overexposed"
+STILLER = "hold still or focus the camera: the face is blurred"
+FRONT = "look at the camera: the face is turned away"
+
+
+def advise(crop: ImageArray, face: Face, quality: Quality) -> str | None:
+    """The most pressing advice for crop (S, S, 3) uint8 RGB; None where the picture is good enough."""
+    if quality.size < FAR:
+        return CLOSER
+    if quality.inside < CUT:
+        return INSIDE
+    grey = cv2.mean(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY))[0]
+    if grey < DARK or grey > BRIGHT:
+        return LIGHTER if grey < DARK else DARKER
+    if quality.sharpness < BLURRED:
+        return STILLER
+    return FRONT if face.keypoints is not None and _is_turned(face.keypoints, face.box.w, face.box.h) else None
+
+
+def _is_turned(keypoints: FloatArray, width: float, height: float) -> bool:
+    """keypoints (6, 2), the first of which are right eye, left eye and nose tip; counted in sides of the box."""
+    right, left, nose = (np.asarray(point, float) / (max(width, 1e-6), max(height, 1e-6)) for point in keypoints[:3])
+    across = left - right
+    apart = float(np.hypot(*across))
+    if apart < 1e-3:
+        return True
+    off = float(np.dot(nose - (right + left) / 2, across)) / apart**2
+    return abs(off) > TURNED

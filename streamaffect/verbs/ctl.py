@@ -1,0 +1,82 @@
+"""The verb `ctl`: commands to a run, and its answers in words or as JSON."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from streamaffect.errors import ControlError
+from streamaffect.feed.commands import Reply, StreamReport
+from streamaffect.feed.controller import Controller
+
+POLL_S = 0.2
+PATIENCE, PATIENCE_S = 2.0, 3.0  # a live stream may be slower than its clock
+
+
+def ctl(options: argparse.Namespace) -> int:
+    """Give the command that was typed, and print the answer; returns the exit code.
+
+    Raises ControlError where the run refuses or does not answer, WireError where the address or a key is not usable.
+    """
+    with Controller(options.address, keys=options.keys) as run:
+        reply = _ask(run, options)
+    text = msgspec.json.encode(reply).decode() if options.json else "\n".join(_words(reply))
+    sys.stdout.write(f"{text}\n")
+    return 0
+
+
+def _ask(run: Controller, options: argparse.Namespace) -> Reply:
+    asks: dict[str, Callable[[], Reply]] = {
+        "mark": lambda: _mark(run, options),
+        "baseline": lambda: _baseline(run, options),
+        "streams": lambda: Reply(ok=True, streams=run.streams()),
+        "add": lambda: Reply(ok=True, text=run.add(options.source)),
+        "remove": lambda: Reply(ok=True, text=run.remove(options.name)),
+        "status": run.status,
+        "stop": lambda: Reply(ok=True, text=run.stop()),
+    }
+    return asks[options.command]()
+
+
+def _mark(run: Controller, options: argparse.Namespace) -> Reply:
+    t_ns = run.mark(options.label, stream=options.stream)
+    return Reply(ok=True, text=f"marked: {options.label}", t_ns=t_ns)
+
+
+def _baseline(run: Controller, options: argparse.Namespace) -> Reply:
+    """Ask for a baseline, and wait for what becomes of it. Raises ControlError where none was taken."""
+    if options.what == "clear":
+        return Reply(ok=True, text=run.clear_baseline(stream=options.stream))
+    before = {one.stream: one.baseline_events for one in run.streams()}
+    sys.stderr.write(f"{run.start_baseline(options.seconds, stream=options.stream)}\n")
+    deadline_s = time.monotonic() + PATIENCE * options.seconds + PATIENCE_S
+    while time.monotonic() < deadline_s:
+        time.sleep(POLL_S)
+        news = [one for one in run.streams() if one.baseline_events > before.get(one.stream, 0)]
+        if news and not any("baseline started" in one.baseline for one in news):
+            words = [f"{one.stream}: {one.baseline}" for one in news]
+            if not any("baseline taken" in one for one in words):
+                raise ControlError("; ".join(words))
+            return Reply(ok=True, text="\n".join(words))
+    raise ControlError("no baseline was taken: the face has gone, or no picture has come", transient=True)
+
+
+def _words(reply: Reply) -> list[str]:
+    lines = [reply.text] if reply.text else []
+    if (run := reply.run) is not None:
+        lines += [
+            f"model      {run.model}",
+            f"engine     {run.engine}",
+            f"feed       {run.feed}",
+            f"recording  {run.recording or 'none'}",
+            f"running    {run.uptime_s:.0f} s, {run.markers} marker{'' if run.markers == 1 else 's'}",
+        ]
+    return lines + list(map(_stream_words, reply.streams))
+
+
+def _stream_words(stream: StreamReport) -> str:
+    fault = f" ({stream.fault})" if stream.fault else ""
+    figures = f"{stream.fps_out:.1f} frames/s, {stream.faces} face{'' if stream.faces == 1 else 's'}"
+    return f"{stream.stream}: {stream.state}{fault}, {figures}, {stream.estimates} estimates, from {stream.source}"

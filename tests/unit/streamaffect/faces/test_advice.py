@@ -1,0 +1,31 @@
+"""What a person before the camera is advised."""
+
+import numpy as np
+import pytest
+
+from streamaffect.faces.advice import CLOSER, DARKER, FRONT, INSIDE, LIGHTER, STILLER, advise
+from streamaffect.types import Box, Face, Quality
+
+GOOD = Quality(size=1.0, sharpness=1.0, inside=1.0, score=0.9)
+
+
+def face(nose_x: float = 0.5) -> Face:
+    points = [(0.4, 0.4), (0.6, 0.4), (nose_x, 0.5), (0.5, 0.6), (0.3, 0.45), (0.7, 0.45)]
+    return Face(Box(0.2, 0.2, 0.6, 0.6), 0.9, np.array(points, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("quality", "grey", "nose_x", "advice"),
+    [
+        (GOOD, 120, 0.5, None),
+        (Quality(0.3, 1.0, 1.0, 0.9), 120, 0.5, CLOSER),
+        (Quality(1.0, 1.0, 0.6, 0.9), 120, 0.5, INSIDE),
+        (GOOD, 20, 0.5, LIGHTER),
+        (GOOD, 240, 0.5, DARKER),
+        (Quality(1.0, 0.2, 1.0, 0.9), 120, 0.5, STILLER),
+        (GOOD, 120, 0.62, FRONT),
+        (GOOD, 120, 0.38, FRONT),
+    ],
+)
+def test_the_most_pressing_thing_is_said(quality: Quality, grey: int, nose_x: float, advice: str | None) -> None:
+    assert advise(np.full((64, 64, 3), grey, np.uint8), face(nose_x), quality) == advice
