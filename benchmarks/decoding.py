@@ -30,7 +30,7 @@ import numpy as np
 from benchmarks.measures.report import PACKAGES, Row, show, write
 from streamaffect.config import Config
 from streamaffect.faces.crop import crop_face
-from streamaffect.faces.detector import FaceDetector
+from streamaffect.faces.detectors.detector import FaceDetector
 from streamaffect.pipeline.opening import make_detector
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.runtime.manifest import CropSpec

@@ -112,7 +112,7 @@ def _is_known(file: Path) -> bool:
 
 def _clips_of_video(file: Path, bundle: Bundle) -> list[FaceClip]:
     """One clip per track, of the frames on which the face is seen well enough."""
-    from streamaffect.faces.detector import MediaPipeDetector
+    from streamaffect.faces.detectors.detector import MediaPipeDetector
     from streamaffect.faces.tracker import Tracker
     from streamaffect.pipeline.stages import FaceStage
     from streamaffect.settings import TrackerSettings
@@ -153,7 +153,7 @@ def _crops_of_picture(file: Path, bundle: Bundle) -> list[ImageArray]:
     import cv2
 
     from streamaffect.faces.crop import crop_box, crop_face
-    from streamaffect.faces.detector import MediaPipeDetector
+    from streamaffect.faces.detectors.detector import MediaPipeDetector
     from streamaffect.types import Box
 
     read = cv2.imread(str(file), cv2.IMREAD_COLOR)

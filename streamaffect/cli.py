@@ -210,7 +210,7 @@ def _keys(options: argparse.Namespace) -> int:
 
 def _bench(options: argparse.Namespace) -> int:
     from streamaffect.verbs.bench import bench
-    from streamaffect.verbs.ending import orderly_end
+    from streamaffect.verbs.signals.ending import orderly_end
 
     with orderly_end():
         return bench(bundle=options.bundle, engine=options.engine, video=options.video, max_streams=options.max_streams)

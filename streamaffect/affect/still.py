@@ -13,10 +13,10 @@ from streamaffect.affect.assemble import Seen, make_estimate
 from streamaffect.affect.calibration import is_finite
 from streamaffect.affect.estimate import Estimator, Observation, Prediction
 from streamaffect.faces.crop import crop_box, crop_face
-from streamaffect.faces.detector import FaceDetector
+from streamaffect.faces.detectors.detector import FaceDetector
+from streamaffect.faces.detectors.upright import is_left_lying
 from streamaffect.faces.looks import looks
 from streamaffect.faces.quality import measure
-from streamaffect.faces.upright import is_left_lying
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import Engine
 from streamaffect.types import Box, Estimate, Face, ImageArray, Status

@@ -11,8 +11,8 @@ from contextlib import closing
 import msgspec
 
 from streamaffect.faces.boxes import cover
-from streamaffect.faces.opening import open_detector
-from streamaffect.faces.tiles import TiledDetector
+from streamaffect.faces.detectors.opening import open_detector
+from streamaffect.faces.detectors.tiles import TiledDetector
 from streamaffect.settings import FaceSettings
 from streamaffect.types import Face, ImageArray, Picture
 

@@ -8,8 +8,8 @@ import msgspec
 
 from streamaffect.config import Config
 from streamaffect.errors import ConfigError, EngineError
-from streamaffect.faces.detector import FaceDetector
-from streamaffect.faces.opening import open_detector
+from streamaffect.faces.detectors.detector import FaceDetector
+from streamaffect.faces.detectors.opening import open_detector
 from streamaffect.faces.survey import Survey
 from streamaffect.faces.tracker import Tracker
 from streamaffect.pipeline.opening_sources import OpenSource, open_sources

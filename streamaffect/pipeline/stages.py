@@ -13,11 +13,11 @@ from streamaffect.clock import monotonic_ns
 from streamaffect.faces.advice import advise
 from streamaffect.faces.crop import crop_face
 from streamaffect.faces.cuts import CutWatch, Verdict
-from streamaffect.faces.detector import FaceDetector
+from streamaffect.faces.detectors.detector import FaceDetector
+from streamaffect.faces.detectors.upright import is_left_lying
 from streamaffect.faces.quality import measure
 from streamaffect.faces.survey import Survey
 from streamaffect.faces.tracker import Tracker
-from streamaffect.faces.upright import is_left_lying
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.types import Estimate, Event, EventName, Frame, ImageArray, Message, Sighting, Sightings, TrackedFace
 

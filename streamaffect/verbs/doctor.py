@@ -12,8 +12,8 @@ import msgspec
 from streamaffect.clock import monotonic_ns
 from streamaffect.errors import StreamAffectError
 from streamaffect.verbs.descriptors import require_descriptors
-from streamaffect.verbs.ending import orderly_end
 from streamaffect.verbs.findings import Finding
+from streamaffect.verbs.signals.ending import orderly_end
 
 _MARKS = {"ok": "[green]ok[/]", "absent": "[yellow]absent[/]", "broken": "[red]broken[/]"}
 TIMED_CALLS = 50
@@ -55,7 +55,7 @@ def _guarded(name: str, attempt: Callable[[], Finding]) -> Finding:
 
 
 def _face_detector() -> Finding:
-    from streamaffect.faces.detector import MediaPipeDetector
+    from streamaffect.faces.detectors.detector import MediaPipeDetector
     from streamaffect.settings import SourceSettings
     from streamaffect.sources.parse import make_source
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from streamaffect.errors import ConfigError
 from streamaffect.recordings.export import Decimal
 from streamaffect.recordings.export import export as write_export
-from streamaffect.verbs.interruption import interrupted_by_signals
+from streamaffect.verbs.signals.interruption import interrupted_by_signals
 
 log = logging.getLogger(__name__)
 

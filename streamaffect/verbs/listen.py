@@ -17,7 +17,7 @@ from streamaffect.sinks.display.choice import can_redraw, make_display
 from streamaffect.sinks.display.state import RunInfo
 from streamaffect.types import Message
 from streamaffect.verbs.descriptors import require_descriptors
-from streamaffect.verbs.interruption import interrupted_by_signals
+from streamaffect.verbs.signals.interruption import interrupted_by_signals
 
 log = logging.getLogger(__name__)
 

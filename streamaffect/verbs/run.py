@@ -23,11 +23,11 @@ from streamaffect.sinks.recorder import Recorder
 from streamaffect.sinks.thread import Policy
 from streamaffect.sinks.zmq.publisher import ZmqPublisher
 from streamaffect.verbs.descriptors import require_descriptors
-from streamaffect.verbs.ending import leave_at_once, orderly_end
 from streamaffect.verbs.key_actions import KeyActions, RecordingSwitch
 from streamaffect.verbs.origin import open_origin
 from streamaffect.verbs.recording import make_recorder, recording_path
-from streamaffect.verbs.suspension import suspends_in_order
+from streamaffect.verbs.signals.ending import leave_at_once, orderly_end
+from streamaffect.verbs.signals.suspension import suspends_in_order
 
 log = logging.getLogger(__name__)
 

@@ -49,7 +49,7 @@ OnnxRuntimeEngine.encode_frames = hanging
 DETECTOR_HANGS = (
     HANGS
     + """
-from streamaffect.faces.detector import MediaPipeDetector
+from streamaffect.faces.detectors.detector import MediaPipeDetector
 detect, left = MediaPipeDetector.detect, [20]
 
 def hanging(detector, image, time_s):

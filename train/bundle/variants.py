@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from streamaffect.errors import EngineError
-from streamaffect.faces.detector import MediaPipeDetector
+from streamaffect.faces.detectors.detector import MediaPipeDetector
 from streamaffect.runtime.bundle import MANIFEST, Bundle, load_bundle
 from streamaffect.runtime.engine_record import Precision
 from streamaffect.runtime.manifest import FRAME_ENCODER, Limit, Manifest, ProbeSpec, VariantSpec

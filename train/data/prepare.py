@@ -16,7 +16,7 @@ import numpy as np
 
 from streamaffect.errors import SourceError
 from streamaffect.faces.crop import crop_face
-from streamaffect.faces.detector import FaceDetector, MediaPipeDetector
+from streamaffect.faces.detectors.detector import FaceDetector, MediaPipeDetector
 from streamaffect.faces.tracker import Tracker
 from streamaffect.runtime.manifest import CropSpec
 from streamaffect.sources.video.reader import open_video

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from streamaffect.faces.detector import FaceDetector
+from streamaffect.faces.detectors.detector import FaceDetector
 from streamaffect.pipeline.channel import Channel
 from streamaffect.pipeline.exchange import Exchange
 from streamaffect.pipeline.stages import FaceStage

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import cast
 
 from streamaffect.errors import ConfigError, SourceOpenError
-from streamaffect.faces.native_log import quiet_stderr
+from streamaffect.faces.detectors.native_log import quiet_stderr
 
 DEFAULT = ""
 

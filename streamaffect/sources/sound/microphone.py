@@ -16,7 +16,7 @@ import numpy as np
 
 from streamaffect.clock import monotonic_ns
 from streamaffect.errors import ConfigError, SourceError, SourceOpenError
-from streamaffect.faces.native_log import quiet_stderr
+from streamaffect.faces.detectors.native_log import quiet_stderr
 from streamaffect.sources.sound.devices import Device, chosen_device, load_portaudio, microphones
 from streamaffect.sources.sound.ear import Ear
 from streamaffect.sources.sound.live_line import LiveLine

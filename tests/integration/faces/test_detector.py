@@ -12,7 +12,7 @@ import pytest
 from streamaffect.errors import EngineError
 from streamaffect.faces.boxes import iou
 from streamaffect.faces.crop import crop_face
-from streamaffect.faces.detector import MediaPipeDetector
+from streamaffect.faces.detectors.detector import MediaPipeDetector
 from streamaffect.faces.quality import measure
 from streamaffect.faces.tracker import Tracker
 from streamaffect.runtime.manifest import CropSpec
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 RIGHT_EYE, LEFT_EYE, NOSE, MOUTH = range(4)
 
 DETECT_ONCE = """
-from streamaffect.faces.detector import MediaPipeDetector
+from streamaffect.faces.detectors.detector import MediaPipeDetector
 from tests.support.faces import demo_frames
 with MediaPipeDetector() as detector:
     for i, image in enumerate(demo_frames(10)):
@@ -188,7 +188,8 @@ def _jitter(faces: list[Face]) -> float:
 def test_it_asks_no_sound_server_and_leaves_the_import_of_others_alone() -> None:
     """MediaPipe imports `sounddevice`, which looks for sound servers, where PortAudio is at hand."""
     words = (
-        "import sys; from streamaffect.faces.detector import MediaPipeDetector; detector = MediaPipeDetector(); "
+        "import sys; from streamaffect.faces.detectors.detector import MediaPipeDetector; "
+        "detector = MediaPipeDetector(); "
         "print('sounddevice' in sys.modules, any('NoSound' in type(one).__name__ for one in sys.meta_path)); "
         "detector.close()"
     )

@@ -6,11 +6,11 @@ import pytest
 
 from streamaffect.errors import EngineError
 from streamaffect.faces.boxes import iou
-from streamaffect.faces.detector import MediaPipeDetector
-from streamaffect.faces.litert import LiteRTDetector
-from streamaffect.faces.opening import open_detector
-from streamaffect.faces.tiles import TiledDetector
-from streamaffect.faces.upright import UprightDetector
+from streamaffect.faces.detectors.detector import MediaPipeDetector
+from streamaffect.faces.detectors.litert import LiteRTDetector
+from streamaffect.faces.detectors.opening import open_detector
+from streamaffect.faces.detectors.tiles import TiledDetector
+from streamaffect.faces.detectors.upright import UprightDetector
 from streamaffect.settings import FaceSettings
 from tests.support.faces import demo_frames
 

@@ -9,8 +9,8 @@ import pytest
 
 from streamaffect import analyze_image
 from streamaffect.faces.crop import eye_roll
-from streamaffect.faces.detector import MediaPipeDetector
-from streamaffect.faces.opening import open_detector
+from streamaffect.faces.detectors.detector import MediaPipeDetector
+from streamaffect.faces.detectors.opening import open_detector
 from streamaffect.settings import FaceSettings
 from streamaffect.types import Face, ImageArray
 from tests.support.bundles import edit_manifest, write_bundle

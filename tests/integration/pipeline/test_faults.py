@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from streamaffect.errors import EngineError, FaultError
-from streamaffect.faces.detector import FaceDetector
+from streamaffect.faces.detectors.detector import FaceDetector
 from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle, load_bundle

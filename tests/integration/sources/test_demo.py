@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamaffect.errors import SourceEndedError
-from streamaffect.faces.detector import MediaPipeDetector
+from streamaffect.faces.detectors.detector import MediaPipeDetector
 from streamaffect.sources.demo import DEMO_CLIP, DemoSource
 from streamaffect.sources.file import FileSource
 from streamaffect.sources.synthetic import Scene, SyntheticSource

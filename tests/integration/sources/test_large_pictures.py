@@ -13,7 +13,7 @@ import pytest
 from streamaffect.config import Config
 from streamaffect.errors import SourceEndedError
 from streamaffect.faces.crop import crop_face
-from streamaffect.faces.detector import FaceDetector
+from streamaffect.faces.detectors.detector import FaceDetector
 from streamaffect.pipeline.opening import make_detector
 from streamaffect.runtime.manifest import CropSpec
 from streamaffect.sources.demo import DEMO_CLIP

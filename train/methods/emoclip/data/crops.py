@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from streamaffect.errors import SourceError
-from streamaffect.faces.detector import MediaPipeDetector
+from streamaffect.faces.detectors.detector import MediaPipeDetector
 from streamaffect.runtime.manifest import CropSpec
 from streamaffect.types import ImageArray
 

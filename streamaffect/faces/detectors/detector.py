@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 
 from streamaffect.errors import EngineError
-from streamaffect.faces.native_log import quiet_stderr
+from streamaffect.faces.detectors.native_log import quiet_stderr
+from streamaffect.faces.detectors.weights import SHORT_RANGE_SHA256, load_weights
 from streamaffect.faces.shrink import halve_below
-from streamaffect.faces.weights import SHORT_RANGE_SHA256, load_weights
 from streamaffect.types import Box, Face, FloatArray, ImageArray, Picture
 
 # MediaPipe samples the network's 128 × 128 pixels without anti-aliasing: handed 320 to 640 pixels that were averaged

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from streamaffect.faces.boxes import suppress
-from streamaffect.faces.detector import FaceDetector, largest
+from streamaffect.faces.detectors.detector import FaceDetector, largest
 from streamaffect.types import Box, Face, ImageArray, Picture, Window, pixels
 
 OVERLAP = 0.25  # of a tile's side: a face up to this size lies whole in one tile at least

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from streamaffect.errors import EngineError
-from streamaffect.faces.weights import SHORT_RANGE_PATH, SHORT_RANGE_SHA256, load_weights
+from streamaffect.faces.detectors.weights import SHORT_RANGE_PATH, SHORT_RANGE_SHA256, load_weights
 
 
 def test_the_shipped_weights_are_the_pinned_ones_and_their_origin_is_written_down() -> None:

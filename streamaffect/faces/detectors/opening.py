@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from streamaffect.faces.detector import FaceDetector, MediaPipeDetector
-from streamaffect.faces.litert import LiteRTDetector
-from streamaffect.faces.tiles import TiledDetector
-from streamaffect.faces.upright import UprightDetector
+from streamaffect.faces.detectors.detector import FaceDetector, MediaPipeDetector
+from streamaffect.faces.detectors.litert import LiteRTDetector
+from streamaffect.faces.detectors.tiles import TiledDetector
+from streamaffect.faces.detectors.upright import UprightDetector
 from streamaffect.settings import FaceSettings
 
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from streamaffect.faces.crop import crop_face, crop_square, eye_roll
-from streamaffect.faces.detector import FaceDetector
+from streamaffect.faces.detectors.detector import FaceDetector
 from streamaffect.runtime.manifest import CropSpec
 from streamaffect.types import Box, Face, FloatArray, ImageArray, Picture
 

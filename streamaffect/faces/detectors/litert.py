@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from streamaffect.errors import EngineError
-from streamaffect.faces.detector import as_picture, largest
-from streamaffect.faces.native_log import quiet_stderr
+from streamaffect.faces.detectors.detector import as_picture, largest
+from streamaffect.faces.detectors.native_log import quiet_stderr
+from streamaffect.faces.detectors.weights import SHORT_RANGE_SHA256, load_weights
 from streamaffect.faces.shrink import halve_below
-from streamaffect.faces.weights import SHORT_RANGE_SHA256, load_weights
 from streamaffect.types import BoolArray, Box, Face, FloatArray, ImageArray, Picture
 
 INPUT_PX = 128

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from streamaffect.faces.crop import eye_roll
-from streamaffect.faces.upright import UprightDetector, is_left_lying
+from streamaffect.faces.detectors.upright import UprightDetector, is_left_lying
 from streamaffect.runtime.manifest import CropSpec
 from streamaffect.types import Box, Face, FloatArray, ImageArray, Picture
 

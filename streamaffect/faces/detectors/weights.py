@@ -5,7 +5,7 @@ from pathlib import Path
 
 from streamaffect.errors import EngineError
 
-SHORT_RANGE_PATH = Path(__file__).parent.parent / "assets" / "face_detection_short_range.tflite"
+SHORT_RANGE_PATH = Path(__file__).parents[2] / "assets" / "face_detection_short_range.tflite"
 SHORT_RANGE_SHA256 = "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8"
 
 

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from streamaffect.outlet import last_words
-from streamaffect.verbs.last_resort import LastResort, last_resort
+from streamaffect.verbs.signals.last_resort import LastResort, last_resort
 
 WITHIN_S: Final = 1.8  # of two seconds
 BY_FORCE_S: Final = 1.9

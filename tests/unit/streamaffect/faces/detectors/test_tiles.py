@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from streamaffect.faces.tiles import TiledDetector, tile_windows
+from streamaffect.faces.detectors.tiles import TiledDetector, tile_windows
 from streamaffect.types import Box, Face, ImageArray, Picture, pixels
 
 
