@@ -9,7 +9,7 @@ from streamaffect.control.desk import Desk
 from streamaffect.control.markers.base import MarkerSpec, SetMarker
 from streamaffect.control.server import ControlServer
 from streamaffect.errors import WireError
-from streamaffect.feed.control_address import AUTO, control_address
+from streamaffect.feed.control_address import AUTO, NoPlaceError, control_address
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,11 @@ def open_control(desk: Desk, config: Config, feed_address: str) -> ControlServer
         if address is None:
             return None
         return ControlServer(desk, address, config.feed, allowed=config.control.allowed_clients)
+    except NoPlaceError as error:
+        if config.control.bind != AUTO:
+            raise
+        log.info("commands are not taken: %s", error)
+        return None
     except WireError as error:
         if config.control.bind != AUTO:
             raise

@@ -18,6 +18,10 @@ AUTO, OFF = "auto", "off"
 _PRIVATE = stat.S_IRWXG | stat.S_IRWXO
 
 
+class NoPlaceError(WireError):
+    """Nothing may be written anywhere, as on a read-only system."""
+
+
 def control_path(feed_address: str) -> Path:
     """The socket file that belongs to a feed. Raises WireError where the address is none."""
     address = parse_address(feed_address)
@@ -56,7 +60,10 @@ def found_address(text: str) -> Address:
     Raises WireError where the text is no address.
     """
     address = parse_address(text)
-    path = control_path(text)
+    try:
+        path = control_path(text)
+    except NoPlaceError:
+        return address
     if address.is_local and path.exists():
         return parse_address(f"ipc://{path}")
     return address
@@ -66,7 +73,12 @@ def _folder() -> Path:
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if runtime and _is_ours(Path(runtime)):
         return Path(runtime) / "streamaffect"
-    return Path(tempfile.gettempdir()) / f"streamaffect-{os.getuid()}"
+    try:
+        return Path(tempfile.gettempdir()) / f"streamaffect-{os.getuid()}"
+    except OSError:
+        raise NoPlaceError(
+            "there is no folder to write to, for a socket file; name another place with --control ADDRESS"
+        ) from None
 
 
 def _make_private(folder: Path) -> None:

@@ -88,6 +88,8 @@ class Admission:
         while not self._stop:
             try:
                 self._serve()
+            except zmq.ContextTerminated:
+                return
             except Exception as error:
                 self._failures += 1
                 if self._failures == 1:
