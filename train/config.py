@@ -12,9 +12,9 @@ from streamaffect.errors import ConfigError
 
 EXAMPLE = "configs/train/relational/default.toml"
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Positive = Annotated[float, msgspec.Meta(gt=0.0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0.0)]
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]  # as in streamaffect.types: typing keeps one of equal ones
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]  # Lightning Fabric's names
 
