@@ -3,6 +3,7 @@
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Self
 
@@ -140,6 +141,9 @@ def test_the_description_comes_from_here_and_the_rest_from_the_camera_on_one_cou
         assert "cseq: 3" in guest.ask("SETUP", f"{host.address.bare}/track", 3)
         assert "cseq: 4" in guest.ask("PLAY", host.address.bare, 4)
     scene.relay.close()
+    patience_s = time.monotonic() + 10.0
+    while len(host.heard) < 3 and time.monotonic() < patience_s:
+        time.sleep(0.01)
     assert [heard.split()[0] for heard in host.heard] == ["SETUP", "PLAY", "TEARDOWN"]
     assert [host.field(number, "CSeq") for number in (0, 1)] == ["6", "7"]
     assert host.field(2, "Session") == "7"
