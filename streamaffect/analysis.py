@@ -13,34 +13,48 @@ from streamaffect.affect.still import StillAnalyser
 from streamaffect.config import Config, load_config
 from streamaffect.errors import ConfigError
 from streamaffect.pipeline.at_exit import close_at_exit
-from streamaffect.pipeline.opening import engine_after, make_detector, open_stream_engine, open_streams
+from streamaffect.pipeline.opening import (
+    engine_after,
+    make_detector,
+    open_lens_parts,
+    open_stream_engine,
+    open_streams,
+)
 from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine
-from streamaffect.settings import EngineSettings
+from streamaffect.settings import EngineSettings, LensSettings
 from streamaffect.types import Box, Estimate, ImageArray
 
 log = logging.getLogger(__name__)
 
 BundleLike = Bundle | str | Path | None
 EngineLike = str | Mapping[str, object]
+Lenses = str | Sequence[str]
 
 
 def analyze(
-    source: str | Path, *, bundle: BundleLike = None, engine: EngineLike = "auto", **settings: object
+    source: str | Path,
+    *,
+    bundle: BundleLike = None,
+    engine: EngineLike = "auto",
+    lenses: Lenses = (),
+    **settings: object,
 ) -> Iterator[Estimate]:
     """Run the offline pipeline over a video file: every frame, in order, as fast as it goes.
 
     source:   path of a file
     bundle:   folder or loaded bundle; None is the shipped one
     engine:   "auto", a backend's name, or a section: {"precision": "fp32"} gives the same numbers on every machine
+    lenses:   further outputs, as --lens: ["units", "mine=path/to/folder"], or "all"
     settings: sections of the configuration, e.g. faces={"min_score": 0.6}
 
-    Yields the estimates of all faces in the order of time. Raises SourceOpenError, BundleError, EngineError or
-    ConfigError at the first estimate that is asked for.
+    Yields the estimates of all faces in the order of time. Raises SourceOpenError, BundleError (LensError is one),
+    EngineError or ConfigError at the first estimate that is asked for.
     """
     loaded = _loaded(bundle)
-    config = load_config(flags=_sections(settings) | {"engine": _engine_section(engine)})
+    config = load_config(flags=_with_lenses(_sections(settings), lenses) | {"engine": _engine_section(engine)})
+    parts = open_lens_parts(loaded, config.lens)
     with closing(open_stream_engine(loaded, config.engine)) as running:
         streams = open_streams([str(source)], config, loaded)
         max_seconds = config.run.max_seconds or None
@@ -52,6 +66,7 @@ def analyze(
             max_seconds=max_seconds,
             reopen=engine_after(loaded, config.engine),
             patience_s=config.run.patience_s,
+            lenses=parts,
         )
         if pipeline.is_live:
             streams[0].close()
@@ -72,6 +87,7 @@ def analyze_image(
     boxes: Sequence[Sequence[float]] | None = None,
     bundle: BundleLike = None,
     engine: EngineLike = "auto",
+    lenses: Lenses = (),
 ) -> list[Estimate]:
     """Estimate every face of a still, taken as a clip of equal frames without any context before it.
 
@@ -81,18 +97,21 @@ def analyze_image(
     boxes: faces as (x, y, w, h) in shares of the picture; skips detection. The bundle's margin is added as far as the
            picture has room, so the box (0, 0, 1, 1) takes a picture that is a face crop as it is.
     engine: as for `analyze`
+    lenses: further outputs, as for `analyze`; they look at the picture as it is, once
 
     Returns one estimate per face, the largest first, or in the order of `boxes`; an empty list where there is no face.
     """
     _check_image(image)
     folder = bundle.path if isinstance(bundle, Bundle) else bundle
-    settings = load_config(flags={"engine": _engine_section(engine)}).engine
-    analyser = _still_analysers(os.getpid())(None if folder is None else Path(folder), settings)
+    config = load_config(flags=_with_lenses({"engine": _engine_section(engine)}, lenses))
+    analyser = _still_analysers(os.getpid())(
+        None if folder is None else Path(folder), config.engine, tuple(config.lens.use)
+    )
     return analyser.estimate(image, None if boxes is None else [_checked_box(box) for box in boxes])
 
 
 @cache
-def _still_analysers(process: int) -> Callable[[Path | None, EngineSettings], StillAnalyser]:  # noqa: ARG001
+def _still_analysers(process: int) -> Callable[[Path | None, EngineSettings, tuple[str, ...]], StillAnalyser]:  # noqa: ARG001
     """Those of one process, each loaded once, since a caller may go through thousands of pictures.
 
     A forked process loads its own: the threads behind a detector and an engine stay in the parent. What it has from the
@@ -101,12 +120,13 @@ def _still_analysers(process: int) -> Callable[[Path | None, EngineSettings], St
     return lru_cache(maxsize=2)(_open_still_analyser)
 
 
-def _open_still_analyser(folder: Path | None, settings: EngineSettings) -> StillAnalyser:
+def _open_still_analyser(folder: Path | None, settings: EngineSettings, lenses: tuple[str, ...]) -> StillAnalyser:
     bundle = load_bundle(folder)
+    parts = open_lens_parts(bundle, LensSettings(use=list(lenses)), of="still")
     running = open_engine(bundle, settings.backend, precision=settings.precision, threads=settings.threads)
     detector = make_detector(Config(), mode="image")
     close_at_exit(detector)
-    return StillAnalyser(bundle, running, detector)
+    return StillAnalyser(bundle, running, detector, parts)
 
 
 def _check_image(image: object) -> None:
@@ -137,6 +157,16 @@ def _sections(settings: dict[str, object]) -> dict[str, dict[str, object]]:
             raise ConfigError(f"analyze: {name}={values!r}: settings come by section, e.g. faces={{'min_score': 0.6}}")
         sections[name] = values
     return sections
+
+
+def _words(lenses: Lenses) -> tuple[str, ...]:
+    return tuple(lenses.split(",") if isinstance(lenses, str) else lenses)
+
+
+def _with_lenses(sections: dict[str, dict[str, object]], lenses: Lenses) -> dict[str, dict[str, object]]:
+    if not lenses:
+        return sections
+    return sections | {"lens": sections.get("lens", {}) | {"use": list(_words(lenses))}}
 
 
 def _checked_box(box: Sequence[float]) -> Box:

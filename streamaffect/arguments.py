@@ -66,6 +66,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_export(verbs)
     _add_doctor(verbs)
     _add_keys(verbs)
+    _add_lenses(verbs)
     _add_bench(verbs)
     _add_ctl(verbs)
     return parser
@@ -88,6 +89,13 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
         "--engine",
         choices=("auto", "tensorrt", "tensorrt_rtx", "openvino", "onnxruntime"),
         help="what runs the model; auto takes the fastest that is verified here (default)",
+    )
+    parser.add_argument(
+        "--lens",
+        action="extend",
+        type=lambda text: text.split(","),
+        metavar="NAME[=DIR],…|all",
+        help="further outputs, such as units; `streamaffect lenses` lists them; repeatable",
     )
     parser.add_argument("--bind", metavar="ADDRESS", help="address of the feed; default tcp://127.0.0.1:5556")
     parser.add_argument(
@@ -212,6 +220,17 @@ def _add_keys(verbs: Verbs) -> None:
     parser.add_argument("--client", default="client", metavar="NAME", help="name of the client (default: %(default)s)")
     parser.add_argument("--overwrite", action="store_true", help="replace this client's keys; the old ones end")
     _finish(parser, "keys")
+
+
+def _add_lenses(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "lenses",
+        help="which further outputs there are, what they cost and what they can't do",
+        description="List the lenses that `run --lens NAME` can switch on, with size, cost and figures on unseen data.",
+    )
+    parser.add_argument("--bundle", metavar="DIR", help="the model; default: the one that is shipped")
+    parser.add_argument("--json", action="store_true", help="the list as JSON")
+    _finish(parser, "lenses")
 
 
 def _add_bench(verbs: Verbs) -> None:

@@ -31,6 +31,7 @@ FLAG_SETTINGS = {
     "overwrite": ("run", "overwrite"),
     "require_all": ("run", "require_all"),
     "engine": ("engine", "backend"),
+    "lens": ("lens", "use"),
     "bind": ("feed", "bind"),
     "insecure_bind": ("feed", "insecure_bind"),
     "control": ("control", "bind"),
@@ -111,6 +112,7 @@ def _verbs() -> dict[str, Verb]:
         "export": _export,
         "doctor": _doctor,
         "keys": _keys,
+        "lenses": _lenses,
         "bench": _bench,
         "ctl": _ctl,
     }
@@ -206,6 +208,12 @@ def _keys(options: argparse.Namespace) -> int:
     from streamaffect.verbs.keys import keys
 
     return keys(options.folder, client=options.client, overwrite=options.overwrite)
+
+
+def _lenses(options: argparse.Namespace) -> int:
+    from streamaffect.verbs.lenses import lenses
+
+    return lenses(bundle=options.bundle, as_json=options.json)
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -22,6 +22,7 @@ from streamaffect.settings import (
     EngineSettings,
     FaceSettings,
     FeedSettings,
+    LensSettings,
     RunSettings,
     SourceSettings,
     TrackerSettings,
@@ -43,6 +44,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: SourceSettings = SourceSettings()
     faces: FaceSettings = FaceSettings()
     tracker: TrackerSettings = TrackerSettings()
+    lens: LensSettings = LensSettings()
     feed: FeedSettings = FeedSettings()
     control: ControlSettings = ControlSettings()
     baseline: BaselineSettings = BaselineSettings()

@@ -8,6 +8,7 @@ StreamAffectError
 │   ├── SourceStalledError it worked and has gone silent or broken: is retried
 │   └── SourceEndedError   it is over: not a failure
 ├── BundleError            a bundle on disk: file, key, expected, found
+│   └── LensError          a lens on disk, or one that does not fit the bundle
 ├── EngineError            a backend that is missing or refuses a graph
 ├── FaultError             a part of a running stream has failed for good
 ├── ControlError           a command that a run refuses, or that nobody has answered
@@ -66,6 +67,10 @@ class SourceEndedError(SourceError):
 
 class BundleError(StreamAffectError):
     """A bundle is incomplete, altered, or of a schema that this version does not read."""
+
+
+class LensError(BundleError):
+    """A lens is unknown, incomplete, altered, or belongs to another encoder."""
 
 
 class EngineError(StreamAffectError):

@@ -127,6 +127,19 @@ class TrackerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     beta: Annotated[float, Meta(ge=0.0)] = 8.0
 
 
+class LensSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[lens]: optional parts that add outputs; `streamaffect lenses` lists them.
+
+    use:     as --lens, each "NAME", "NAME=DIR" or "all"
+    weak:    publish the outputs that a lens itself calls weak, too
+    rate_hz: a lens looks at most so many times a second at a face; 0 is as often as each says itself
+    """
+
+    use: list[str] = []
+    weak: bool = False
+    rate_hz: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0
+
+
 class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[feed]: how the feed is published.
 

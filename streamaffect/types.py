@@ -238,7 +238,8 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     seq:              counts the estimates of the stream from 0, without gaps
     box:              x, y, w, h as shares of the frame
     quality:          the crop's quality in [0, 1] (see `Quality.overall`)
-    outputs:          further heads by name, e.g. outputs["emotions"]["happiness"]
+    outputs:          further heads and lenses by name, e.g. outputs["emotions"]["happiness"]
+    output_intervals: 90 % conformal intervals (low, high) of outputs of lenses, by the same names; absent without any
     latency_ms:       per stage and `total`; empty for a file read offline, where waiting has no meaning
     baseline:         whether this face's own neutral is known; absent in runs that take no baselines
     *_relative:       the value minus that of the face's neutral, in [-2, 2], and its 90 % interval; absent until one
@@ -265,6 +266,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     face_score: float
     quality: float | None = None
     outputs: dict[str, dict[str, float]] = {}
+    output_intervals: dict[str, dict[str, tuple[float, float]]] | msgspec.UnsetType = msgspec.UNSET
     latency_ms: dict[str, float] = {}
     model: str
     baseline: BaselineState | msgspec.UnsetType = msgspec.UNSET
@@ -375,11 +377,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="ev
 
 
 class HeadMeta(msgspec.Struct, frozen=True, kw_only=True):
-    """One head of the model as subscribers see it: names, ranges and units of its outputs."""
+    """One head of the model as subscribers see it: names, ranges and units of its outputs.
+
+    lens: which lens it is, name@version and the beginning of its hash; absent for a head of the bundle
+    """
 
     name: str
     kind: str
     outputs: list[dict[str, object]]
+    lens: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="meta"):

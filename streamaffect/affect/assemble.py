@@ -1,10 +1,13 @@
 """From predictions to estimates: sequence numbers, status and calibrated values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from msgspec import UNSET
 
 from streamaffect.affect.calibration import Affect, Medium, is_finite, read_heads
 from streamaffect.affect.clips import TIME_EPSILON_S
 from streamaffect.affect.estimate import Prediction, TrackKey
+from streamaffect.lenses.view import Readings
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.manifest import Manifest
 from streamaffect.types import Estimate, Face, Sighting, Sightings, Status
@@ -28,11 +31,12 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Provisional:
-    """What was said of a face and waits for its future."""
+    """What was said of a face and waits for its future. lenses: what they said; they look at the present alone."""
 
     seq: int
     seen: Seen
     status: Status
+    lenses: Readings
 
 
 def make_estimate(
@@ -50,6 +54,8 @@ def make_estimate(
     Live, `t_publish_ns` stays 0 until a sink publishes the estimate: see `streamaffect.sinks.publishing`.
     """
     affect = Affect() if status == "abstain" else read_heads(manifest, prediction.heads, of=of)
+    readings: Readings = {} if status == "abstain" else prediction.lenses
+    intervals = {name: reading.intervals for name, reading in readings.items() if reading.intervals}
     return Estimate(
         stream=seen.stream,
         track=seen.track,
@@ -69,7 +75,8 @@ def make_estimate(
         box=seen.face.box,
         face_score=seen.face.score,
         quality=seen.quality,
-        outputs=affect.outputs,
+        outputs=affect.outputs | {name: reading.values for name, reading in readings.items()},
+        output_intervals=intervals or UNSET,
         model=manifest.label,
     )
 
@@ -103,7 +110,7 @@ class Assembler:
         )
         seq, status = self._take_seq(), self._status(prediction, sighting)
         if self._has_future and status != "abstain":
-            self._keep(prediction, Provisional(seq, seen, status))
+            self._keep(prediction, Provisional(seq, seen, status, prediction.lenses))
         return make_estimate(self._manifest, seen, prediction, seq=seq, status=status)
 
     def refinement(self, prediction: Prediction) -> Estimate | None:
@@ -114,7 +121,7 @@ class Assembler:
         return make_estimate(
             self._manifest,
             earlier.seen,
-            prediction,
+            replace(prediction, lenses=earlier.lenses),
             seq=self._take_seq(),
             status=earlier.status,
             refines=earlier.seq,

@@ -7,12 +7,17 @@ gives for features and clips, so that an engine may keep them and give their row
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from streamaffect.affect.clips import TIME_EPSILON_S, ClipBuffer, ClipView, ContextView
 from streamaffect.clock import monotonic_ns
+from streamaffect.errors import LensError
+from streamaffect.lenses.desk import LensDesk
+from streamaffect.lenses.frames import FrameInputs, frame_encoding
+from streamaffect.lenses.manifest import CLIP
+from streamaffect.lenses.view import LensPart, Readings, View
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import RowEngine, StreamEngine
 from streamaffect.types import FloatArray, ImageArray
@@ -38,6 +43,7 @@ class Prediction:
     """What the heads say of the clip that ends at `time_s`.
 
     heads:       one row (L,) float32 per head; empty where the track has shown no usable face yet
+    lenses:      what those lenses say of it that looked at it
     lookahead_s: seconds of future in the context: 0 at first, more when this refines an earlier prediction
     """
 
@@ -47,6 +53,7 @@ class Prediction:
     coverage: float
     context_fill: float
     lookahead_s: float = 0.0
+    lenses: Readings = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ class Step:
 
     predictions: one per observation, in the same order
     refinements: of earlier predictions, whose future has now come
-    encode_ms:   milliseconds in the frame encoder; clip_ms: in clips, context and heads
+    encode_ms:   milliseconds in the frame encoder; clip_ms: in clips, context, heads and lenses
     """
 
     predictions: list[Prediction]
@@ -82,9 +89,14 @@ class _Query:
 
 
 class Estimator:
-    """Streaming inference with a bundle. One thread at a time."""
+    """Streaming inference with a bundle. One thread at a time.
 
-    def __init__(self, bundle: Bundle, engine: StreamEngine) -> None:
+    lenses: look at every prediction that is made at once, not at refinements; they change nothing of it
+
+    Raises LensError where a lens cannot have what it reads from this engine.
+    """
+
+    def __init__(self, bundle: Bundle, engine: StreamEngine, lenses: Sequence[LensPart] = ()) -> None:
         manifest = bundle.manifest
         self._bundle = bundle
         self._engine = engine
@@ -93,6 +105,10 @@ class Estimator:
         self._clip_s = manifest.clip.length_s
         self._lookahead_s = manifest.context.future * manifest.clip.length_s
         self._tracks: dict[TrackKey, _Track] = {}
+        self._desk = LensDesk(lenses)
+        if self._owner is not None and CLIP in self._desk.inputs:
+            raise LensError("a lens reads clip vectors, which engine.device_clips = true keeps in the GPU's memory")
+        self._encode = frame_encoding(bundle, engine, self._desk.inputs)
 
     def step(self, observations: Sequence[Observation]) -> Step:
         """Take one observation per track, and predict for each.
@@ -100,15 +116,18 @@ class Estimator:
         Raises ValueError where a track's time does not increase.
         """
         started_ns = monotonic_ns()
-        self._encode_frames(observations)
+        seen = self._encode_frames(observations)
         encoded_ns = monotonic_ns()
         # The heads run once for both kinds of rows.
-        predicted = iter(self._run_heads(self._encode_clips(observations)))
+        queries = self._encode_clips(observations)
+        predicted = iter(self._run_heads(queries))
         predictions = [
             next(predicted) if self._has_features(observation.key) else _nothing_seen(observation)
             for observation in observations
         ]
         refinements = list(predicted)
+        if self._desk.inputs:
+            predictions = self._with_lenses(predictions, queries, seen)
         return Step(
             predictions,
             refinements,
@@ -120,6 +139,7 @@ class Estimator:
         """Drop a track that is lost."""
         if track := self._tracks.pop(key, None):
             track.buffer.reset()
+        self._desk.forget(key)
 
     def forget_stream(self, stream: str) -> None:
         """Drop all tracks of a stream."""
@@ -131,15 +151,17 @@ class Estimator:
         for key in list(self._tracks):
             self.forget(key)
 
-    def _encode_frames(self, observations: Sequence[Observation]) -> None:
+    def _encode_frames(self, observations: Sequence[Observation]) -> dict[TrackKey, FrameInputs]:
+        """Encode what is seen; returns what lenses read of it, a row for each track."""
         seen = [(observation, observation.crop) for observation in observations if observation.crop is not None]
         if not seen:
-            return
-        features = self._engine.encode_frames(np.stack([crop for _, crop in seen]))  # (N, S, S, 3) → (N, D or 1)
+            return {}
+        features, inputs = self._encode(np.stack([crop for _, crop in seen]))  # (N, S, S, 3) → (N, D or 1)
         for (observation, _), feature in zip(seen, features, strict=True):
             track = self._track(observation.key)
             if track.buffer.push(time_s=observation.time_s, feature=feature):
                 track.provisional.clear()
+        return {one.key: {name: rows[i] for name, rows in inputs.items()} for i, (one, _) in enumerate(seen)}
 
     def _encode_clips(self, observations: Sequence[Observation]) -> list[_Query]:
         """Encode the newest clip of each track; returns the rows for the heads, refinements last."""
@@ -191,6 +213,18 @@ class Estimator:
             )
             for i, query in enumerate(queries)
         ]
+
+    def _with_lenses(
+        self, predictions: Sequence[Prediction], queries: Sequence[_Query], seen: dict[TrackKey, FrameInputs]
+    ) -> list[Prediction]:
+        # Of a track's rows the first is its newest clip; refinements come last.
+        clips = {query.key: query.context.clips[self._past] for query in reversed(queries)}
+        views = [
+            View(one.key, one.time_s, seen.get(one.key, {}) | one.heads | ({CLIP: clips[one.key]} if one.heads else {}))
+            for one in predictions
+        ]
+        readings = self._desk.look(views)
+        return [replace(one, lenses=its) if its else one for one, its in zip(predictions, readings, strict=True)]
 
     def _track(self, key: TrackKey) -> _Track:
         if key not in self._tracks:

@@ -17,6 +17,7 @@ from streamaffect.faces.detectors.detector import FaceDetector
 from streamaffect.faces.detectors.upright import is_left_lying
 from streamaffect.faces.looks import looks
 from streamaffect.faces.quality import measure
+from streamaffect.lenses.view import LensPart
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import Engine
 from streamaffect.types import Box, Estimate, Face, ImageArray, Status
@@ -27,10 +28,11 @@ STILL_STREAM = "image"
 class StillAnalyser:
     """A loaded engine and a detector for pictures that have nothing to do with each other."""
 
-    def __init__(self, bundle: Bundle, engine: Engine, detector: FaceDetector) -> None:
+    def __init__(self, bundle: Bundle, engine: Engine, detector: FaceDetector, lenses: Sequence[LensPart] = ()) -> None:
         self._bundle = bundle
         self._engine = engine
         self._detector = detector
+        self._lenses = lenses
         self._lock = threading.Lock()  # engines and detectors serve one thread at a time
 
     def estimate(self, image: ImageArray, boxes: Sequence[Box] | None) -> list[Estimate]:
@@ -53,13 +55,14 @@ class StillAnalyser:
 
     def _predict(self, crops: ImageArray) -> list[Prediction]:
         """The mean over the looks at each of the crops (N, S, S, 3)."""
-        answers = [self._look(view) for view in looks(crops)]
+        first, *others = looks(crops)  # lenses see the picture as it is: what they say has places, and sides
+        answers = [self._look(first, self._lenses), *(self._look(view, ()) for view in others)]
         return [_mean(answers_of_one) for answers_of_one in zip(*answers, strict=True)]
 
-    def _look(self, crops: ImageArray) -> list[Prediction]:
+    def _look(self, crops: ImageArray, lenses: Sequence[LensPart]) -> list[Prediction]:
         """Every face is a new track: its clip is filled with the one frame, its context with the one clip."""
         observations = [Observation((STILL_STREAM, i), 0.0, crop) for i, crop in enumerate(crops)]
-        return Estimator(self._bundle, self._engine).step(observations).predictions
+        return Estimator(self._bundle, self._engine, lenses).step(observations).predictions
 
     def _to_estimate(
         self, number: int, image: ImageArray, face: Face, crop: ImageArray, prediction: Prediction

@@ -1,5 +1,7 @@
 """The meta message: what a subscriber must know to read a stream."""
 
+from collections.abc import Sequence
+
 from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import EngineInfo
@@ -7,10 +9,13 @@ from streamaffect.types import NOTICE, HeadMeta, Meta
 from streamaffect.version import SOFTWARE
 
 
-def make_meta(stream: Stream, bundle: Bundle, engine: EngineInfo, *, t_ns: int) -> Meta:
+def make_meta(
+    stream: Stream, bundle: Bundle, engine: EngineInfo, *, t_ns: int, lenses: Sequence[HeadMeta] = ()
+) -> Meta:
     """Describe a stream that is about to start.
 
-    t_ns: UTC nanoseconds, 0 for a file read offline
+    t_ns:   UTC nanoseconds, 0 for a file read offline
+    lenses: that look at it; they come after the heads of the bundle
     """
     manifest = bundle.manifest
     heads = [
@@ -28,7 +33,7 @@ def make_meta(stream: Stream, bundle: Bundle, engine: EngineInfo, *, t_ns: int) 
         live=stream.info.live,
         model=manifest.label,
         bundle_sha256=bundle.sha256,
-        heads=heads,
+        heads=[*heads, *lenses],
         clip_s=manifest.clip.length_s,
         context_s=manifest.context.clips * manifest.clip.length_s,
         engine=str(engine),

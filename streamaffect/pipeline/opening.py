@@ -12,13 +12,14 @@ from streamaffect.faces.detectors.detector import FaceDetector
 from streamaffect.faces.detectors.opening import open_detector
 from streamaffect.faces.survey import Survey
 from streamaffect.faces.tracker import Tracker
+from streamaffect.lenses.view import LensPart, Medium
 from streamaffect.pipeline.opening_sources import OpenSource, open_sources
 from streamaffect.pipeline.stages import FaceStage
 from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.choice import AUTO, open_engine
 from streamaffect.runtime.engine import EngineInfo, StreamEngine
-from streamaffect.settings import EngineSettings
+from streamaffect.settings import EngineSettings, LensSettings
 from streamaffect.sources.sound.microphone import Microphone
 
 LEFT_OUT = 64
@@ -76,6 +77,17 @@ def open_stream_engine(bundle: Bundle, settings: EngineSettings) -> StreamEngine
     except BaseException:
         engine.close()
         raise
+
+
+def open_lens_parts(bundle: Bundle, settings: LensSettings, *, of: Medium = "stream") -> list[LensPart]:
+    """The lenses that the settings name, loaded, for a stream or for stills. Raises LensError or BundleError."""
+    if not settings.use:
+        return []
+    from streamaffect.lenses.finding import open_lenses
+    from streamaffect.lenses.graph import GraphLens
+
+    lenses = open_lenses(settings.use, bundle)
+    return [GraphLens(lens, weak=settings.weak, rate_hz=settings.rate_hz, of=of) for lens in lenses]
 
 
 def engine_after(bundle: Bundle, settings: EngineSettings) -> Callable[[EngineInfo, int], StreamEngine]:

@@ -17,6 +17,7 @@ import msgspec
 from streamaffect.affect.assemble import Assembler
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import ControlError, FaultError, SourceError
+from streamaffect.lenses.view import LensPart
 from streamaffect.pipeline.at_exit import close_at_exit
 from streamaffect.pipeline.bulletin import Bulletin
 from streamaffect.pipeline.changes import Changes
@@ -60,6 +61,7 @@ class Pipeline:
     pauses:      between a failure of an engine or a detector and the next one
     patience_s:  a call of an engine or a detector that takes longer has hung
     open_stream: opens a further stream, from "NAME=SOURCE"; without it none can be added
+    lenses:      look at what the engine computes, and add outputs
     """
 
     def __init__(
@@ -75,11 +77,13 @@ class Pipeline:
         pauses: Backoff | None = None,
         patience_s: float = PATIENCE_S,
         open_stream: Callable[[str], Stream] | None = None,
+        lenses: Sequence[LensPart] = (),
     ) -> None:
         self.is_live = any(stream.info.live for stream in streams)
         self.stats: dict[str, StreamStats] = {stream.name: _stats(stream) for stream in streams}
         self._streams = list(streams)
         self._bundle = bundle
+        self._lens_metas = [lens.meta for lens in lenses]
         self._clock = Clock.now()
         self._seen_step = self._clock.last_step.number
         self._process = os.getpid()
@@ -106,6 +110,7 @@ class Pipeline:
             outputs=self._outputs,
             vigil=vigil if self.is_live else None,
             reopen=reopen,
+            lenses=lenses,
         )
         self._settings = settings
         self._workers = [self._worker(stream) for stream in streams]
@@ -260,7 +265,7 @@ class Pipeline:
         self._watch.join(stream.name, worker.faces)
         worker.start()
         t_ns = self._clock.utc(monotonic_ns()) if stream.info.live else 0
-        yield make_meta(stream, self._bundle, self._speaker, t_ns=t_ns)
+        yield make_meta(stream, self._bundle, self._speaker, t_ns=t_ns, lenses=self._lens_metas)
         yield self._bulletin.command(stream.name, "stream_added", stream.info.address)
 
     def _let_go(self, name: str) -> Iterator[Message]:
@@ -355,7 +360,8 @@ class Pipeline:
     def _metas(self, engine: EngineInfo) -> list[Meta]:
         t_ns = self._clock.utc(monotonic_ns())
         return [
-            make_meta(stream, self._bundle, engine, t_ns=t_ns if stream.info.live else 0) for stream in self._streams
+            make_meta(stream, self._bundle, engine, t_ns=t_ns if stream.info.live else 0, lenses=self._lens_metas)
+            for stream in self._streams
         ]
 
 

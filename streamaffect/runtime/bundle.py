@@ -26,7 +26,7 @@ from streamaffect.runtime.manifest import (
     SoundSpec,
     TensorSpec,
 )
-from streamaffect.runtime.onnx_file import GraphSignature, read_signature
+from streamaffect.runtime.onnx_file import GraphSignature, compare_tensors, read_content, read_graph
 
 MANIFEST = "manifest.json"
 
@@ -84,14 +84,7 @@ def _read_manifest(folder: Path) -> bytes:
         raise BundleError(f"{folder}: no such folder; --bundle takes the folder that holds {MANIFEST}")
     if not (folder / MANIFEST).is_file():  # nor a pipe, at which reading would wait
         raise BundleError(f"{folder}: there is no {MANIFEST} in it; this folder is not a bundle")
-    return _content(folder / MANIFEST)
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{file}: cannot be read ({error.strerror}); check its permissions") from None
+    return read_content(folder / MANIFEST)
 
 
 def _decode_manifest(file: Path, raw: bytes) -> Manifest:
@@ -135,26 +128,7 @@ def _check_graph(folder: Path, manifest: Manifest, role: str) -> GraphSignature:
             f"{folder / MANIFEST}: graphs.{role} is missing, without which nothing can be streamed (found: {found}); "
             "export the bundle again"
         )
-    if Path(graph.file).name != graph.file:
-        raise BundleError(
-            f"{folder / MANIFEST}: graphs.{role}.file is {graph.file!r}, expected a name in the same folder"
-        )
-    file = folder / graph.file
-    if not file.is_file():
-        raise BundleError(
-            f"{file}: missing, though {MANIFEST} names it as graphs.{role}; copy or export the bundle again"
-        )
-    found = hashlib.sha256(_content(file)).hexdigest()
-    if found != graph.sha256:
-        raise BundleError(
-            f"{file}: sha256 is {found[:12]}…, the manifest says {graph.sha256[:12]}…: "
-            "the file was altered or cut; copy or export the bundle again"
-        )
-    signature = read_signature(file)
-    if signature.external_data is not None:
-        raise BundleError(f"{file}: tensor {signature.external_data!r} is stored outside the file, which is refused; "
-                          "export with the data inside")  # fmt: skip
-    return signature
+    return read_graph(folder, MANIFEST, role, graph)
 
 
 def _check_shapes(folder: Path, manifest: Manifest, signatures: dict[str, GraphSignature]) -> tuple[int, int]:
@@ -182,9 +156,9 @@ def _check_shapes(folder: Path, manifest: Manifest, signatures: dict[str, GraphS
     }
     for role, (inputs, outputs) in expected.items():
         file = folder / manifest.graphs[role].file
-        _compare(file, "input", inputs, signatures[role].inputs)
+        compare_tensors(file, "input", inputs, signatures[role].inputs)
         if outputs:
-            _compare(file, "output", outputs, signatures[role].outputs)
+            compare_tensors(file, "output", outputs, signatures[role].outputs)
     return feature_dim, clip_dim
 
 
@@ -198,35 +172,13 @@ def _last_axis(folder: Path, manifest: Manifest, role: str, signature: GraphSign
     return width
 
 
-def _compare(file: Path, side: str, expected: list[TensorSpec], found: list[TensorSpec]) -> None:
-    by_name = {spec.name: spec for spec in found}
-    for spec in expected:
-        actual = by_name.get(spec.name)
-        if actual is None or actual.dtype != spec.dtype or not _fits(spec.shape, actual.shape):
-            raise BundleError(
-                f"{file}: {side} {spec.name!r} must be {_describe(spec)}, "
-                f"found {_describe(actual) if actual else sorted(by_name)}; export the bundle again"
-            )
-
-
-def _fits(expected: list[int | str], found: list[int | str]) -> bool:
-    """Named axes are dynamic and must be so in the graph; numbers must be equal."""
-    return len(expected) == len(found) and all(
-        isinstance(b, str) if isinstance(a, str) else a == b for a, b in zip(expected, found, strict=True)
-    )
-
-
-def _describe(spec: TensorSpec) -> str:
-    return f"{spec.dtype} ({', '.join(map(str, spec.shape))})"
-
-
 def _check_heads(folder: Path, manifest: Manifest, head_graph: GraphSignature) -> None:
     file = folder / manifest.graphs[CONTEXT_HEAD].file
     heads = [head for head in manifest.heads if head.input == "context"]
     if not heads:
         raise BundleError(f"{folder / MANIFEST}: heads holds no head with input 'context'; export the bundle again")
     expected = [TensorSpec(head.name, ["N", len(head.outputs)], "float32") for head in heads]
-    _compare(file, "output", expected, head_graph.outputs)
+    compare_tensors(file, "output", expected, head_graph.outputs)
     for head in heads:
         if head.calibration is None:
             continue
@@ -250,17 +202,17 @@ def _check_sound(folder: Path, manifest: Manifest, sound: SoundSpec, clip_dim: i
     encoder, head = (_check_graph(folder, manifest, role) for role in (AUDIO_ENCODER, FUSION_HEAD))
     audio_dim = _last_axis(folder, manifest, AUDIO_ENCODER, encoder)
     encoder_file, head_file = (folder / manifest.graphs[role].file for role in (AUDIO_ENCODER, FUSION_HEAD))
-    _compare(encoder_file, "input", [TensorSpec("samples", ["N", sound.samples], "float32")], encoder.inputs)
-    _compare(encoder_file, "output", [TensorSpec("audio", ["N", audio_dim], "float32")], encoder.outputs)
+    compare_tensors(encoder_file, "input", [TensorSpec("samples", ["N", sound.samples], "float32")], encoder.inputs)
+    compare_tensors(encoder_file, "output", [TensorSpec("audio", ["N", audio_dim], "float32")], encoder.outputs)
     inputs = [
         TensorSpec("visual", ["N", "T", clip_dim], "float32"),
         TensorSpec("audio", ["N", "T", audio_dim], "float32"),
         TensorSpec("heard", ["N", "T"], "bool"),
         TensorSpec("valid", ["N", "T"], "bool"),
     ]
-    _compare(head_file, "input", inputs, head.inputs)
+    compare_tensors(head_file, "input", inputs, head.inputs)
     given = [spec for output in head.outputs if (spec := manifest.head(output.name)) is not None]
     if not given:
         raise BundleError(f"{head_file}: gives none of the heads; export the bundle again")
     outputs = [TensorSpec(spec.name, ["N", "T", len(spec.outputs)], "float32") for spec in given]
-    _compare(head_file, "output", outputs, head.outputs)
+    compare_tensors(head_file, "output", outputs, head.outputs)

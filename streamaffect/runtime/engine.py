@@ -49,6 +49,20 @@ class Engine(Protocol):
 
 
 @runtime_checkable
+class MapEngine(Protocol):
+    """An engine that can give the frame encoder's spatial map in the same call, for lenses that read it."""
+
+    @property
+    def gives_map(self) -> bool:
+        """Whether its frame encoder has the output `map`."""
+        ...
+
+    def encode_frames_and_map(self, crops: ImageArray) -> tuple[FloatArray, FloatArray]:
+        """crops (N, S, S, 3) uint8 RGB → features (N, D), the same bits as without it, and maps (N, C, H, W)."""
+        ...
+
+
+@runtime_checkable
 class RowEngine(Protocol):
     """An engine that keeps features and clip vectors in a memory of its own; what it gives and takes are their rows.
 

@@ -1,16 +1,17 @@
-"""What an ONNX file declares: inputs, outputs, opset, and whether it points to data outside itself.
+"""What an ONNX file declares: inputs, outputs, opset, and whether it points to data outside itself; and its check.
 
 Reads the few fields that matter straight from the protobuf encoding, so that a bundle can be checked before any
 backend opens it, and without the `onnx` package. Field numbers are those of onnx.proto3 (ONNX IR).
 """
 
-from collections.abc import Iterable, Iterator
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from streamaffect.errors import BundleError
-from streamaffect.runtime.manifest import TensorSpec
+from streamaffect.runtime.manifest import GraphSpec, TensorSpec
 
 Value = int | memoryview
 
@@ -48,14 +49,68 @@ class GraphSignature:
 def read_signature(path: Path) -> GraphSignature:
     """Parse the file's declarations; raises BundleError where it cannot be read or is no ONNX model."""
     try:
-        data = memoryview(path.read_bytes())
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
-    try:
-        return _model(data)
+        return _model(memoryview(read_content(path)))
     except (IndexError, ValueError, RecursionError) as error:
         message = f"{path}: not an ONNX model ({error}); export the bundle again"
         raise BundleError(message) from error
+
+
+def read_content(file: Path) -> bytes:
+    """All of a bundle's file; raises BundleError where it cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{file}: cannot be read ({error.strerror}); check its permissions") from None
+
+
+def read_graph(folder: Path, listing: str, role: str, graph: GraphSpec) -> GraphSignature:
+    """The outside of a graph that `listing`, a file of the folder, names in `graphs`.
+
+    Raises BundleError where the file is missing, altered, no ONNX model, or points to data outside itself.
+    """
+    if Path(graph.file).name != graph.file:
+        raise BundleError(
+            f"{folder / listing}: graphs.{role}.file is {graph.file!r}, expected a name in the same folder"
+        )
+    file = folder / graph.file
+    if not file.is_file():
+        raise BundleError(
+            f"{file}: missing, though {listing} names it as graphs.{role}; copy or export the bundle again"
+        )
+    found = hashlib.sha256(read_content(file)).hexdigest()
+    if found != graph.sha256:
+        raise BundleError(
+            f"{file}: sha256 is {found[:12]}…, the manifest says {graph.sha256[:12]}…: "
+            "the file was altered or cut; copy or export the bundle again"
+        )
+    signature = read_signature(file)
+    if signature.external_data is not None:
+        raise BundleError(f"{file}: tensor {signature.external_data!r} is stored outside the file, which is refused; "
+                          "export with the data inside")  # fmt: skip
+    return signature
+
+
+def compare_tensors(file: Path, side: str, expected: Sequence[TensorSpec], found: Sequence[TensorSpec]) -> None:
+    """Raise BundleError where the file's inputs or outputs lack one that is expected, or have it in another shape."""
+    by_name = {spec.name: spec for spec in found}
+    for spec in expected:
+        actual = by_name.get(spec.name)
+        if actual is None or actual.dtype != spec.dtype or not _fits(spec.shape, actual.shape):
+            raise BundleError(
+                f"{file}: {side} {spec.name!r} must be {_describe(spec)}, "
+                f"found {_describe(actual) if actual else sorted(by_name)}; export the bundle again"
+            )
+
+
+def _fits(expected: list[int | str], found: list[int | str]) -> bool:
+    """Named axes are dynamic and must be so in the graph; numbers must be equal."""
+    return len(expected) == len(found) and all(
+        isinstance(b, str) if isinstance(a, str) else a == b for a, b in zip(expected, found, strict=True)
+    )
+
+
+def _describe(spec: TensorSpec) -> str:
+    return f"{spec.dtype} ({', '.join(map(str, spec.shape))})"
 
 
 def _model(data: memoryview) -> GraphSignature:

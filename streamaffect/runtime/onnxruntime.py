@@ -91,7 +91,26 @@ class OnnxRuntimeEngine(SessionEngine):
         graphs: Mapping[str, bytes] | None = None,
     ) -> None:
         info = EngineInfo("onnxruntime", provider, precision, reason)
-        super().__init__(bundle, info, lambda role: open_session(bundle, role, graphs or {}, provider, threads))
+        given: dict[str, list[str]] = {}
+
+        def open_graph(role: str) -> GraphSession:
+            session = open_session(bundle, role, graphs or {}, provider, threads)
+            given[role] = [output.name for output in session.get_outputs()]
+            opened: GraphSession = session
+            return opened
+
+        super().__init__(bundle, info, open_graph)
+        self._gives_map = "map" in given[FRAME_ENCODER]
+
+    @property
+    def gives_map(self) -> bool:
+        """Whether the frame encoder has the output `map`; a compiled one may lack it."""
+        return self._gives_map
+
+    def encode_frames_and_map(self, crops: ImageArray) -> tuple[FloatArray, FloatArray]:
+        """crops (N, S, S, 3) uint8 RGB → features (N, D), the same bits as without it, and maps (N, C, H, W)."""
+        features, maps = run_in_parts(self._frame_encoder, ["features", "map"], {"crops": crops}, self._max_batch)
+        return features, maps
 
 
 class ContextHeads:

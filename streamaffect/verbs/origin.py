@@ -7,7 +7,7 @@ from typing import Protocol
 
 from streamaffect.config import Config
 from streamaffect.errors import ConfigError
-from streamaffect.pipeline.opening import engine_after, open_stream_engine, open_streams
+from streamaffect.pipeline.opening import engine_after, open_lens_parts, open_stream_engine, open_streams
 from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.pipeline.stats import Deliveries
 from streamaffect.recordings.replay import Replay
@@ -86,6 +86,7 @@ def open_origin(config: Config, stack: ExitStack, deliveries: Deliveries) -> Ori
 
 def _open_pipeline(config: Config, stack: ExitStack, deliveries: Deliveries) -> Pipeline:
     bundle = load_bundle(config.run.bundle or None)
+    lenses = open_lens_parts(bundle, config.lens)
     streams = open_streams(config.run.sources, config, bundle)
     for stream in streams:
         stack.callback(stream.close)
@@ -103,4 +104,5 @@ def _open_pipeline(config: Config, stack: ExitStack, deliveries: Deliveries) -> 
         reopen=engine_after(bundle, config.engine),
         patience_s=config.run.patience_s,
         open_stream=lambda source: open_streams([source], config, bundle)[0],
+        lenses=lenses,
     )

@@ -33,6 +33,8 @@ def make_recorder(path: Path, config: Config, metas: Sequence[Meta]) -> Recorder
         "tracker": msgspec.to_builtins(config.tracker),
         "max_seconds": config.run.max_seconds,
     }
+    if config.lens.use:  # without any, a recording has the bytes that it always had
+        options["lens"] = msgspec.to_builtins(config.lens)
     header = RecordingHeader.of(metas, options=options)
     return Recorder(path, header, overwrite=config.run.overwrite, inputs=_inputs(config))
 

@@ -132,6 +132,9 @@ def test_the_shipped_model_the_demo_clip_and_the_weights_are_in_the_wheel(conten
     assets = {"demo.mp4", "face_detection_short_range.tflite", "THIRD_PARTY.md"}
     assert {f"streamaffect/engines/default/{name}" for name in bundle} <= contents
     assert {f"streamaffect/assets/{name}" for name in assets} <= contents
+    lenses = {file.relative_to(ROOT).as_posix() for file in (ROOT / "engines" / "lenses").glob("*/*")}
+    assert lenses
+    assert {f"streamaffect/{name}" for name in lenses} <= contents
 
 
 def test_every_preset_is_in_the_wheel(contents: set[str]) -> None:

@@ -17,6 +17,8 @@ SIZE = 32
 DIM = 3
 QUANTILE = 1.5
 SPREAD = 0.1
+COLOURS = ("red", "green", "blue")
+LENS_SPREAD, LENS_QUANTILE = 0.1, 2.0  # of a lens, whose intervals are ± 0.2
 
 
 def write_bundle(
@@ -200,3 +202,69 @@ def _tensor_spec(info: Any) -> dict[str, Any]:
     tensor = info.type.tensor_type
     shape = [dimension.dim_param or dimension.dim_value for dimension in tensor.shape.dim]
     return {"name": info.name, "shape": shape, "dtype": kinds[tensor.elem_type]}
+
+
+def write_lens(folder: Path, bundle: Path, *, reads: str = "features", **changes: Any) -> Path:
+    """A valid lens in a new folder: values = 2 · input, spread = 0.1, so that intervals are ± 0.2."""
+    folder.mkdir(parents=True)
+    model = _doubling(reads)
+    onnx.save(model, folder / "lens.onnx")
+    spec = {
+        "file": "lens.onnx",
+        "sha256": hashlib.sha256((folder / "lens.onnx").read_bytes()).hexdigest(),
+        "inputs": [_lens_tensor(reads)],
+        "outputs": [_lens_tensor("values"), _lens_tensor("spread")],
+        "opset": 18,
+    }
+    outputs: list[dict[str, Any]] = [{"name": name, "range": [0.0, 1.0], "label": f"so {name}"} for name in COLOURS]
+    outputs[2]["weak"] = True
+    content = {
+        "schema": 1,
+        "name": folder.name,
+        "kind": "colours",
+        "version": "1.0",
+        "licence": "Apache-2.0",
+        "created": "2026-01-01T00:00:00+00:00",
+        "encoder": json.loads((bundle / "manifest.json").read_text())["graphs"]["frame_encoder"]["sha256"],
+        "summary": "Twice the colour",
+        "outputs": outputs,
+        "graphs": {"lens": spec},
+        "training": {"recipe": "none", "data": [], "commit": "unknown", "seed": 0},
+        "calibration": {
+            "method": "normalised-conformal",
+            "level": 0.9,
+            "spread": "spread",
+            "quantiles": dict.fromkeys(COLOURS, LENS_QUANTILE),
+        },
+        "limits": ["It knows no hue"],
+    }
+    (folder / "lens.json").write_text(json.dumps(content | changes))
+    return folder
+
+
+def edit_lens(folder: Path, **changes: Any) -> None:
+    """Rewrite keys of lens.json."""
+    file = folder / "lens.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+def _lens_tensor(name: str) -> dict[str, Any]:
+    return {"name": name, "shape": ["N", DIM], "dtype": "float32"}
+
+
+def _doubling(reads: str) -> onnx.ModelProto:
+    tensors = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", DIM]) for name in (reads, "values")}
+    spread = helper.make_tensor_value_info("spread", TensorProto.FLOAT, ["N", DIM])
+    constants = {
+        "two": np.array(2, np.float32),
+        "nothing": np.array(0, np.float32),
+        "tenth": np.array(LENS_SPREAD, np.float32),
+    }
+    nodes = [
+        helper.make_node("Mul", [reads, "two"], ["values"]),
+        helper.make_node("Mul", [reads, "nothing"], ["zero"]),
+        helper.make_node("Add", ["zero", "tenth"], ["spread"]),
+    ]
+    initialisers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "doubling", [tensors[reads]], [tensors["values"], spread], initialisers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)

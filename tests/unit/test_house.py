@@ -33,7 +33,7 @@ FLOORS: Mapping[str, list[list[str]]] = {
             "config.py",
         ],
         ["runtime", "faces", "sources", "assets"],
-        ["text", "feed", "affect"],
+        ["lenses", "text", "feed", "affect"],
         ["recordings", "pipeline", "sinks", "control"],
         ["analysis.py", "sound.py", "verbs"],
         ["arguments.py", "cli.py", "__init__.py", "__main__.py"],
@@ -58,6 +58,7 @@ FLOORS: Mapping[str, list[list[str]]] = {
     ],
 }
 METHODS = {
+    "lens": "MapHead",
     "relational": "ClipEncoder ContextHead load_reference",
     "emoclip": "TemporalTransformer clip_contrastive_loss",
     "jmt": "JointMultimodalTransformer load_reference",

@@ -20,6 +20,7 @@ from streamaffect.runtime.manifest import ContextSpec, GraphSpec
 from streamaffect.runtime.onnx_file import read_signature
 
 from ..errors import TrainingError
+from .spatial_map import publish_map
 
 OPSET = 18
 LARGEST_DIFFERENCE = 1e-3  # of ONNX Runtime's numbers from torch's, both float32
@@ -30,12 +31,14 @@ class TracedGraph:
     """One graph to be: two rows of every input by name, to trace and to compare; the names of the outputs.
 
     lengths: further axes of every input that may have any length, by number, each with a name
+    gives_map: a frame encoder, whose spatial features become a further output where it has some of that size
     """
 
     module: nn.Module
     examples: dict[str, Tensor]
     outputs: list[str]
     lengths: Mapping[int, str] = field(default_factory=dict)
+    gives_map: bool = False
 
 
 Graph = TracedGraph | Path  # a path is an ONNX file, such as another bundle's, that is taken over as it is
@@ -70,6 +73,8 @@ def export_graph(graph: Graph, file: Path) -> GraphSpec:
         shutil.copyfile(graph, file)
     else:
         _trace(graph, file)
+        if graph.gives_map:
+            publish_map(file)
     signature = read_signature(file)
     if signature.uncast is not None and isinstance(graph, TracedGraph):
         raise TrainingError(f"{file.name}: {signature.uncast}; the module must begin with a conversion to float")

@@ -23,12 +23,13 @@ BLENDSHAPES = (
 )  # fmt: skip
 
 
-def _without_side(name: str) -> str:
+def without_side(name: str) -> str:
+    """The movement that a blendshape is one side of: "mouthSmileLeft" → "mouthSmile"."""
     return name.removesuffix("Left").removesuffix("Right")
 
 
-MOVEMENTS = tuple(dict.fromkeys(_without_side(name) for name in BLENDSHAPES))
-_PLACES = np.array([MOVEMENTS.index(_without_side(name)) for name in BLENDSHAPES])
+MOVEMENTS = tuple(dict.fromkeys(without_side(name) for name in BLENDSHAPES))
+_PLACES = np.array([MOVEMENTS.index(without_side(name)) for name in BLENDSHAPES])
 GUIDES = 2 + 8 + len(MOVEMENTS)  # valence and arousal, shares, movements
 
 

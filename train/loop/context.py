@@ -10,6 +10,7 @@ import msgspec
 from lightning_fabric import Fabric
 from torch import nn
 
+from streamaffect.lenses.manifest import LensManifest
 from streamaffect.runtime.manifest import Manifest
 
 from ..config import OptimiserConfig
@@ -99,8 +100,8 @@ class Context:
         """Part from the other processes, after the last step that they take together."""
         leave_processes()
 
-    def export(self, write: Callable[[Path], Manifest | None]) -> None:
-        """Have the bundle written to its folder, on the first process, unless the verb only scores."""
+    def export(self, write: Callable[[Path], Manifest | LensManifest | None]) -> None:
+        """Have the bundle, or the lens, written to its folder, on the first process, unless the verb only scores."""
         if self.verb == "evaluate" or not self.is_first:
             return
         manifest = write(self.target)

@@ -87,6 +87,8 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "emoclip.downstream.recipe:EmoClipDownstreamRecipe",
                 "emoclip.downstream.run:run",
             ),
+            Method("lens_compound", "lens.recipe:CompoundLensRecipe", "lens.compound:run"),
+            Method("lens", "lens.recipe:LensRecipe", "lens.run:run", prepare="lens.run:prepare"),
             Method("jmt", "jmt.recipe:JmtRecipe", "jmt.run:run"),
             Method("pkdot", "pkdot.recipe:PkdotRecipe", "pkdot.run:run"),
             Method(

@@ -1,10 +1,11 @@
 """Where the engine works for all streams: what was found in their frames in, messages out."""
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 
 from streamaffect.affect.assemble import Assembler
 from streamaffect.affect.estimate import Estimator, Step
+from streamaffect.lenses.view import LensPart
 from streamaffect.pipeline.channel import Channel, Closed
 from streamaffect.pipeline.exchange import Exchange
 from streamaffect.pipeline.stages import AffectStage, Batch
@@ -69,10 +70,12 @@ class EngineStation(Station[Desk, Batch, Step]):
         outputs: Channel[Output],
         vigil: Vigil | None,
         reopen: OpenEngine | None,
+        lenses: Sequence[LensPart] = (),
     ) -> None:
-        desk = Desk(engine, AffectStage(Estimator(bundle, engine), assemblers))
+        desk = Desk(engine, AffectStage(Estimator(bundle, engine, lenses), assemblers))
         super().__init__("engine", "the engine", desk, care, replaceable=reopen is not None)
         self._bundle = bundle
+        self._lenses = lenses
         self._assemblers = assemblers
         self._exchange = exchange
         self._outputs = outputs
@@ -133,7 +136,8 @@ class EngineStation(Station[Desk, Batch, Step]):
         engine = self._reopen(part.engine.info, failures)
         if not self._care.lossless:
             self._go_on_with_new_frames()
-        return Desk(engine, AffectStage(Estimator(self._bundle, engine), self._assemblers)), str(engine.info)
+        estimator = Estimator(self._bundle, engine, self._lenses)
+        return Desk(engine, AffectStage(estimator, self._assemblers)), str(engine.info)
 
     def _go_on_with_new_frames(self) -> None:
         """Drop what has waited for an engine."""

@@ -118,7 +118,7 @@ def export(
                 file,
                 Table(
                     header=header,
-                    columns=_columns(found, rate_hz),
+                    columns=_columns(found, header, rate_hz),
                     rows=_with_markers(
                         _prepared(
                             rows(_watched(recording, progress, "writing"), stream, start_ns=found.start_ns),
@@ -154,8 +154,10 @@ def _writer(format: Format, decimal: Decimal) -> Callable[[BinaryIO, Table], int
     return partial(write_csv, decimal=decimal) if decimal == "," else _WRITERS[format]
 
 
-def _columns(found: Survey, rate_hz: float | None) -> tuple[Column, ...]:
-    every = columns(found.outputs, baselines=found.baselines) + ((MARKER_COLUMN,) if found.markers else ())
+def _columns(found: Survey, header: RecordingHeader, rate_hz: float | None) -> tuple[Column, ...]:
+    units = {head.name for head in header.heads if head.kind == "units"}
+    every = columns(found.outputs, intervals=found.intervals, units=units, baselines=found.baselines)
+    every += (MARKER_COLUMN,) if found.markers else ()
     return every if rate_hz is None else resampled_columns(every)
 
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from streamaffect.errors import ConfigError
 from streamaffect.recordings.export.table import Column, Row, known
@@ -94,6 +95,7 @@ def _at(number: int, rate_hz: float, before: Row, after: Row, share: float) -> R
             },
             "box": Box(*(a_side + (b_side - a_side) * share for a_side, b_side in zip(a.box, b.box, strict=True))),
             "outputs": _outputs(a, b, share),
+            "output_intervals": _output_intervals(a, b, share),
         },
     )
 
@@ -102,7 +104,7 @@ def _gap(number: int, rate_hz: float, before: Row) -> Row:
     nothing: dict[str, object] = dict.fromkeys(
         ("valence", "arousal", "valence_interval", "arousal_interval", "quality", *RELATIVE, *RELATIVE_INTERVALS), None
     )
-    return _placed(number, rate_hz, before, nothing | {"outputs": {}}, gap=True)
+    return _placed(number, rate_hz, before, nothing | {"outputs": {}, "output_intervals": UNSET}, gap=True)
 
 
 def _placed(number: int, rate_hz: float, row: Row, changes: dict[str, object], *, gap: bool = False) -> Row:
@@ -135,6 +137,18 @@ def _outputs(before: Estimate, after: Estimate, share: float) -> Mapping[str, Ma
         pairs = {name: _number(others.get(name), value, share) for name, value in values.items()}
         blended[head] = {name: value for name, value in pairs.items() if value is not None}
     return blended
+
+
+def _output_intervals(before: Estimate, after: Estimate, share: float) -> object:
+    a, b = before.output_intervals, after.output_intervals
+    if isinstance(a, UnsetType) or isinstance(b, UnsetType):
+        return b if share >= 1.0 else UNSET
+    blended = {
+        lens: {name: _interval(a.get(lens, {}).get(name), interval, share) for name, interval in named.items()}
+        for lens, named in b.items()
+    }
+    known = {lens: {name: one for name, one in named.items() if one is not None} for lens, named in blended.items()}
+    return known or UNSET
 
 
 def _empty_in_gaps(column: Column) -> Column:

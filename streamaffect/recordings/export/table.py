@@ -1,8 +1,9 @@
 """A recording as a table: one row per estimate, with columns named as in OpenFace's output where that has them."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, TypeVar
 
 from msgspec import UNSET, UnsetType
@@ -17,6 +18,8 @@ OutputName = tuple[str, str]
 T = TypeVar("T")
 
 PICTURES_REMEMBERED = 1024
+OPENFACE_SCALE = 5.0  # the intensities A to E of an action unit are 1 to 5 there; 0 to 1 on our wire
+DECIMALS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Survey:
     """What must be known before the first row is written.
 
     outputs:    (head, output) of every further output that occurs, in the order of the recording
+    intervals:  those of them that have an interval
     start_ns:   capture time of the earliest estimate, 0 where there is none
     origins_ns: by stream that has file timestamps, the capture time at which they are 0
     last_ns:    by stream, the latest capture time
@@ -83,6 +87,7 @@ class Survey:
 
     outputs: tuple[OutputName, ...]
     start_ns: int
+    intervals: frozenset[OutputName] = frozenset()
     origins_ns: Mapping[str, int] = field(default_factory=dict)
     last_ns: Mapping[str, int] = field(default_factory=dict)
     markers: tuple[Event, ...] = ()
@@ -98,6 +103,7 @@ class Survey:
 def survey(messages: Iterable[Message], stream: str | None) -> Survey:
     """Read all messages once."""
     outputs: dict[OutputName, None] = {}
+    intervals: set[OutputName] = set()
     start_ns: int | None = None
     origins_ns: dict[str, int] = {}
     last_ns: dict[str, int] = {}
@@ -107,12 +113,15 @@ def survey(messages: Iterable[Message], stream: str | None) -> Survey:
         baselines = baselines or isinstance(estimate.baseline, str)
         last_ns[estimate.stream] = max(estimate.t_capture_ns, last_ns.get(estimate.stream, 0))
         outputs.update(((head, name), None) for head, values in estimate.outputs.items() for name in values)
+        if not isinstance(estimate.output_intervals, UnsetType):
+            intervals.update((lens, name) for lens, named in estimate.output_intervals.items() for name in named)
         start_ns = estimate.t_capture_ns if start_ns is None else min(start_ns, estimate.t_capture_ns)
         if estimate.pts_s is not None and estimate.stream not in origins_ns:
             origins_ns[estimate.stream] = estimate.t_capture_ns - round(estimate.pts_s * 1e9)
     return Survey(
         outputs=tuple(outputs),
         start_ns=start_ns or 0,
+        intervals=frozenset(intervals),
         origins_ns=origins_ns,
         last_ns=last_ns,
         markers=tuple(beside.markers),
@@ -139,12 +148,20 @@ class _Beside:
             yield message
 
 
-def columns(outputs: Iterable[OutputName], *, baselines: bool = False) -> tuple[Column, ...]:
+def columns(
+    outputs: Iterable[OutputName],
+    *,
+    intervals: Collection[OutputName] = (),
+    units: Collection[str] = (),
+    baselines: bool = False,
+) -> tuple[Column, ...]:
     """All columns, in order: OpenFace's, affect, state, box, further outputs, and what identifies the message.
 
+    intervals: of the outputs, those with an interval; units: heads whose outputs are action units
     baselines: with values relative to each face's neutral, behind all others
     """
-    every = _PICTURE + _AFFECT + _STATE + _BOX + tuple(map(_output, outputs)) + _MESSAGE
+    further = [column for output in outputs for column in _output(output, output in intervals, output[0] in units)]
+    every = _PICTURE + _AFFECT + _STATE + _BOX + tuple(further) + _MESSAGE
     return every + _RELATIVE if baselines else every
 
 
@@ -193,9 +210,24 @@ def _estimates(messages: Iterable[Message], stream: str | None) -> Iterator[Esti
     )
 
 
-def _output(output: OutputName) -> Column:
+def _output(output: OutputName, has_interval: bool, is_unit: bool) -> Iterator[Column]:  # noqa: FBT001
+    """An output and its interval. Action units have OpenFace's name and scale: `AU12_r`, an intensity from 0 to 5."""
     head, name = output
-    return Column(f"{head}_{name}", "float", lambda row: row.estimate.outputs.get(head, {}).get(name))
+    scale, title = (OPENFACE_SCALE, f"{name}_r") if is_unit else (1.0, f"{head}_{name}")
+    yield Column(title, "float", lambda row: _scaled(row.estimate.outputs.get(head, {}).get(name), scale))
+    if has_interval:
+        for end, word in enumerate(("low", "high")):
+            yield Column(f"{title}_{word}", "float", partial(_output_end, output, end, scale))
+
+
+def _output_end(output: OutputName, end: int, scale: float, row: Row) -> float | None:
+    intervals = row.estimate.output_intervals
+    named = {} if isinstance(intervals, UnsetType) else intervals.get(output[0], {})
+    return _scaled(_end(named.get(output[1]), end), scale)
+
+
+def _scaled(value: float | None, scale: float) -> float | None:
+    return None if value is None else value if scale == 1.0 else round(value * scale, DECIMALS)
 
 
 def known(value: T | UnsetType | None) -> T | None:

@@ -1,8 +1,8 @@
 """The dashboard as a picture: where its parts lie on a terminal of any size. A pure function of the state.
 
-From top to bottom: title, alarm, circumplex with the run's facts beside it, the rows of faces, progress, events,
-notice. When room is short the title, the faces and the notice stay longest. The places depend on the size and the
-number of faces alone, so that nothing jumps while values change.
+From top to bottom: title, alarm, circumplex with the run's facts beside it, the rows of faces, what lenses say of
+them, progress, events, notice. When room is short the title, the faces and the notice stay longest. The places depend
+on the size and the number of faces and lenses alone, so that nothing jumps while values change.
 """
 
 from rich.segment import Segment
@@ -20,6 +20,7 @@ from streamaffect.sinks.display.info import (
     title_line,
     waiting_text,
 )
+from streamaffect.sinks.display.lenses import lens_block, lens_rows
 from streamaffect.sinks.display.lines import BOLD, PLAIN, Line, Screenful, beside, line
 from streamaffect.sinks.display.state import DisplayState
 
@@ -46,12 +47,17 @@ def _picture(state: DisplayState, width: int, height: int, now_ns: int) -> list[
     footer = _footer(state, width, height, now_ns)
     header = _header(state, width, now_ns)
     room = max(0, height - len(header) - len(footer))
-    face_rows = _face_rows(len(state.faces), room)
-    upper = _upper(state, width, room - face_rows - 1)
+    below = lens_rows(state, room // 3)
+    face_rows = _face_rows(len(state.faces), room - below)
+    upper = _upper(state, width, room - below - face_rows - 1)
     faces = face_block(state, width, face_rows) if state.faces else [line(waiting_text(state), BOLD)]
-    body = [*upper, *faces][:room]
-    body += [line("") for _ in range(room - len(body))]
-    return [*header, *body, *footer]
+    body = [*upper, *faces][: room - below]
+    body += [line("") for _ in range(room - below - len(body))]
+    return [*header, *body, *_exactly(lens_block(state, width, below), below), *footer]
+
+
+def _exactly(lines: list[Line], rows: int) -> list[Line]:
+    return [*lines, *(line("") for _ in range(rows - len(lines)))][:rows]
 
 
 def _header(state: DisplayState, width: int, now_ns: int) -> list[Line]:

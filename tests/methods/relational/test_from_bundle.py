@@ -34,7 +34,7 @@ def encoder(pictures: torch.Tensor) -> FrameEncoder:
 def test_it_computes_what_the_graph_computes(encoder: FrameEncoder, pictures: torch.Tensor) -> None:
     session = onnxruntime.InferenceSession(SHIPPED / "frame_encoder.onnx", providers=["CPUExecutionProvider"])
     crops = pictures[:, :, :, None].expand(-1, -1, -1, 3).contiguous()
-    (expected,) = session.run(None, {"crops": crops.numpy()})
+    (expected,) = session.run(["features"], {"crops": crops.numpy()})
     with torch.inference_mode():
         found = encoder.eval()(crops).numpy()
     assert np.abs(found - expected).max() < 1e-4

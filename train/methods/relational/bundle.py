@@ -60,7 +60,7 @@ def _graphs(trained: Trained) -> dict[str, Graph]:
     names = [AFFECT, AFFECT_SPREAD, *([EMOTION_HEAD] if _learned_emotions(recipe) else [])]
     heads = ExportedHeads(trained.model, names)
     return {
-        FRAME_ENCODER: TracedGraph(trained.encoder, crop_examples(recipe.crop.size), ["features"]),
+        FRAME_ENCODER: TracedGraph(trained.encoder, crop_examples(recipe.crop.size), ["features"], gives_map=True),
         CLIP_ENCODER: TracedGraph(trained.model.clip_encoder, feature_examples(recipe.clip.frames, dim), ["clip"]),
         CONTEXT_HEAD: TracedGraph(heads, head_examples(dim, recipe.context), names),
     }

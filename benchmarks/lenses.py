@@ -1,0 +1,170 @@
+"""How well the shipped lenses do, measured on the code that streams.
+
+The folder holds `ferplus/*.npz` (face crops with crowd votes, and beside each `*_teacher.npz` with MediaPipe's
+blendshapes) and `videos/` (clips, `videos_teacher.csv`, `videos_blendshapes.npz`); parts that are absent are skipped.
+What was trained on is left out: FER+'s Training part, and clips of the split `train`.
+
+    python benchmarks/lenses.py --data faces
+    python benchmarks/lenses.py --data faces --limit 500 --lens units=runs/units/bundle
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough, wherever it is started from
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks.measures.lens_figures import compound_figures, unit_figures
+from benchmarks.measures.packed_arrays import read_arrays
+from benchmarks.measures.report import Row, show, write
+from streamaffect import Estimate, analyze, analyze_image, load_bundle
+from streamaffect.errors import StreamAffectError
+from streamaffect.faces.boxes import iou
+from streamaffect.lenses.finding import open_lenses
+from streamaffect.text.action_units import units_of_blendshapes
+from streamaffect.types import Box
+from train.data.guidance import BLENDSHAPES
+from train.data.videos import TeacherRow, read_people, teacher_blendshapes, teacher_rows
+
+PEOPLE = Path(__file__).parent.parent / "configs" / "train" / "relational" / "default_people.csv"
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+TRAINING = 0
+SAME_TIME_S, LEAST_OVERLAP = 0.025, 0.2
+
+console = Console()
+Spoken = tuple[Estimate, dict[int, float]]  # what the stream says of a face, and the teacher's units
+
+
+def main() -> None:
+    """Measure, print the table, write the JSON."""
+    options = _options()
+    try:
+        bundle = load_bundle()
+        lenses = open_lenses(options.lens, bundle)
+        rows: list[Row] = [
+            {"lens": lens.name, "part": "cost", "figure": "ms a face", "value": lens.manifest.cost.ms, "rows": 1}
+            for lens in lenses
+            if lens.manifest.cost is not None
+        ]
+        words = [f"{lens.name}={lens.path}" for lens in lenses]
+        kinds = {lens.manifest.kind: lens.name for lens in lenses}
+        for part, found in _parts(options, words):
+            rows += list(_figures(kinds, part, found))
+    except StreamAffectError as error:
+        raise SystemExit(f"lenses: {error}") from None
+    show(f"lenses of {bundle.manifest.label}", rows)
+    print(write("lenses", rows, options.out))
+
+
+class Still:
+    """A picture: the crowd's shares of the eight emotions, and what was said and taught of it."""
+
+    def __init__(self, shares: np.ndarray, spoken: Spoken) -> None:
+        self.shares, self.spoken = shares, spoken
+
+
+def _parts(options: argparse.Namespace, lenses: Sequence[str]) -> Iterator[tuple[str, Sequence[Still | Spoken]]]:
+    stills = [still for file in _packed(options.data) for still in _stills(file, lenses, options.limit, options.seed)]
+    if stills:
+        yield "pictures", stills
+    else:
+        console.print("skipped: ferplus/*.npz are not there")
+    if (options.data / "videos" / "videos_teacher.csv").is_file():
+        yield "clips", _clips(options.data, options.people, lenses)
+    else:
+        console.print("skipped: videos/videos_teacher.csv is not there")
+
+
+def _figures(kinds: Mapping[str, str], part: str, found: Sequence[Still | Spoken]) -> Iterator[Row]:
+    spoken = [one.spoken if isinstance(one, Still) else one for one in found]
+    if name := kinds.get("units"):
+        taught = [(estimate, units) for estimate, units in spoken if units and name in estimate.outputs]
+        for figure, value in unit_figures(name, taught).items():
+            yield {"lens": name, "part": part, "figure": figure, "value": value, "rows": len(taught)}
+    stills = [one for one in found if isinstance(one, Still)]
+    if (name := kinds.get("compound")) and stills:
+        scores = [one.spoken[0].outputs[name] for one in stills]
+        for figure, value in compound_figures(scores, np.array([one.shares for one in stills])).items():
+            yield {"lens": name, "part": part, "figure": figure, "value": value, "rows": len(stills)}
+
+
+def _packed(root: Path) -> list[Path]:
+    return [file for file in sorted((root / "ferplus").glob("*.npz")) if not file.stem.endswith("_teacher")]
+
+
+def _stills(file: Path, lenses: Sequence[str], limit: int | None, seed: int) -> Iterator[Still]:
+    packed = read_arrays(file, "webp", "offsets", "votes", "split")
+    teacher_file = file.with_name(f"{file.stem}_teacher.npz")
+    teacher = read_arrays(teacher_file, "blendshapes", "face_found") if teacher_file.is_file() else {}
+    votes = packed["votes"][:, :8].astype(np.float64)
+    clear = votes.sum(axis=1) > packed["votes"].sum(axis=1) / 2
+    unseen = packed["split"] != TRAINING if "split" in packed else np.ones(len(votes), np.bool_)
+    rows = np.flatnonzero(clear & unseen)
+    if limit is not None and limit < len(rows):
+        rows = np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))
+    for row in track(rows.tolist(), f"{file.name}", console=console, transient=True):
+        data = packed["webp"][packed["offsets"][row] : packed["offsets"][row + 1]]
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        if picture is None:
+            continue
+        (estimate,) = analyze_image(np.asarray(picture, np.uint8), boxes=[WHOLE], lenses=lenses)
+        known = bool(teacher) and bool(teacher["face_found"][row])
+        units = _units(teacher["blendshapes"][row]) if known else {}
+        yield Still(votes[row] / votes[row].sum(), (estimate, units))
+
+
+def _clips(root: Path, people_file: Path, lenses: Sequence[str]) -> list[Spoken]:
+    people = read_people(people_file) if people_file.is_file() else {}
+    blendshapes, labelled = teacher_blendshapes(root), teacher_rows(root)
+    names = [name for name in labelled if people.get(name, ("", "report"))[1] != "train"]
+    spoken: list[Spoken] = []
+    for name in track(names, "clips", console=console, transient=True):
+        if not (root / "videos" / name).is_file() or blendshapes is None:
+            continue
+        try:
+            estimates = list(analyze(root / "videos" / name, lenses=lenses))
+        except StreamAffectError as error:
+            console.print(f"skipped: {error}", highlight=False, soft_wrap=True)
+            continue
+        for row in labelled[name].values():
+            shapes = blendshapes[int(row["row"])]
+            if np.isfinite(shapes).all() and (estimate := _same_face(row, estimates)) is not None:
+                spoken.append((estimate, _units(shapes)))
+    return spoken
+
+
+def _same_face(row: TeacherRow, estimates: Sequence[Estimate]) -> Estimate | None:
+    """The estimate of the teacher's face at the teacher's time, if lenses have spoken of it."""
+    x0, y0, x1, y1 = (float(row[key]) for key in ("x0", "y0", "x1", "y1"))
+    box = Box(x0, y0, x1 - x0, y1 - y0)
+    near = [one for one in estimates if one.pts_s is not None and abs(one.pts_s - float(row["time"])) <= SAME_TIME_S]
+    best = max(near, key=lambda one: iou(one.box, box), default=None)
+    return best if best is not None and iou(best.box, box) >= LEAST_OVERLAP else None
+
+
+def _units(shapes: np.ndarray) -> dict[int, float]:
+    return units_of_blendshapes(dict(zip(BLENDSHAPES, map(float, shapes), strict=True)))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with ferplus/ and videos/")
+    parser.add_argument("--lens", action="append", help="NAME, NAME=DIR or all; repeatable (default: all)")
+    parser.add_argument("--people", type=Path, default=PEOPLE, help="CSV of file, person, split for the clips")
+    parser.add_argument("--limit", type=int, help="a random sample of so many pictures of each file")
+    parser.add_argument("--seed", type=int, default=0, help="of that sample (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="JSON file (default: benchmarks/results/lenses.json)")
+    options = parser.parse_args()
+    options.lens = options.lens or ["all"]
+    return options
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""The verb `lenses`: which further outputs there are, what they cost, how good they are, and what they can't do."""
+
+import sys
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from streamaffect.errors import BundleError
+from streamaffect.lenses.finding import lens_folders
+from streamaffect.lenses.loading import Lens, check_fit, read_lens
+from streamaffect.runtime.bundle import Bundle, load_bundle
+
+LARGEST_WIDTH = 160
+
+
+def lenses(*, bundle: str | None, as_json: bool) -> int:
+    """Print the list; returns the exit code. A lens that cannot be used with the bundle is listed with the reason."""
+    loaded = load_bundle(bundle)
+    found = [_entry(name, folder, loaded) for name, folder in lens_folders(loaded).items()]
+    if as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+        return 0
+    console = Console(soft_wrap=False)
+    if not found:
+        console.print(f"no lenses for {loaded.manifest.label}")
+        return 0
+    for entry in found:
+        console.print(_block(entry))
+    console.print("Switch them on with --lens NAME,NAME or --lens all; --lens NAME=DIR takes one of your own.")
+    return 0
+
+
+def _entry(name: str, folder: Any, bundle: Bundle) -> dict[str, object]:
+    try:
+        lens = read_lens(folder, name)
+    except BundleError as error:
+        return {"name": name, "path": str(folder), "unusable": str(error)}
+    entry = _described(lens)
+    try:
+        check_fit(lens, bundle)
+    except BundleError as error:
+        entry["unusable"] = str(error)
+    return entry
+
+
+def _described(lens: Lens) -> dict[str, object]:
+    manifest = lens.manifest
+    return {
+        "name": lens.name,
+        "version": manifest.version,
+        "summary": manifest.summary,
+        "kind": manifest.kind,
+        "licence": manifest.licence,
+        "reads": list(manifest.inputs),
+        "outputs": [output.name for output in manifest.outputs if not output.weak],
+        "weak_outputs": [output.name for output in manifest.outputs if output.weak],
+        "size_kb": round(lens.size_bytes / 1000),
+        "cost_ms": None if manifest.cost is None else manifest.cost.ms,
+        "cost_machine": None if manifest.cost is None else manifest.cost.machine,
+        "figures": manifest.metrics.get("summary", {}),
+        "limits": manifest.limits,
+        "path": str(lens.path),
+    }
+
+
+def _block(entry: dict[str, Any]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    if "version" not in entry:
+        table.add_row(entry["name"], Text(f"cannot be used: {entry['unusable']}"))
+        return table
+    cost = "" if entry["cost_ms"] is None else f", {entry['cost_ms']:g} ms a face"
+    table.add_row(entry["name"], Text(f"{entry['summary']} ({entry['version']}, {entry['size_kb']} kB{cost})"))
+    table.add_row("", Text(f"gives   {', '.join(_shortened(entry['outputs']))}"))
+    if entry["weak_outputs"]:
+        table.add_row("", Text(f"weak    {', '.join(entry['weak_outputs'])}: only with --set lens.weak=true"))
+    for name, value in entry["figures"].items():
+        table.add_row("", Text(f"figure  {name}: {value}"))
+    for limit in entry["limits"]:
+        table.add_row("", Text(f"limit   {limit}"))
+    if "unusable" in entry:
+        table.add_row("", Text(f"cannot be used here: {entry['unusable']}"))
+    table.add_row("", "")
+    return table
+
+
+def _shortened(names: list[str]) -> list[str]:
+    return names if len(names) <= 16 else [*names[:2], "…", names[-1], f"({len(names)} numbers)"]

@@ -1,0 +1,73 @@
+import msgspec
+import pytest
+
+from streamaffect.sinks.display.dashboard import render
+from streamaffect.sinks.display.state import DisplayState
+from streamaffect.text.regions import region_shares, regions_in_words
+from streamaffect.types import Estimate, HeadMeta, Meta
+from tests.support.feeder import Feeder
+
+UNITS = HeadMeta(
+    name="units",
+    kind="units",
+    outputs=[{"name": "AU12", "label": "lip corner puller"}, {"name": "AU25", "label": "lips part"}],
+    lens="units@1.0",
+)
+MAP = HeadMeta(name="map", kind="map", outputs=[], lens="map@1.0")
+SCORES = HeadMeta(name="mine", kind="scores", outputs=[{"name": "calm"}, {"name": "bored"}], lens="mine@1.0")
+SAID = {
+    "units": {"AU12": 0.82, "AU25": 0.05},
+    "map": {"y5x3": 1.0, "y5x4": 1.0, "y2x1": 0.5},
+    "mine": {"calm": 0.2, "bored": 0.7},
+}
+
+
+def picture(*lenses: HeadMeta, faces: int = 1, width: int = 100, height: int = 32) -> str:
+    state = DisplayState()
+    for _, message in Feeder(faces=faces).messages(1.0):
+        changed = message
+        if isinstance(message, Meta):
+            changed = msgspec.structs.replace(message, heads=[*message.heads, *lenses])
+        elif isinstance(message, Estimate):
+            changed = msgspec.structs.replace(message, outputs=message.outputs | SAID)
+        state.update(changed, 0)
+    lines = render(state, width, height, 0).lines
+    assert len(lines) == height
+    return "\n".join("".join(segment.text for segment in line) for line in lines)
+
+
+def test_units_stand_in_words_the_strong_ones_alone() -> None:
+    shown = picture(UNITS)
+    assert "units    12 lip corner puller 0.82" in shown
+    assert "lips part" not in shown
+
+
+def test_a_map_stands_in_regions() -> None:
+    assert "map      mouth 80 %, left eye and brow 20 %" in picture(UNITS, MAP)
+
+
+def test_a_lens_without_a_form_of_its_own_shows_its_largest_numbers() -> None:
+    assert "mine     bored 0.70 · calm 0.20" in picture(SCORES)
+
+
+def test_a_stream_without_lenses_looks_as_it_did() -> None:
+    assert "lip corner" not in picture()
+
+
+@pytest.mark.parametrize("size", [(40, 10), (80, 24), (200, 60)])
+def test_any_terminal_is_filled_exactly(size: tuple[int, int]) -> None:
+    width, height = size
+    lines = picture(UNITS, MAP, SCORES, faces=5, width=width, height=height).split("\n")
+    assert {len(line) for line in lines} == {width}
+
+
+def test_regions_are_shares_of_the_maps_sum_and_a_flat_map_is_nowhere() -> None:
+    assert region_shares({}) == {}
+    assert regions_in_words({"y0x0": 0.0}) == "nowhere in particular"
+    assert region_shares({"y7x0": 3.0, "y5x3": 1.0}) == pytest.approx({"chin": 0.75, "mouth": 0.25} | _others())
+
+
+def _others() -> dict[str, float]:
+    from streamaffect.text.regions import REGIONS
+
+    return dict.fromkeys(REGIONS, 0.0) | {"chin": 0.75, "mouth": 0.25}
