@@ -137,6 +137,20 @@ class SoundBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceReading:
+    """What a window of sound says of a voice.
+
+    activity: share of the window in which somebody speaks, [0, 1]
+    arousal:  in [-1, 1]; None where too little was said
+    arousal_interval: 90 % conformal interval (low, high) within [-1, 1], where there is an arousal
+    """
+
+    activity: float
+    arousal: float | None = None
+    arousal_interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Face:
     """One detection.
 
@@ -212,6 +226,7 @@ class Sightings:
     left_out:              faces in view that are not followed, since there are too many
     detected:              faces in view, whether they are believed or not
     started_ns, ended_ns:  monotonic nanoseconds around the work
+    voice:                 what is heard beside the frame; None where nothing is, or nobody listens
     """
 
     frame: Frame
@@ -222,6 +237,7 @@ class Sightings:
     ended_ns: int
     left_out: int = 0
     detected: int = 0
+    voice: VoiceReading | None = None
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="affect"):
@@ -238,7 +254,8 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     seq:              counts the estimates of the stream from 0, without gaps
     box:              x, y, w, h as shares of the frame
     quality:          the crop's quality in [0, 1] (see `Quality.overall`)
-    outputs:          further heads by name, e.g. outputs["emotions"]["happiness"]
+    outputs:          further heads and lenses by name, e.g. outputs["emotions"]["happiness"]
+    output_intervals: 90 % conformal intervals (low, high) of outputs of lenses, by the same names; absent without any
     latency_ms:       per stage and `total`; empty for a file read offline, where waiting has no meaning
     baseline:         whether this face's own neutral is known; absent in runs that take no baselines
     *_relative:       the value minus that of the face's neutral, in [-2, 2], and its 90 % interval; absent until one
@@ -265,6 +282,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     face_score: float
     quality: float | None = None
     outputs: dict[str, dict[str, float]] = {}
+    output_intervals: dict[str, dict[str, tuple[float, float]]] | msgspec.UnsetType = msgspec.UNSET
     latency_ms: dict[str, float] = {}
     model: str
     baseline: BaselineState | msgspec.UnsetType = msgspec.UNSET
