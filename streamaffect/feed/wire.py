@@ -5,7 +5,7 @@ reader ignores fields and kinds that it does not know. Numbers are always finite
 """
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -36,6 +36,8 @@ _KIND: dict[type, str] = {Estimate: "affect", Health: "health", Event: "event", 
 KINDS = tuple(_KIND.values())
 
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+OutputIntervals: TypeAlias = dict[str, dict[str, tuple[float, float]]] | UnsetType
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
@@ -153,6 +155,7 @@ def _rounded_estimate(estimate: Estimate) -> Estimate:
         face_score=_round(estimate.face_score),
         quality=None if estimate.quality is None else _round(estimate.quality),
         outputs={head: _round_all(values) for head, values in estimate.outputs.items()},
+        output_intervals=_round_intervals(estimate.output_intervals),
         latency_ms=_round_all(estimate.latency_ms),
         model=estimate.model,
         baseline=estimate.baseline,
@@ -174,6 +177,14 @@ def _round_known_both(interval: tuple[float, float] | UnsetType | None) -> tuple
 def _round_both(interval: tuple[float, float]) -> tuple[float, float]:
     low, high = interval
     return _round(low), _round(high)
+
+
+def _round_intervals(intervals: OutputIntervals) -> OutputIntervals:
+    if isinstance(intervals, UnsetType):
+        return intervals
+    return {
+        lens: {name: _round_both(interval) for name, interval in named.items()} for lens, named in intervals.items()
+    }
 
 
 def _round_all(values: dict[str, float]) -> dict[str, float]:
