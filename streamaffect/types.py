@@ -137,6 +137,20 @@ class SoundBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceReading:
+    """What a window of sound says of a voice.
+
+    activity: share of the window in which somebody speaks, [0, 1]
+    arousal:  in [-1, 1]; None where too little was said
+    arousal_interval: 90 % conformal interval (low, high) within [-1, 1], where there is an arousal
+    """
+
+    activity: float
+    arousal: float | None = None
+    arousal_interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Face:
     """One detection.
 
@@ -212,6 +226,7 @@ class Sightings:
     left_out:              faces in view that are not followed, since there are too many
     detected:              faces in view, whether they are believed or not
     started_ns, ended_ns:  monotonic nanoseconds around the work
+    voice:                 what is heard beside the frame; None where nothing is, or nobody listens
     """
 
     frame: Frame
@@ -222,6 +237,7 @@ class Sightings:
     ended_ns: int
     left_out: int = 0
     detected: int = 0
+    voice: VoiceReading | None = None
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="affect"):

@@ -10,7 +10,8 @@ from streamaffect.affect.estimate import Prediction, TrackKey
 from streamaffect.lenses.view import Readings
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.manifest import Manifest
-from streamaffect.types import Estimate, Face, Sighting, Sightings, Status
+from streamaffect.types import Estimate, Face, Sighting, Sightings, Status, VoiceReading
+from streamaffect.voice.fusion import beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Provisional:
     seen: Seen
     status: Status
     lenses: Readings
+    voice: VoiceReading | None = None
 
 
 def make_estimate(
@@ -108,17 +110,19 @@ class Assembler:
             pts_s=frame.pts_s,
             live=frame.grabbed_ns is not None,
         )
-        seq, status = self._take_seq(), self._status(prediction, sighting)
+        # A voice belongs to whoever is there alone; among several nobody can tell whose it is.
+        voice = sightings.voice if len(sightings.faces) == 1 else None
+        seq, status = self._take_seq(), self._status(prediction, sighting, voice)
         if self._has_future and status != "abstain":
-            self._keep(prediction, Provisional(seq, seen, status, prediction.lenses))
-        return make_estimate(self._manifest, seen, prediction, seq=seq, status=status)
+            self._keep(prediction, Provisional(seq, seen, status, prediction.lenses, voice))
+        return beside(make_estimate(self._manifest, seen, prediction, seq=seq, status=status), voice)
 
     def refinement(self, prediction: Prediction) -> Estimate | None:
         """The estimate that replaces an earlier one, now that its future has come; None where there is none."""
         earlier = self._provisional.get(prediction.key, {}).pop(prediction.time_s, None)
         if earlier is None or not is_finite(prediction.heads):
             return None
-        return make_estimate(
+        refined = make_estimate(
             self._manifest,
             earlier.seen,
             replace(prediction, lenses=earlier.lenses),
@@ -126,6 +130,7 @@ class Assembler:
             status=earlier.status,
             refines=earlier.seq,
         )
+        return beside(refined, earlier.voice)
 
     def forget(self, key: TrackKey) -> None:
         """Drop what waits for the future of a track that is lost."""
@@ -143,11 +148,12 @@ class Assembler:
         self._next_seq += 1
         return self._next_seq - 1
 
-    def _status(self, prediction: Prediction, sighting: Sighting) -> Status:
+    def _status(self, prediction: Prediction, sighting: Sighting, voice: VoiceReading | None) -> Status:
         is_poor = sighting.visible and sighting.crop is None
+        goes_on = voice is not None and voice.arousal is not None
         # Without any genuine sample in the clip there is nothing that could be held.
-        if is_poor or prediction.coverage == 0 or not is_finite(prediction.heads):
+        if (is_poor and not goes_on) or prediction.coverage == 0 or not is_finite(prediction.heads):
             return "abstain"
-        if not sighting.visible:
+        if is_poor or not sighting.visible:
             return "held"
         return "warming" if prediction.context_fill < self._full_without_future - 1e-9 else "ok"

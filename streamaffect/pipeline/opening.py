@@ -21,6 +21,8 @@ from streamaffect.runtime.choice import AUTO, open_engine
 from streamaffect.runtime.engine import EngineInfo, StreamEngine
 from streamaffect.settings import EngineSettings, LensSettings
 from streamaffect.sources.sound.microphone import Microphone
+from streamaffect.voice.model import VoiceModel
+from streamaffect.voice.reader import VoiceReader
 
 LEFT_OUT = 64
 
@@ -28,7 +30,7 @@ LEFT_OUT = 64
 def open_streams(sources: Sequence[str], config: Config, bundle: Bundle) -> list[Stream]:
     """Open every source, in order, with a detector for each; what was opened is closed again where something fails.
 
-    sources: each "SOURCE" or "name=SOURCE". Raises SourceOpenError, ConfigError or EngineError.
+    sources: each "SOURCE" or "name=SOURCE". Raises SourceOpenError, ConfigError, EngineError or BundleError.
     """
     opened = open_sources(sources, config.source, realtime=config.run.realtime, require_all=config.run.require_all)
     streams: list[Stream] = []
@@ -36,8 +38,10 @@ def open_streams(sources: Sequence[str], config: Config, bundle: Bundle) -> list
     try:
         if config.source.microphone is not None:
             microphone = _open_microphone(config.source.microphone, opened)
+        model = VoiceModel() if config.source.sound != "off" else None
         for one in opened:
-            stage = _make_face_stage(one.name, config, bundle)
+            heard = VoiceReader(model, one.sound.ring) if model is not None and one.sound is not None else None
+            stage = _make_face_stage(one.name, config, bundle, heard)
             again = partial(make_detector, config, mode="video")
             streams.append(Stream(one.name, one.source, one.info, stage, again, one.sound, microphone))
     except BaseException:
@@ -132,8 +136,10 @@ def _open_microphone(name: str, opened: Sequence[OpenSource]) -> Microphone:
     return microphone
 
 
-def _make_face_stage(name: str, config: Config, bundle: Bundle) -> FaceStage:
+def _make_face_stage(name: str, config: Config, bundle: Bundle, voice: VoiceReader | None) -> FaceStage:
     # A face that is hidden for longer than a clip has nothing left in its clip to be estimated from.
     keep_s = min(config.tracker.keep_s, bundle.manifest.clip.length_s)
     tracker = Tracker(msgspec.structs.replace(config.tracker, keep_s=keep_s))
-    return FaceStage(make_detector(config, mode="video"), tracker, bundle, survey=Survey(name, config.faces))
+    return FaceStage(
+        make_detector(config, mode="video"), tracker, bundle, survey=Survey(name, config.faces), voice=voice
+    )

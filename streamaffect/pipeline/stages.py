@@ -20,6 +20,7 @@ from streamaffect.faces.survey import Survey
 from streamaffect.faces.tracker import Tracker
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.types import Estimate, Event, EventName, Frame, ImageArray, Message, Sighting, Sightings, TrackedFace
+from streamaffect.voice.reader import VoiceReader
 
 Batch = Sequence[tuple[str, Sightings]]
 
@@ -29,6 +30,7 @@ class FaceStage:
 
     survey:      looks for what the detector passes over; None where nobody asks
     lost_before: tracks of a stage that this one has taken over from
+    voice:       reads what is heard beside the frames; None where nobody listens
     """
 
     def __init__(
@@ -39,8 +41,10 @@ class FaceStage:
         *,
         survey: Survey | None = None,
         lost_before: Sequence[int] = (),
+        voice: VoiceReader | None = None,
     ) -> None:
         self.survey = survey
+        self._voice = voice
         self._detector = detector
         self._tracker = tracker
         self._bundle = bundle
@@ -53,7 +57,8 @@ class FaceStage:
     def successor(self, detector: FaceDetector) -> "FaceStage":
         """The stage that takes over when this one fails: it starts new tracks, and first says that these are lost."""
         lost = [*self._lost_before, *self._tracker.tracks]
-        return FaceStage(detector, self._tracker.successor(), self._bundle, survey=self.survey, lost_before=lost)
+        tracker = self._tracker.successor()
+        return FaceStage(detector, tracker, self._bundle, survey=self.survey, lost_before=lost, voice=self._voice)
 
     def look(self, frame: Frame) -> Sightings:
         """Find and follow the faces of the next frame."""
@@ -67,8 +72,17 @@ class FaceStage:
             self._seen.pop(track, None)
         faces = [self._sighting(frame, tracked) for tracked in update.tracks]
         lost, self._lost_before = [*self._lost_before, *update.lost], []
+        voice = self._voice.read(frame.time_s) if self._voice is not None else None
         return Sightings(
-            frame, faces, update.born, lost, started_ns, monotonic_ns(), update.left_out, detected=len(detections)
+            frame,
+            faces,
+            update.born,
+            lost,
+            started_ns,
+            monotonic_ns(),
+            update.left_out,
+            detected=len(detections),
+            voice=voice,
         )
 
     def close(self) -> None:

@@ -129,12 +129,13 @@ def test_every_module_is_in_the_wheel(contents: set[str], folder: str, place: Pa
 
 def test_the_shipped_model_the_demo_clip_and_the_weights_are_in_the_wheel(contents: set[str]) -> None:
     bundle = {"manifest.json", "frame_encoder.onnx", "clip_encoder.onnx", "context_head.onnx", "MODEL_CARD.md"}
-    assets = {"demo.mp4", "face_detection_short_range.tflite", "THIRD_PARTY.md"}
+    assets = {"demo.mp4", "face_detection_short_range.tflite", "silero_vad_16k_sequence.onnx", "THIRD_PARTY.md"}
     assert {f"streamaffect/engines/default/{name}" for name in bundle} <= contents
     assert {f"streamaffect/assets/{name}" for name in assets} <= contents
     lenses = {file.relative_to(ROOT).as_posix() for file in (ROOT / "engines" / "lenses").glob("*/*")}
     assert lenses
     assert {f"streamaffect/{name}" for name in lenses} <= contents
+    assert {f"streamaffect/engines/voice/{name}" for name in ("voice.json", "voice.onnx", "MODEL_CARD.md")} <= contents
 
 
 def test_every_preset_is_in_the_wheel(contents: set[str]) -> None:

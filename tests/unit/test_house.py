@@ -33,7 +33,7 @@ FLOORS: Mapping[str, list[list[str]]] = {
             "config.py",
         ],
         ["runtime", "faces", "sources", "assets"],
-        ["lenses", "text", "feed", "affect"],
+        ["lenses", "text", "feed", "voice", "affect"],
         ["recordings", "pipeline", "sinks", "control"],
         ["analysis.py", "sound.py", "verbs"],
         ["arguments.py", "cli.py", "__init__.py", "__main__.py"],
@@ -68,6 +68,7 @@ METHODS = {
     "stochastic_softmax": "SoftmaxPooling ClipWeights",
     "compound": "LFAN",
     "compound_text": "",
+    "voice": "ProsodyRegression",
 }
 ROLES = ("recipe", "data", "model", "bundle", "run")  # `loss` where a method has one of its own
 MAY_USE = {"compound_text": {"compound"}}  # two halves of one paper

@@ -95,6 +95,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "stochastic_softmax", "stochastic_softmax.recipe:StochasticSoftmaxRecipe", "stochastic_softmax.run:run"
             ),
             Method("subject_msda", "subject_msda.recipe:SubjectMsdaRecipe", "subject_msda.run:run"),
+            Method("voice", "voice.recipe:VoiceRecipe", "voice.run:run"),
         )
     }
 )

@@ -1,0 +1,85 @@
+"""A voice model from its folder, checked, and what it reads from a window of sound."""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from streamaffect.errors import BundleError
+from streamaffect.runtime.bundle import default_bundle_path
+from streamaffect.types import SOUND_RATE_HZ, FloatArray, VoiceReading
+from streamaffect.voice.activity import VoiceActivity
+from streamaffect.voice.manifest import INPUT, MANIFEST, OUTPUT, SCHEMA, VoiceManifest
+from streamaffect.voice.prosody import FEATURES, describe
+from streamaffect.voice.session import open_session
+
+
+def default_voice_path() -> Path:
+    """The shipped voice model, beside the shipped bundle."""
+    return default_bundle_path().parent / "voice"
+
+
+class VoiceModel:
+    """Activity and arousal of a voice. Any thread may ask.
+
+    path: its folder; None is the shipped one
+
+    Raises BundleError where the folder's files are missing, altered or of another kind; EngineError as `VoiceActivity`.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        folder = default_voice_path() if path is None else path
+        self.manifest = _read_manifest(folder / MANIFEST)
+        self._activity = VoiceActivity()
+        self._session = open_session(_read_graph(folder, self.manifest), str(folder / self.manifest.graph.file))
+
+    def read(self, samples: FloatArray) -> VoiceReading:
+        """A window (N,) at `SOUND_RATE_HZ`, 0 where nothing was heard → how much of it is speech, and its arousal."""
+        share = self._activity.share(samples)
+        arousal = self.arousal(samples) if share >= self.manifest.heard else None
+        if arousal is None:
+            return VoiceReading(share)
+        half = self.manifest.half_width
+        return VoiceReading(share, arousal, (max(-1.0, arousal - half), min(1.0, arousal + half)))
+
+    def arousal(self, samples: FloatArray) -> float | None:
+        """Of a window that holds speech, in [-1, 1]; None where there is no pitch in it."""
+        features = describe(samples)
+        if features is None:
+            return None
+        found: FloatArray = self._session.run([OUTPUT], {INPUT: features[None]})[0]
+        return float(np.clip(found[0, 0], -1.0, 1.0))
+
+    @property
+    def window(self) -> int:
+        """Samples of a window."""
+        return round(self.manifest.window_s * SOUND_RATE_HZ)
+
+
+def _read_manifest(file: Path) -> VoiceManifest:
+    try:
+        manifest = msgspec.json.decode(file.read_bytes(), type=VoiceManifest)
+    except OSError as error:
+        raise BundleError(f"{file}: cannot be read ({error.strerror}); a voice model is a folder with it") from error
+    except msgspec.DecodeError as error:
+        raise BundleError(f"{file}: {error}; export the voice model again") from error
+    if manifest.schema != SCHEMA:
+        raise BundleError(f"{file}: schema is {manifest.schema}, expected {SCHEMA}; take a newer streamaffect")
+    if tuple(manifest.features) != FEATURES:
+        raise BundleError(f"{file}: features are not those that this streamaffect measures; export it again")
+    return manifest
+
+
+def _read_graph(folder: Path, manifest: VoiceManifest) -> bytes:
+    file, expected = folder / manifest.graph.file, manifest.graph.sha256
+    if file.parent != folder:
+        raise BundleError(f"{folder / MANIFEST}: graph.file is {manifest.graph.file!r}, expected a file's name")
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{file}: cannot be read ({error.strerror}); export the voice model again") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise BundleError(f"{file}: sha256 is {found[:12]}…, the manifest says {expected[:12]}…; export it again")
+    return content

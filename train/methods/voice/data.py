@@ -1,0 +1,117 @@
+"""What a voice model learns from: windows of speech, described by their prosody; and drawn voices without data."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from streamaffect.types import SOUND_RATE_HZ, FloatArray, TimeArray
+from streamaffect.voice.prosody import describe
+
+from ...audiovisual.speech import SpeechClip, load_speech, sounds
+from ...errors import DataError
+from ...loop.context import Context
+from .recipe import VoiceRecipe
+
+LABELLED = "an arousal"
+
+
+@dataclass(frozen=True, slots=True)
+class Voices:
+    """Windows of speech. features (N, F), arousal (N, 1), and of each window the number of its clip, (N,) int64."""
+
+    features: Tensor
+    arousal: Tensor
+    clips: Tensor
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceData:
+    """Windows to train on, those of speakers held out, and those of corpora that were never trained on, by name."""
+
+    train: Voices
+    valid: Voices
+    unseen: dict[str, Voices]
+
+
+def load_voices(recipe: VoiceRecipe, context: Context) -> VoiceData:
+    """The windows of the recipe's source. Raises DataError if they are missing or not as described."""
+    if recipe.data == "drawn":
+        train, valid = (_described(_drawn(recipe, recipe.seed + i), recipe, cuts=0) for i in range(2))
+        return VoiceData(train, valid, unseen={})
+    clips = load_speech(context.data_folder("clips.csv and the sound files that it names"))
+    known = [clip for clip in clips if clip.arousal is not None]
+    mine = [clip for clip in known if clip.tier == recipe.tier]
+    by_split = {split: [clip for clip in mine if clip.split == split] for split in ("train", "valid")}
+    if not all(by_split.values()):
+        raise DataError(f"no clips of the tier {recipe.tier!r} with {LABELLED} to train on and to hold out")
+    corpora = sorted({clip.corpus for clip in known} - {clip.corpus for clip in mine})
+    unseen = {corpus: [clip for clip in known if clip.corpus == corpus] for corpus in corpora}
+    return VoiceData(
+        _described(_labelled(by_split["train"]), recipe, cuts=recipe.cuts),
+        _described(_labelled(by_split["valid"]), recipe, cuts=0),
+        {corpus: _described(_labelled(part), recipe, cuts=0) for corpus, part in unseen.items()},
+    )
+
+
+def windows(samples: FloatArray, window_s: float, hop_s: float) -> Iterator[FloatArray]:
+    """Windows of a clip, the last one at its end; one that is shorter is its own only window."""
+    size, hop = round(window_s * SOUND_RATE_HZ), round(hop_s * SOUND_RATE_HZ)
+    starts = range(len(samples) - size, -1, -hop) if len(samples) > size else [0]
+    return (samples[max(0, start) : max(0, start) + size] for start in starts)
+
+
+def _labelled(clips: Sequence[SpeechClip]) -> Iterator[tuple[FloatArray, float]]:
+    for clip, samples in sounds(clips):
+        assert clip.arousal is not None
+        yield samples, clip.arousal
+
+
+def _described(clips: Iterator[tuple[FloatArray, float]], recipe: VoiceRecipe, *, cuts: int) -> Voices:
+    rng = np.random.default_rng(recipe.seed)
+    features, arousal, numbers = [], [], []
+    for number, (samples, label) in enumerate(clips):
+        parts = [*windows(samples, recipe.window_s, recipe.hop_s), *_cuts(samples, recipe, cuts, rng)]
+        found = [row for part in parts if (row := describe(part)) is not None]
+        features += found
+        arousal += [label] * len(found)
+        numbers += [number] * len(found)
+    if not features:
+        raise DataError("no voice was found in any clip; their sound is empty, or holds no speech")
+    labels = torch.tensor(arousal, dtype=torch.float32)[:, None]
+    return Voices(torch.from_numpy(np.stack(features)), labels, torch.tensor(numbers))
+
+
+def _cuts(samples: FloatArray, recipe: VoiceRecipe, count: int, rng: np.random.Generator) -> Iterator[FloatArray]:
+    shortest = min(round(recipe.shortest_s * SOUND_RATE_HZ), len(samples))
+    longest = min(round(recipe.window_s * SOUND_RATE_HZ), len(samples))
+    for _ in range(count):
+        size = int(rng.integers(shortest, longest + 1))
+        start = int(rng.integers(0, len(samples) - size + 1))
+        yield samples[start : start + size]
+
+
+def _drawn(recipe: VoiceRecipe, seed: int) -> Iterator[tuple[FloatArray, float]]:
+    """Buzzes in syllables: the more aroused, the higher, the brighter, the livelier; how loud they are says nothing."""
+    rng = np.random.default_rng(seed)
+    time_s = np.arange(round(recipe.window_s * SOUND_RATE_HZ)) / SOUND_RATE_HZ
+    for _ in range(recipe.drawn):
+        arousal = float(rng.uniform(-1, 1))
+        yield drawn_voice(arousal, rng, time_s), arousal
+
+
+def drawn_voice(arousal: float, rng: np.random.Generator, time_s: TimeArray) -> FloatArray:
+    """A voice of that arousal at the times (N,) → (N,) float32."""
+    wobble = (1 + 2 * (arousal + 1)) * np.sin(2 * np.pi * rng.uniform(1, 3) * time_s + rng.uniform(0, 6))
+    hz = 55 * 2 ** ((18 + 6 * arousal + rng.normal(0, 1.5) + wobble) / 12)
+    phase = 2 * np.pi * np.cumsum(hz) / SOUND_RATE_HZ
+    tilt = 1.6 - 0.5 * arousal + rng.normal(0, 0.1)
+    buzz = sum(np.sin(harmonic * phase) / harmonic**tilt for harmonic in range(1, 16))
+    syllables = np.clip(np.sin(2 * np.pi * rng.uniform(2, 5) * time_s), 0.02, 1.0)
+    found = 10 ** rng.uniform(-2, -0.7) * (syllables * buzz + rng.normal(0, 0.01, len(time_s)))
+    return np.asarray(found, np.float32)

@@ -1,0 +1,38 @@
+"""The recipe of a voice model."""
+
+from typing import Literal
+
+import msgspec
+
+from ...config import Count, NotNegative, OptimiserConfig, Positive
+
+
+class VoiceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="voice"):
+    """Everything that defines the run, but for the data's folder.
+
+    data:     "speech" reads `clips.csv` below `--data`, see `train.audiovisual.speech`; "drawn" makes voices
+    tier:     the clips to learn from are those of this folder alone; its corpora appear in no measurement
+    window_s: what is looked at at a time; hop_s: between the windows of one clip
+    cuts:     further windows of each clip that is trained on, of random place and length
+    shortest_s: of those
+    hidden:   units of a layer between; 0: the model is linear
+    noise:    deviations of a feature that are added to it while training
+    drawn:    voices of "drawn"
+    version, licence: of the model; credits: whose speech it has learned from, for its card
+    """
+
+    name: str
+    seed: int
+    data: Literal["speech", "drawn"]
+    optimiser: OptimiserConfig
+    tier: str = "open"
+    window_s: Positive = 2.0
+    hop_s: Positive = 0.5
+    cuts: int = 0
+    shortest_s: Positive = 0.8
+    hidden: int = 0
+    noise: NotNegative = 0.5
+    drawn: Count = 200
+    version: str = "0.1"
+    licence: str = "not stated"
+    credits: tuple[str, ...] = ()
