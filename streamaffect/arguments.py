@@ -120,9 +120,18 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
         help="live view in the terminal (default: on a terminal)",
     )
     parser.add_argument(
-        "--record", metavar="PATH", required=name == "record", help="write every estimate to this file (JSON Lines)"
+        "--record",
+        metavar="PATH",
+        required=name == "record",
+        help="write every estimate to this file (JSON Lines); of %%Y%%m%%d-%%H%%M%%S in its name the time is made",
     )
     parser.add_argument("--overwrite", action="store_true", default=None, help="replace a recording that exists")
+    parser.add_argument(
+        "--keep-days",
+        type=float,
+        metavar="N",
+        help="remove recordings beside that of --record which were last written to N days ago (default: keep all)",
+    )
     parser.add_argument(
         "--require-all",
         action="store_true",
@@ -137,7 +146,9 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
         "mic or mic:NAME (a microphone of this machine)",
     )
     parser.add_argument("--max-seconds", type=float, metavar="X", help="end after X seconds (of a file: of its time)")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML; flags come after it")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings as TOML; flags come after it; read again at SIGHUP"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="one setting; repeatable"
     )
@@ -273,4 +284,7 @@ def _finish_ctl(parser: argparse.ArgumentParser) -> None:
 def _finish(parser: argparse.ArgumentParser, verb: str) -> None:
     levels = ("debug", "info", "warning", "error")
     parser.add_argument("--log-level", choices=levels, default="warning", help="default: %(default)s")
+    parser.add_argument(
+        "--log-format", choices=("text", "json"), default="text", help="json: one object a line (default: %(default)s)"
+    )
     parser.set_defaults(verb=verb)

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from streamaffect.arguments import make_parser
 from streamaffect.errors import ConfigError, StreamAffectError
@@ -29,6 +30,7 @@ FLAG_SETTINGS = {
     "sound": ("source", "sound"),
     "record": ("run", "record"),
     "overwrite": ("run", "overwrite"),
+    "keep_days": ("run", "keep_days"),
     "require_all": ("run", "require_all"),
     "engine": ("engine", "backend"),
     "bind": ("feed", "bind"),
@@ -71,7 +73,7 @@ def _do(words: Sequence[str]) -> int:
     """Do what the words say; whatever goes wrong ends in one line and an exit code."""
     try:
         options = make_parser().parse_args(words)
-        _set_up_logging(getattr(options, "log_level", "warning"))
+        _set_up_logging(getattr(options, "log_level", "warning"), as_json=getattr(options, "log_format", "") == "json")
         return _verbs()[options.verb](options)
     except StreamAffectError as error:
         _say(str(error))
@@ -129,7 +131,8 @@ def _run(options: argparse.Namespace) -> int:
     with _loading():
         from streamaffect.verbs.run import run
 
-    return run(config, display=options.display)
+    reread = partial(load_config, options.config, options.set, flags=_flags(options))
+    return run(config, display=options.display, reread=None if options.config is None else reread)
 
 
 def _replay(options: argparse.Namespace) -> int:
@@ -222,7 +225,12 @@ def _ctl(options: argparse.Namespace) -> int:
     return ctl(options)
 
 
-def _set_up_logging(level: str) -> None:
+def _set_up_logging(level: str, *, as_json: bool) -> None:
+    if as_json:
+        from streamaffect.service.json_log import log_as_json
+
+        log_as_json(level)
+        return
     logging.basicConfig(level=level.upper(), force=True)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_CleanFormatter("%(levelname)s %(name)s: %(message)s"))

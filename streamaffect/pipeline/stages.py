@@ -19,6 +19,7 @@ from streamaffect.faces.quality import measure
 from streamaffect.faces.survey import Survey
 from streamaffect.faces.tracker import Tracker
 from streamaffect.runtime.bundle import Bundle
+from streamaffect.settings import TrackerSettings
 from streamaffect.types import Estimate, Event, EventName, Frame, ImageArray, Message, Sighting, Sightings, TrackedFace
 
 Batch = Sequence[tuple[str, Sightings]]
@@ -54,6 +55,10 @@ class FaceStage:
         """The stage that takes over when this one fails: it starts new tracks, and first says that these are lost."""
         lost = [*self._lost_before, *self._tracker.tracks]
         return FaceStage(detector, self._tracker.successor(), self._bundle, survey=self.survey, lost_before=lost)
+
+    def retune(self, settings: TrackerSettings) -> None:
+        """Follow faces by other settings from the next frame on; callable from any thread."""
+        self._tracker.retune(settings)
 
     def look(self, frame: Frame) -> Sightings:
         """Find and follow the faces of the next frame."""
