@@ -42,6 +42,14 @@ Every command is an event in the feed and in the recording. Python: streamaffect
 """
 
 
+PROXY_EXAMPLES = """\
+examples:
+  streamaffect proxy tcp://127.0.0.1:5556 tcp://127.0.0.1:5557
+  streamaffect proxy tcp://10.0.0.7:5556 tcp://10.0.0.8:5556 --keys tcp://10.0.0.7:5556=keys/a --keys keys/b
+  streamaffect listen tcp://127.0.0.1:5560
+"""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that repeats no credentials when it complains of a word."""
 
@@ -68,6 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_keys(verbs)
     _add_bench(verbs)
     _add_ctl(verbs)
+    _add_proxy(verbs)
     return parser
 
 
@@ -279,6 +288,33 @@ def _finish_ctl(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keys", type=Path, metavar="DIR", help="key folder of a client, for an encrypted address")
     parser.add_argument("--json", action="store_true", help="the answer as JSON")
     _finish(parser, "ctl")
+
+
+def _add_proxy(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "proxy",
+        help="join several feeds into one address",
+        description="Publish what several feeds send at one address, byte for byte, with the last values for those who "
+        "come late. A stream's name may be used by one of them.",
+        epilog=PROXY_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("feeds", nargs="+", metavar="ADDRESS", help="a feed; it need not be there yet")
+    parser.add_argument(
+        "--bind", default="tcp://127.0.0.1:5560", metavar="ADDRESS", help="where to publish; default: %(default)s"
+    )
+    parser.add_argument("--insecure-bind", action="store_true", help="let other machines read it unencrypted")
+    parser.add_argument("--server-key", default="", metavar="FILE", help="key of the proxy's own feed, to encrypt it")
+    parser.add_argument("--allowed-clients", default="", metavar="DIR", help="public keys of those who may read it")
+    parser.add_argument(
+        "--keys",
+        action="append",
+        default=[],
+        metavar="[ADDRESS=]DIR",
+        help="key folder of a client, for encrypted feeds; repeatable, one for a feed",
+    )
+    parser.add_argument("--max-seconds", type=float, metavar="X", help="end after X seconds")
+    _finish(parser, "proxy")
 
 
 def _finish(parser: argparse.ArgumentParser, verb: str) -> None:

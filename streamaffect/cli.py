@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     open_descriptors()
     # As many as there are, for a pipe that sets the pace; credentials are removed where the messages are made.
     prints_lines = words[0] in ("listen", "ctl") and "--json" in words
-    runs_for_long = words[0] in ("run", "record", "replay", "listen") and not prints_lines
+    runs_for_long = words[0] in ("run", "record", "replay", "listen", "proxy") and not prints_lines
     runs_for_long &= "--print-config" not in words
     with remembering(), outlets(*([STDERR] if prints_lines else [STDOUT, STDERR]), nobody_waits=runs_for_long):
         remember_words(words)
@@ -115,6 +115,7 @@ def _verbs() -> dict[str, Verb]:
         "keys": _keys,
         "bench": _bench,
         "ctl": _ctl,
+        "proxy": _proxy,
     }
 
 
@@ -223,6 +224,19 @@ def _ctl(options: argparse.Namespace) -> int:
     from streamaffect.verbs.ctl import ctl
 
     return ctl(options)
+
+
+def _proxy(options: argparse.Namespace) -> int:
+    from streamaffect.settings import FeedSettings
+    from streamaffect.verbs.proxy import proxy
+
+    settings = FeedSettings(
+        bind=options.bind,
+        insecure_bind=options.insecure_bind,
+        server_key=options.server_key,
+        allowed_clients=options.allowed_clients,
+    )
+    return proxy(options.feeds, settings, keys=options.keys, max_seconds=options.max_seconds)
 
 
 def _set_up_logging(level: str, *, as_json: bool) -> None:
