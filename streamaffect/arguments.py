@@ -42,6 +42,14 @@ Every command is an event in the feed and in the recording. Python: streamaffect
 """
 
 
+PROXY_EXAMPLES = """\
+examples:
+  streamaffect proxy tcp://127.0.0.1:5556 tcp://127.0.0.1:5557
+  streamaffect proxy tcp://10.0.0.7:5556 tcp://10.0.0.8:5556 --keys tcp://10.0.0.7:5556=keys/a --keys keys/b
+  streamaffect listen tcp://127.0.0.1:5560
+"""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that repeats no credentials when it complains of a word."""
 
@@ -69,6 +77,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_lenses(verbs)
     _add_bench(verbs)
     _add_ctl(verbs)
+    _add_proxy(verbs)
     return parser
 
 
@@ -128,9 +137,18 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
         help="live view in the terminal (default: on a terminal)",
     )
     parser.add_argument(
-        "--record", metavar="PATH", required=name == "record", help="write every estimate to this file (JSON Lines)"
+        "--record",
+        metavar="PATH",
+        required=name == "record",
+        help="write every estimate to this file (JSON Lines); of %%Y%%m%%d-%%H%%M%%S in its name the time is made",
     )
     parser.add_argument("--overwrite", action="store_true", default=None, help="replace a recording that exists")
+    parser.add_argument(
+        "--keep-days",
+        type=float,
+        metavar="N",
+        help="remove recordings beside that of --record which were last written to N days ago (default: keep all)",
+    )
     parser.add_argument(
         "--require-all",
         action="store_true",
@@ -145,7 +163,9 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
         "mic or mic:NAME (a microphone of this machine)",
     )
     parser.add_argument("--max-seconds", type=float, metavar="X", help="end after X seconds (of a file: of its time)")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML; flags come after it")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings as TOML; flags come after it; read again at SIGHUP"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="one setting; repeatable"
     )
@@ -289,7 +309,37 @@ def _finish_ctl(parser: argparse.ArgumentParser) -> None:
     _finish(parser, "ctl")
 
 
+def _add_proxy(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "proxy",
+        help="join several feeds into one address",
+        description="Publish what several feeds send at one address, byte for byte, with the last values for those who "
+        "come late. A stream's name may be used by one of them.",
+        epilog=PROXY_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("feeds", nargs="+", metavar="ADDRESS", help="a feed; it need not be there yet")
+    parser.add_argument(
+        "--bind", default="tcp://127.0.0.1:5560", metavar="ADDRESS", help="where to publish; default: %(default)s"
+    )
+    parser.add_argument("--insecure-bind", action="store_true", help="let other machines read it unencrypted")
+    parser.add_argument("--server-key", default="", metavar="FILE", help="key of the proxy's own feed, to encrypt it")
+    parser.add_argument("--allowed-clients", default="", metavar="DIR", help="public keys of those who may read it")
+    parser.add_argument(
+        "--keys",
+        action="append",
+        default=[],
+        metavar="[ADDRESS=]DIR",
+        help="key folder of a client, for encrypted feeds; repeatable, one for a feed",
+    )
+    parser.add_argument("--max-seconds", type=float, metavar="X", help="end after X seconds")
+    _finish(parser, "proxy")
+
+
 def _finish(parser: argparse.ArgumentParser, verb: str) -> None:
     levels = ("debug", "info", "warning", "error")
     parser.add_argument("--log-level", choices=levels, default="warning", help="default: %(default)s")
+    parser.add_argument(
+        "--log-format", choices=("text", "json"), default="text", help="json: one object a line (default: %(default)s)"
+    )
     parser.set_defaults(verb=verb)

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from streamaffect.arguments import make_parser
 from streamaffect.errors import ConfigError, StreamAffectError
@@ -29,6 +30,7 @@ FLAG_SETTINGS = {
     "sound": ("source", "sound"),
     "record": ("run", "record"),
     "overwrite": ("run", "overwrite"),
+    "keep_days": ("run", "keep_days"),
     "require_all": ("run", "require_all"),
     "engine": ("engine", "backend"),
     "lens": ("lens", "use"),
@@ -53,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     open_descriptors()
     # As many as there are, for a pipe that sets the pace; credentials are removed where the messages are made.
     prints_lines = words[0] in ("listen", "ctl") and "--json" in words
-    runs_for_long = words[0] in ("run", "record", "replay", "listen") and not prints_lines
+    runs_for_long = words[0] in ("run", "record", "replay", "listen", "proxy") and not prints_lines
     runs_for_long &= "--print-config" not in words
     with remembering(), outlets(*([STDERR] if prints_lines else [STDOUT, STDERR]), nobody_waits=runs_for_long):
         remember_words(words)
@@ -72,7 +74,7 @@ def _do(words: Sequence[str]) -> int:
     """Do what the words say; whatever goes wrong ends in one line and an exit code."""
     try:
         options = make_parser().parse_args(words)
-        _set_up_logging(getattr(options, "log_level", "warning"))
+        _set_up_logging(getattr(options, "log_level", "warning"), as_json=getattr(options, "log_format", "") == "json")
         return _verbs()[options.verb](options)
     except StreamAffectError as error:
         _say(str(error))
@@ -115,6 +117,7 @@ def _verbs() -> dict[str, Verb]:
         "lenses": _lenses,
         "bench": _bench,
         "ctl": _ctl,
+        "proxy": _proxy,
     }
 
 
@@ -131,7 +134,8 @@ def _run(options: argparse.Namespace) -> int:
     with _loading():
         from streamaffect.verbs.run import run
 
-    return run(config, display=options.display)
+    reread = partial(load_config, options.config, options.set, flags=_flags(options))
+    return run(config, display=options.display, reread=None if options.config is None else reread)
 
 
 def _replay(options: argparse.Namespace) -> int:
@@ -230,7 +234,25 @@ def _ctl(options: argparse.Namespace) -> int:
     return ctl(options)
 
 
-def _set_up_logging(level: str) -> None:
+def _proxy(options: argparse.Namespace) -> int:
+    from streamaffect.settings import FeedSettings
+    from streamaffect.verbs.proxy import proxy
+
+    settings = FeedSettings(
+        bind=options.bind,
+        insecure_bind=options.insecure_bind,
+        server_key=options.server_key,
+        allowed_clients=options.allowed_clients,
+    )
+    return proxy(options.feeds, settings, keys=options.keys, max_seconds=options.max_seconds)
+
+
+def _set_up_logging(level: str, *, as_json: bool) -> None:
+    if as_json:
+        from streamaffect.service.json_log import log_as_json
+
+        log_as_json(level)
+        return
     logging.basicConfig(level=level.upper(), force=True)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_CleanFormatter("%(levelname)s %(name)s: %(message)s"))

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from streamaffect.redaction import redact
@@ -29,6 +29,7 @@ class Outlet(io.TextIOBase):
 
     remarks:   True where it says how many lines nobody has read, once somebody reads again
     complaint: why nothing can be written any more; None where it can, and where its reader has gone
+    dress:     what makes of a line the one that is written, from its text and the time (UTC seconds); None leaves it
     """
 
     def __init__(self, descriptor: int, *, encoding: str, remarks: bool) -> None:
@@ -42,6 +43,7 @@ class Outlet(io.TextIOBase):
         self._waiting_bytes = 0
         self._dropped = 0
         self.complaint: str | None = None
+        self.dress: Callable[[str, float], str] | None = None
         self._broken = self._retired = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -88,6 +90,11 @@ class Outlet(io.TextIOBase):
                 begun, self._begun = self._begun, ""
                 self._put(begun)
 
+    def write_ready(self, line: str) -> None:
+        """Queue a whole line as it is: whoever has made it has removed the credentials."""
+        with self._changed:
+            self._queue_up(line)
+
     def drain(self, timeout_s: float | None) -> bool:
         """Wait until everything is written, at most so long. False where something is left."""
         self.flush()
@@ -103,7 +110,16 @@ class Outlet(io.TextIOBase):
             self._changed.notify_all()
 
     def _put(self, text: str) -> None:
-        content = redact(text).encode(self._encoding, "replace")
+        self._queue_up(self._dressed(redact(text)))
+
+    def _dressed(self, text: str) -> str:
+        if self.dress is None:
+            return text
+        now_s = time.time()
+        return "".join(f"{self.dress(line, now_s)}\n" for line in text.splitlines() if line.strip())
+
+    def _queue_up(self, text: str) -> None:
+        content = text.encode(self._encoding, "replace")
         if self._broken or self._retired:
             return
         # What is missing is missing in one piece: once there was no room, half of it has to be free again.
@@ -113,7 +129,7 @@ class Outlet(io.TextIOBase):
             return
         if self._dropped and self._remarks:
             remark = f"({self._dropped} lines were dropped here, since nobody read this output)\n"
-            content = remark.encode(self._encoding, "replace") + content
+            content = self._dressed(remark).encode(self._encoding, "replace") + content
         self._dropped = 0
         self._queue.append(content)
         self._waiting_bytes += len(content)

@@ -25,6 +25,7 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_seconds: end after so long; 0 is never
     record:      file to record to; empty is none
     overwrite:   replace a recording that exists
+    keep_days:   remove recordings in the folder of `record` that were last written to so many days ago; 0 keeps all
     require_all: begin only if every source works; otherwise one is enough, and cameras that are away are tried again
     patience_s:  how long the face detector or the engine may take over one picture before it counts as hung, and
                  another one takes over
@@ -36,6 +37,7 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_seconds: Annotated[float, Meta(ge=0.0)] = 0.0
     record: str = ""
     overwrite: bool = False
+    keep_days: Annotated[float, Meta(ge=0.0, le=36_500.0)] = 0.0
     require_all: bool = False
     patience_s: Seconds = 10.0
 

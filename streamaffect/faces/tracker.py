@@ -59,6 +59,10 @@ class Tracker:
     def _all(self) -> "list[_Followed]":
         return [*self._aside, *self._followed]
 
+    def retune(self, settings: TrackerSettings) -> None:
+        """Follow by other settings from the next frame on; smoothing changes for faces that come from then on."""
+        self._settings = settings
+
     def successor(self) -> "Tracker":
         """A tracker that knows no face yet, and goes on with the ids."""
         return Tracker(self._settings, first_id=self._next_id)

@@ -13,7 +13,7 @@ import zmq
 IDLE_S, PROBE_S, PROBES = 3, 2, 3  # a connection at rest is asked after so long, and so often, until it ends
 UNANSWERED_MS = 10_000  # what was sent and not taken for so long ends it too: also where the other end has stopped
 
-ALIVE: Final = MappingProxyType(
+ALIVE: Final = MappingProxyType[int, int](
     {
         zmq.TCP_KEEPALIVE: 1,
         zmq.TCP_KEEPALIVE_IDLE: IDLE_S,

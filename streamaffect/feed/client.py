@@ -12,32 +12,25 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from streamaffect.errors import FeedTimeoutError, WireError
-from streamaffect.feed.address import parse_address
-from streamaffect.feed.alive import ALIVE
-from streamaffect.feed.keys import ClientKeys, check_curve, load_client
+from streamaffect.feed.keys import ClientKeys
 from streamaffect.feed.state import FeedState
-from streamaffect.feed.wire import decode, read_envelope, topic_prefix
-from streamaffect.paths import from_home
+from streamaffect.feed.subscription import Subscription
+from streamaffect.feed.wire import decode, read_envelope
 from streamaffect.types import Estimate, Health, Message, Meta
 
 log = logging.getLogger(__name__)
 
 Connection = Literal["waiting", "connected", "refused", "closed"]
-SUBSCRIBED = ("meta", "event", "health", "affect")  # meta first: it tells of a new run
 POLL_MS = 100
-RECONNECT_MS, RECONNECT_MAX_MS = 100, 2000
-_REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-_CONNECTION_EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | _REFUSALS
 
 
 class Subscriber:
@@ -65,20 +58,21 @@ class Subscriber:
     ) -> None:
         self.address = address
         self._max_age_s = max_age_s
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._capacity = capacity
         self._queue: deque[Message] = deque()
         self._state = FeedState()
         self._changed = threading.Condition()
+        self._calls: set[Callable[[], None]] = set()
         self._connection: Connection = "waiting"
         self._dropped = self._stale = self._unreadable = 0
         self._context = zmq.Context()
         try:
-            socket = self._connect(stream, keys)
+            subscription = Subscription(self._context, address, stream=stream, keys=keys)
         except BaseException:
             self._context.destroy(linger=0)
             raise
-        self._thread = threading.Thread(target=self._run, args=(socket,), name="subscriber", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(subscription,), name="subscriber", daemon=True)
         self._thread.start()
 
     def __iter__(self) -> Iterator[Estimate]:
@@ -95,19 +89,56 @@ class Subscriber:
     ) -> None:
         self.close()
 
+    def __aiter__(self) -> AsyncIterator[Estimate]:
+        """The same in a program of asyncio: `async for estimate in feed`."""
+        from streamaffect.feed.asynchronous import estimates_of
+
+        return estimates_of(self)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        import asyncio
+
+        await asyncio.to_thread(self.close)
+
     def messages(self) -> Iterator[Message]:
         """Messages of every kind as they come, until the subscriber is closed. Raises FeedTimeoutError."""
         while True:
-            message = self.receive(self._timeout_s)
+            message = self.receive(self.timeout_s)
             if message is not None:
                 yield message
             elif self.connection == "closed":
                 return
             else:
-                raise FeedTimeoutError(
-                    f"{self.address}: nothing came for {self._timeout_s:g} s ({self.connection}); "
-                    "check that a stream is running there and that the name of the stream is right"
-                )
+                raise self.silence()
+
+    def amessages(self) -> AsyncIterator[Message]:
+        """Messages of every kind in a program of asyncio, as `messages`."""
+        from streamaffect.feed.asynchronous import messages_of
+
+        return messages_of(self)
+
+    @contextmanager
+    def calling(self, call: Callable[[], None]) -> Iterator[None]:
+        """In here, `call` is called in some thread when a message comes, or at the end; it must not wait."""
+        with self._changed:
+            self._calls.add(call)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._calls.discard(call)
+
+    def silence(self) -> FeedTimeoutError:
+        """What a loop raises when nothing has come for `timeout_s`."""
+        return FeedTimeoutError(
+            f"{self.address}: nothing came for {self.timeout_s:g} s ({self.connection}); "
+            "check that a stream is running there and that the name of the stream is right"
+        )
 
     def receive(self, timeout_s: float | None = None) -> Message | None:
         """The next message of any kind; None where none came in time or the subscriber is closed."""
@@ -174,67 +205,30 @@ class Subscriber:
         with self._changed:
             self._connection = "closed"
             self._queue.clear()
-            self._changed.notify_all()
+            self._tell()
         self._thread.join()
 
-    def _connect(self, stream: str | None, keys: ClientKeys | Path | str | None) -> "zmq.Socket[bytes]":
-        address = parse_address(self.address)
-        socket = self._context.socket(zmq.SUB)
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-        socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-        socket.setsockopt(zmq.IPV6, int(address.is_ipv6))
-        for option, value in ALIVE.items():
-            socket.setsockopt(option, value)
-        if keys is not None:
-            check_curve()
-            client = keys if isinstance(keys, ClientKeys) else load_client(from_home(keys))
-            socket.curve_publickey, socket.curve_secretkey = client.own.public, client.own.secret
-            socket.curve_serverkey = client.server
-        for kind in SUBSCRIBED:
-            socket.subscribe(topic_prefix(kind, stream))
-        self._monitor = socket.get_monitor_socket(_CONNECTION_EVENTS)  # first, so that no event is missed
-        try:
-            socket.connect(address.text)
-        except zmq.ZMQError as error:
-            raise WireError(f"{self.address}: {error.strerror}; expected tcp://HOST:PORT or ipc://PATH") from error
-        return socket
+    def _tell(self) -> None:
+        self._changed.notify_all()
+        for call in self._calls:
+            call()
 
-    def _run(self, socket: "zmq.Socket[bytes]") -> None:
+    def _run(self, feed: Subscription) -> None:
         poller = zmq.Poller()
-        poller.register(socket, zmq.POLLIN)
-        poller.register(self._monitor, zmq.POLLIN)
-        refused_s: float | None = None
+        poller.register(feed.socket, zmq.POLLIN)
+        poller.register(feed.monitor, zmq.POLLIN)
         while self._connection != "closed":
             ready = dict(poller.poll(POLL_MS))
-            if self._monitor in ready:
-                self._note_connection(int(recv_monitor_message(self._monitor)["event"]))
-                refused_s = time.monotonic() if self._connection == "refused" else None
-            if socket in ready:
-                self._take(socket.recv_multipart())
-            if refused_s is not None and time.monotonic() - refused_s > RECONNECT_MAX_MS / 1000:
-                refused_s = None
-                self._connect_again(socket)
-        socket.disable_monitor()
+            if feed.monitor in ready:
+                feed.note()
+                with self._changed:
+                    if self.connection != "closed":
+                        self._connection = feed.state
+            if feed.socket in ready:
+                self._take(feed.socket.recv_multipart())
+            feed.look()
+        feed.close()
         self._context.destroy(linger=0)
-
-    def _connect_again(self, socket: "zmq.Socket[bytes]") -> None:
-        """After a refusal ZeroMQ gives an address up for ever; the feed may come back with other keys, though."""
-        address = parse_address(self.address).text
-        with suppress(zmq.ZMQError):
-            socket.disconnect(address)
-        socket.connect(address)
-
-    def _note_connection(self, event: int) -> None:
-        with self._changed:
-            if self._connection == "closed":
-                return
-            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-                self._connection = "connected"
-            elif event & _REFUSALS:
-                self._connection = "refused"
-            elif self._connection == "connected":
-                self._connection = "waiting"
 
     def _take(self, frames: list[bytes]) -> None:
         payload = frames[-1]
@@ -254,7 +248,7 @@ class Subscriber:
                 self._queue.popleft()
                 self._dropped += 1
             self._queue.append(message)
-            self._changed.notify_all()
+            self._tell()
 
     def _is_stale(self, message: Message) -> bool:
         """Only live estimates age: the times of a file that is read offline are its own."""

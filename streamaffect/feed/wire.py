@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from streamaffect.errors import WireError
 from streamaffect.types import Box, Estimate, Event, Health, Message, Meta
 
+REPEAT_MARK = b',"repeat":true}'
 SCHEMA = 1
 DECIMALS = 6
 MAX_STREAM_NAME = 64
@@ -114,7 +115,12 @@ def read_envelope(payload: bytes) -> Envelope:
 
 def as_repeat(payload: bytes) -> bytes:
     """The same payload, marked as one that was sent before."""
-    return payload[:-1] + b',"repeat":true}'
+    return payload[:-1] + REPEAT_MARK
+
+
+def without_repeat(payload: bytes) -> bytes:
+    """The payload as it was before `as_repeat`."""
+    return payload.removesuffix(REPEAT_MARK) + b"}" if payload.endswith(REPEAT_MARK) else payload
 
 
 def _checked(stream: str) -> str:

@@ -19,7 +19,7 @@ from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.choice import AUTO, open_engine
 from streamaffect.runtime.engine import EngineInfo, StreamEngine
-from streamaffect.settings import EngineSettings, LensSettings
+from streamaffect.settings import EngineSettings, LensSettings, TrackerSettings
 from streamaffect.sources.sound.microphone import Microphone
 from streamaffect.voice.model import VoiceModel
 from streamaffect.voice.reader import VoiceReader
@@ -120,6 +120,13 @@ def make_detector(config: Config, *, mode: Literal["video", "image"]) -> FaceDet
     return open_detector(config.faces, mode=mode, max_faces=config.tracker.max_faces + more)
 
 
+def tracker_settings(config: Config, bundle: Bundle) -> TrackerSettings:
+    """How faces are followed with this bundle."""
+    # A face that is hidden for longer than a clip has nothing left in its clip to be estimated from.
+    keep_s = min(config.tracker.keep_s, bundle.manifest.clip.length_s)
+    return msgspec.structs.replace(config.tracker, keep_s=keep_s)
+
+
 def _open_microphone(name: str, opened: Sequence[OpenSource]) -> Microphone:
     """The microphone that all live streams hear.
 
@@ -137,9 +144,7 @@ def _open_microphone(name: str, opened: Sequence[OpenSource]) -> Microphone:
 
 
 def _make_face_stage(name: str, config: Config, bundle: Bundle, voice: VoiceReader | None) -> FaceStage:
-    # A face that is hidden for longer than a clip has nothing left in its clip to be estimated from.
-    keep_s = min(config.tracker.keep_s, bundle.manifest.clip.length_s)
-    tracker = Tracker(msgspec.structs.replace(config.tracker, keep_s=keep_s))
+    tracker = Tracker(tracker_settings(config, bundle))
     return FaceStage(
         make_detector(config, mode="video"), tracker, bundle, survey=Survey(name, config.faces), voice=voice
     )

@@ -34,7 +34,7 @@ from streamaffect.pipeline.turns import Turns
 from streamaffect.pipeline.worker import OFFLINE_FRAMES, Stream, Worker
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import EngineInfo, StreamEngine
-from streamaffect.settings import SourceSettings
+from streamaffect.settings import SourceSettings, TrackerSettings
 from streamaffect.sources.parse import split_name
 from streamaffect.sources.supervise import Backoff
 from streamaffect.types import Estimate, Event, Message, Meta, Sightings
@@ -165,6 +165,15 @@ class Pipeline:
         for worker in self._workers:
             if worker.stream.name == name:
                 worker.close()
+
+    def retune(self, tracker: TrackerSettings, source: SourceSettings) -> None:
+        """Follow the faces of all streams by other settings, and try lost sources of later streams by others.
+
+        Callable from any thread.
+        """
+        self._settings = source
+        for worker in list(self._workers):
+            worker.faces.retune(tracker)
 
     def stop(self) -> None:
         """End soon; callable from any thread and from a signal handler."""

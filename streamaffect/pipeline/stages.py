@@ -19,6 +19,7 @@ from streamaffect.faces.quality import measure
 from streamaffect.faces.survey import Survey
 from streamaffect.faces.tracker import Tracker
 from streamaffect.runtime.bundle import Bundle
+from streamaffect.settings import TrackerSettings
 from streamaffect.types import Estimate, Event, EventName, Frame, ImageArray, Message, Sighting, Sightings, TrackedFace
 from streamaffect.voice.reader import VoiceReader
 
@@ -59,6 +60,10 @@ class FaceStage:
         lost = [*self._lost_before, *self._tracker.tracks]
         tracker = self._tracker.successor()
         return FaceStage(detector, tracker, self._bundle, survey=self.survey, lost_before=lost, voice=self._voice)
+
+    def retune(self, settings: TrackerSettings) -> None:
+        """Follow faces by other settings from the next frame on; callable from any thread."""
+        self._tracker.retune(settings)
 
     def look(self, frame: Frame) -> Sightings:
         """Find and follow the faces of the next frame."""

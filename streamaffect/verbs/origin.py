@@ -1,13 +1,19 @@
 """What gives the messages of a run: the pipeline over sources, or a recording that is played back."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Protocol
 
 from streamaffect.config import Config
 from streamaffect.errors import ConfigError
-from streamaffect.pipeline.opening import engine_after, open_lens_parts, open_stream_engine, open_streams
+from streamaffect.pipeline.opening import (
+    engine_after,
+    open_lens_parts,
+    open_stream_engine,
+    open_streams,
+    tracker_settings,
+)
 from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.pipeline.stats import Deliveries
 from streamaffect.recordings.replay import Replay
@@ -16,6 +22,22 @@ from streamaffect.sources.parse import kind_of, recording_of, split_name
 from streamaffect.types import Message, Meta
 
 log = logging.getLogger(__name__)
+
+
+class CurrentSettings:
+    """The settings that a run has now.
+
+    on_take: what is told of other ones; set by whoever can change while it runs
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.on_take: Callable[[Config], None] = lambda _: None
+
+    def take(self, config: Config) -> None:
+        """Go on with these."""
+        self.config = config
+        self.on_take(config)
 
 
 class Origin(Protocol):
@@ -70,21 +92,22 @@ class Origin(Protocol):
         ...
 
 
-def open_origin(config: Config, stack: ExitStack, deliveries: Deliveries) -> Origin:
-    """Open what the settings name; what it holds is given back with the stack.
+def open_origin(current: CurrentSettings, stack: ExitStack, deliveries: Deliveries) -> Origin:
+    """Open what the settings name, and follow where they change; what it holds is given back with the stack.
 
     Raises StreamAffectError where something cannot start.
     """
-    specs = [split_name(source)[1] for source in config.run.sources]
+    specs = [split_name(source)[1] for source in current.config.run.sources]
     replays = [spec for spec in specs if kind_of(spec) == "replay"]
     if not replays:
-        return _open_pipeline(config, stack, deliveries)
+        return _open_pipeline(current, stack, deliveries)
     if len(specs) > 1:
         raise ConfigError(f"{replays[0]}: a recording is replayed alone; start another process for the other sources")
     return Replay(recording_of(replays[0]))
 
 
-def _open_pipeline(config: Config, stack: ExitStack, deliveries: Deliveries) -> Pipeline:
+def _open_pipeline(current: CurrentSettings, stack: ExitStack, deliveries: Deliveries) -> Pipeline:
+    config = current.config
     bundle = load_bundle(config.run.bundle or None)
     lenses = open_lens_parts(bundle, config.lens)
     streams = open_streams(config.run.sources, config, bundle)
@@ -94,7 +117,7 @@ def _open_pipeline(config: Config, stack: ExitStack, deliveries: Deliveries) -> 
     stack.callback(engine.close)
     log.info("engine: %s (%s)", engine.info, engine.info.reason)
     max_seconds = config.run.max_seconds or None
-    return Pipeline(
+    pipeline = Pipeline(
         streams,
         bundle,
         engine,
@@ -103,6 +126,8 @@ def _open_pipeline(config: Config, stack: ExitStack, deliveries: Deliveries) -> 
         deliveries=deliveries,
         reopen=engine_after(bundle, config.engine),
         patience_s=config.run.patience_s,
-        open_stream=lambda source: open_streams([source], config, bundle)[0],
+        open_stream=lambda source: open_streams([source], current.config, bundle)[0],
         lenses=lenses,
     )
+    current.on_take = lambda new: pipeline.retune(tracker_settings(new, bundle), new.source)
+    return pipeline

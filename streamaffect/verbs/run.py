@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain
 
 from streamaffect.config import Config
@@ -12,6 +13,7 @@ from streamaffect.control.opening_baselines import open_baselines
 from streamaffect.errors import ConfigError
 from streamaffect.pipeline.stats import Deliveries
 from streamaffect.recordings.replay import Replay
+from streamaffect.service.systemd import ServiceManager
 from streamaffect.settings import DEFAULT_ADDRESS
 from streamaffect.sinks.base import Sink
 from streamaffect.sinks.display.choice import can_redraw, choose_display, make_display
@@ -24,9 +26,10 @@ from streamaffect.sinks.thread import Policy
 from streamaffect.sinks.zmq.publisher import ZmqPublisher
 from streamaffect.verbs.descriptors import require_descriptors
 from streamaffect.verbs.key_actions import KeyActions, RecordingSwitch
-from streamaffect.verbs.origin import open_origin
-from streamaffect.verbs.recording import make_recorder, recording_path
+from streamaffect.verbs.origin import CurrentSettings, Origin, open_origin
+from streamaffect.verbs.recording import dated, make_recorder, open_retention, recording_path
 from streamaffect.verbs.signals.ending import leave_at_once, orderly_end
+from streamaffect.verbs.signals.reloading import Parts, Reloading, Reread
 from streamaffect.verbs.signals.suspension import suspends_in_order
 
 log = logging.getLogger(__name__)
@@ -35,24 +38,28 @@ DESCRIPTORS, DESCRIPTORS_PER_SOURCE = 32, 4
 RECORDER_KEEP_S = 60.0  # how long a disk may hang before a recording of a live stream has gaps
 
 
-def run(config: Config, *, display: bool | None = None) -> int:
+def run(config: Config, *, display: bool | None = None, reread: Reread | None = None) -> int:
     """Run until every source has ended or a signal comes; returns the exit code.
 
     display: True or False as asked for, None where the output decides
+    reread:  reads the settings again at SIGHUP; without it, that ends the run
     Raises StreamAffectError where something cannot start; then nothing is left behind.
     """
     if not config.run.sources:
         raise ConfigError("no source: give --source webcam, a video file, rtsp://…, or demo")
-    sources = len(config.run.sources)
-    require_descriptors(DESCRIPTORS + DESCRIPTORS_PER_SOURCE * sources, what_for=f"{sources} source(s)")
+    _check_descriptors(len(config.run.sources))
+    current, config = CurrentSettings(config), dated(config)
     recording = recording_path(config)
-    with orderly_end() as ending, ExitStack() as stack:
+    reloading = None if reread is None else Reloading(reread)
+    with orderly_end(None if reloading is None else reloading.ask) as ending, ExitStack() as stack:
+        manager = ServiceManager()
+        stack.callback(manager.close)
         unstarted = stack.enter_context(ExitStack())
         publisher = ZmqPublisher(config.feed)
         unstarted.callback(publisher.close)
         sinks = FanOut()
         markers = [parse_markers(text) for text in config.control.markers]
-        origin = open_origin(config, stack, Deliveries(sinks.dropped, publisher.latency))
+        origin = open_origin(current, stack, Deliveries(sinks.dropped, publisher.latency))
         about = RunInfo(
             feed=publisher.address,
             subscribe=_subscription(publisher.address),
@@ -80,30 +87,35 @@ def run(config: Config, *, display: bool | None = None) -> int:
         if isinstance(screen, Dashboard):
             stack.enter_context(suspends_in_order(screen))
             if has_keys():
+                seconds = config.baseline.seconds
                 actions = KeyActions(
-                    desk,
-                    baselines,
-                    recording_now,
-                    stop=ending.ask,
-                    say=screen.say,
-                    baseline_s=config.baseline.seconds,
+                    desk, baselines, recording_now, stop=ending.ask, say=screen.say, baseline_s=seconds
                 )
                 screen.use_keys(Keyboard(actions.press))
         if screen is not None:
             sinks.add(screen, "drop_oldest")
-
-        def stop() -> None:
-            origin.stop()
-            sinks.hurry()
-
-        ending.start(stop)
-        sinks.feed(desk.watch(baselines.apply(chain(origin.metas, origin.messages()))))
+        retention = open_retention(config, stack)
+        ending.start(partial(_stop, origin, sinks, manager))
+        if reloading is not None:
+            stack.callback(reloading.close)
+            reloading.start(Parts(desk, current, retention, manager))
+        sinks.feed(manager.watch(desk.watch(baselines.apply(chain(origin.metas, origin.messages())))))
         for remark in () if origin.has_stuck_threads else origin.remarks:
             log.warning(remark)
         code = int(sinks.has_failed or (origin.has_failed and not ending.is_asked_for))
         if origin.has_stuck_threads:
             leave_at_once(code)
         return code
+
+
+def _check_descriptors(sources: int) -> None:
+    require_descriptors(DESCRIPTORS + DESCRIPTORS_PER_SOURCE * sources, what_for=f"{sources} source(s)")
+
+
+def _stop(origin: Origin, sinks: FanOut, manager: ServiceManager) -> None:
+    manager.stopping()
+    origin.stop()
+    sinks.hurry()
 
 
 def _make_display(about: RunInfo, *, live: bool, requested: bool | None) -> Sink | None:

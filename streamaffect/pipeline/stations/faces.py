@@ -7,6 +7,7 @@ from streamaffect.pipeline.channel import Channel
 from streamaffect.pipeline.exchange import Exchange
 from streamaffect.pipeline.stages import FaceStage
 from streamaffect.pipeline.stations.base import Care, Station
+from streamaffect.settings import TrackerSettings
 from streamaffect.types import Frame, Sightings
 
 OpenDetector = Callable[[], FaceDetector]
@@ -36,6 +37,10 @@ class FaceStation(Station[FaceStage, Frame, Sightings]):
         self._frames = frames
         self._exchange = exchange
         self._reopen = reopen
+
+    def retune(self, settings: TrackerSettings) -> None:
+        """Follow faces by other settings from the next frame on; callable from any thread."""
+        self._shift.part.retune(settings)
 
     def close(self) -> None:
         """Release the detector, unless a thread is stuck with it."""

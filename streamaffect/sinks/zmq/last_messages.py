@@ -36,11 +36,15 @@ class LastMessages:
             elif message.event in {"source_lost", "source_ended"}:
                 self._forget_all(topic_prefix("affect", message.stream))
             elif message.event == "stream_removed":
-                for kind in ("affect", "health", "meta"):
-                    self._forget_all(topic_prefix(kind, message.stream))
+                self.forget_stream(message.stream)
             return
         self._last.pop(topic, None)  # so that the newest stands last
         self._last[topic] = payload
+
+    def forget_stream(self, stream: str) -> None:
+        """Nothing of this stream is worth repeating any more."""
+        for kind in ("affect", "health", "meta"):
+            self._forget_all(topic_prefix(kind, stream))
 
     def subscribed(self, prefixes: tuple[bytes, ...], now_s: float) -> None:
         """Somebody has subscribed to these prefixes of topics."""

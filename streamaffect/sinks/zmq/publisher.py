@@ -13,7 +13,7 @@ import zmq
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.feed.address import Address, check_protection
 from streamaffect.feed.alive import ALIVE
-from streamaffect.feed.wire import encode, topic_of
+from streamaffect.feed.wire import as_repeat, encode, topic_of
 from streamaffect.settings import FeedSettings
 from streamaffect.sinks.publishing import Latencies, published
 from streamaffect.sinks.zmq.admission import Admission
@@ -84,6 +84,16 @@ class ZmqPublisher:
         self._repeat(now_s)
         self._publish(topic, payload)
         self._latencies.note(message)
+
+    def relay(self, message: Message, payload: bytes, *, repeat: bool) -> None:
+        """Publish what another feed has published, byte for byte; `payload` is without a mark of repetition."""
+        topic = topic_of(message)
+        self._last.sent(message, topic, payload)
+        self._publish(topic, as_repeat(payload) if repeat else payload)
+
+    def forget(self, stream: str) -> None:
+        """Give late subscribers nothing of a stream that has gone."""
+        self._last.forget_stream(stream)
 
     def idle(self) -> None:
         """Give new subscribers the last message of every topic they have subscribed to."""

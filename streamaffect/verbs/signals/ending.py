@@ -19,6 +19,7 @@ from typing import Final, NoReturn
 
 from streamaffect.outlet import last_words
 from streamaffect.verbs.signals.last_resort import LastResort, last_resort
+from streamaffect.verbs.signals.terminal import has_terminal
 
 WITHIN_S: Final = 1.8  # of two seconds
 BY_FORCE_S: Final = 1.9
@@ -29,17 +30,28 @@ class Ending:
     """What signals ask of a run.
 
     is_asked_for: True from the first signal on
+    on_hangup:    what SIGHUP asks for instead, in the thread that hears of signals; None where it asks for an end
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_hangup: Callable[[], None] | None = None) -> None:
         self.is_asked_for = False
+        self.on_hangup = on_hangup
+        self._had_terminal = has_terminal()
         self._stop: Callable[[], None] | None = None
 
-    def on_signal(self, _number: int, _frame: FrameType | None) -> None:
+    def is_meant(self, number: int) -> bool:
+        """True for a signal that asks for an end; SIGHUP always does when the terminal of the run was closed."""
+        if number == signal.SIGHUP and self.on_hangup is not None:
+            return self._had_terminal and not has_terminal()
+        return number in SIGNALS
+
+    def on_signal(self, number: int, _frame: FrameType | None) -> None:
         """The handler in the main thread. While a run starts, it is interrupted; once it runs, it is stopped.
 
         An interruption that comes in the midst of a callback is dropped by Python, and made up for by `start`.
         """
+        if not self.is_meant(number):
+            return
         self.is_asked_for = True
         if self._stop is None:
             raise KeyboardInterrupt
@@ -59,8 +71,10 @@ class Ending:
 
 
 @contextmanager
-def orderly_end() -> Iterator[Ending]:
+def orderly_end(on_hangup: Callable[[], None] | None = None) -> Iterator[Ending]:
     """Let signals end what runs in here. SIGHUP is left alone where it is ignored, as by `nohup`.
+
+    on_hangup: called at SIGHUP, from another thread, in place of an end; not where the terminal was closed
 
     Two seconds after the first signal, or at the second one, the process ends as it is: with exit code 1, or killed.
     In any other thread than the main one, signals stay as they are.
@@ -68,7 +82,7 @@ def orderly_end() -> Iterator[Ending]:
     if threading.current_thread() is not threading.main_thread():
         yield Ending()
         return
-    ending = Ending()
+    ending = Ending(on_hangup)
     hearing, told = socket.socketpair()
     os.set_blocking(told.fileno(), False)
     taken = [number for number in SIGNALS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
@@ -77,7 +91,8 @@ def orderly_end() -> Iterator[Ending]:
     tell = sys.unraisablehook
     sys.unraisablehook = lambda dropped: None if dropped.exc_type is KeyboardInterrupt else tell(dropped)
     try:
-        with last_resort(hearing, BY_FORCE_S) as resort:
+        deadly = [number for number in SIGNALS if number != signal.SIGHUP or on_hangup is None]
+        with last_resort(hearing, BY_FORCE_S, deadly) as resort:
             threading.Thread(target=_hear, args=(hearing, ending, resort), name="signals", daemon=True).start()
             yield ending
     finally:
@@ -101,7 +116,9 @@ def _hear(signals: socket.socket, ending: Ending, resort: LastResort) -> None:
     """Wait for a first signal, and then for the end, a second signal, or the deadline."""
     with signals:
         number = b"\0"
-        while number[0] not in SIGNALS:  # others are of a stop and its end, which are no reason to go
+        while not ending.is_meant(number[0]):  # others are of a stop and its end, which are no reason to go
+            if number[0] == signal.SIGHUP and ending.on_hangup is not None:
+                ending.on_hangup()
             # This takes nothing yet: should the thread stand still here, the last resort sees the signal.
             select.select([signals], [], [])
             number = signals.recv(1)
@@ -114,7 +131,7 @@ def _hear(signals: socket.socket, ending: Ending, resort: LastResort) -> None:
             number = signals.recv(1)
             if not number:
                 return
-            if number[0] in SIGNALS:
+            if ending.is_meant(number[0]):
                 break
     _say("streamaffect: ended without waiting for what hangs\n")
     os._exit(1)

@@ -10,12 +10,13 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 log = logging.getLogger(__name__)
 
-# Its arguments: the pipe with the signals, one that ends with our run, our process, the seconds after a signal.
+# Its arguments: the pipe with the signals, one that ends with our run, our process, the seconds after a signal, and
+# which signals ask for an end.
 # A signal's number is looked at and left there, for the thread that hears of signals; that one passes on what it took.
 # Some signals ask for no end: that of a stop, which may last for hours, of its end, of a terminal's new size.
 _PROGRAM = """
@@ -24,7 +25,7 @@ signals, run = (socket.socket(fileno=int(word)) for word in sys.argv[1:3])
 process, within_s = int(sys.argv[3]), float(sys.argv[4])
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP):
     signal.signal(number, signal.SIG_IGN)
-deadly = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+deadly = set(map(int, sys.argv[5:]))
 while not select.select([signals, run], [], [])[0].count(run):
     try:
         if deadly & set(signals.recv(4096, socket.MSG_PEEK | socket.MSG_DONTWAIT)):
@@ -65,13 +66,13 @@ class LastResort:
 
 
 @contextmanager
-def last_resort(signals: socket.socket, within_s: float) -> Iterator[LastResort]:
-    """Have this process killed `within_s` after a number arrives at `signals`, unless the block is over by then.
+def last_resort(signals: socket.socket, within_s: float, deadly: Sequence[int]) -> Iterator[LastResort]:
+    """Have this process killed `within_s` after a `deadly` number arrives at `signals`, if the block is not over then.
 
     Where no process can be started for that, the block runs without.
     """
     theirs, ours = socket.socketpair()
-    process = _started(signals, theirs, within_s)
+    process = _started(signals, theirs, within_s, deadly)
     theirs.close()
     try:
         yield LastResort(ours if process is not None else None)
@@ -82,11 +83,14 @@ def last_resort(signals: socket.socket, within_s: float) -> Iterator[LastResort]
             process.wait()
 
 
-def _started(signals: socket.socket, theirs: socket.socket, within_s: float) -> "subprocess.Popen[bytes] | None":
+def _started(
+    signals: socket.socket, theirs: socket.socket, within_s: float, deadly: Sequence[int]
+) -> "subprocess.Popen[bytes] | None":
     if not sys.executable or getattr(sys, "frozen", False):  # no interpreter of its own that could run a program
         return None
     descriptors = (signals.fileno(), theirs.fileno())
     words = [sys.executable, "-I", "-S", "-c", _PROGRAM, *map(str, descriptors), str(os.getpid()), str(within_s)]
+    words += [str(int(number)) for number in deadly]
     try:
         return subprocess.Popen(
             words, pass_fds=descriptors, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True

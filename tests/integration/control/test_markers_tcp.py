@@ -1,8 +1,11 @@
 """Markers as lines of a real TCP connection, as stimulus software sends them."""
 
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,7 @@ from streamaffect.clock import monotonic_ns
 from streamaffect.control.markers.tcp import MOST_CONNECTIONS, TcpMarkers
 from streamaffect.errors import WireError
 
+EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "tcp_markers.py"
 WAIT_S = 20.0
 
 
@@ -122,3 +126,8 @@ def closes(connection: socket.socket) -> bool:
         return connection.recv(1) == b""
     except ConnectionResetError:
         return True
+
+
+def test_the_example_for_experiments_sends_its_markers_as_they_are(markers: TcpMarkers, noted: Noted) -> None:
+    subprocess.run([sys.executable, str(EXAMPLE), str(markers.port)], check=True, timeout=WAIT_S)
+    assert noted.wait_for(3) == ["stimulus 1", "stimulus 2", "stimulus 3"]

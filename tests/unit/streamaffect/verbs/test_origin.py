@@ -8,13 +8,13 @@ import pytest
 from streamaffect.config import load_config
 from streamaffect.errors import ConfigError
 from streamaffect.pipeline.stats import NO_SINKS
-from streamaffect.verbs.origin import Origin, open_origin
+from streamaffect.verbs.origin import CurrentSettings, Origin, open_origin
 from tests.support.recordings import estimate_at, file_header, live_header, record
 
 
 def opened(*sources: str) -> Origin:
     with ExitStack() as stack:
-        return open_origin(load_config(flags={"run": {"sources": list(sources)}}), stack, NO_SINKS)
+        return open_origin(CurrentSettings(load_config(flags={"run": {"sources": list(sources)}})), stack, NO_SINKS)
 
 
 def test_a_replay_gives_the_messages_of_its_recording_under_their_own_names(tmp_path: Path) -> None:
