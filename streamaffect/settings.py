@@ -102,11 +102,14 @@ class FaceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     detector:  "mediapipe", or "litert": the same network without MediaPipe
     min_score: detections below this confidence are dropped
     tiles:     1 looks at the whole frame; 2 and more also search it in tiles, for small faces in large frames
+    every:     from one look of the detector to the next, 1 to 5 frames, in which known faces are followed by their
+               picture; "auto" is 3, live 5 under overload. A face that is in doubt is looked for at once
     """
 
     detector: Literal["mediapipe", "litert"] = "mediapipe"
     min_score: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5
     tiles: Annotated[int, Meta(ge=1, le=4)] = 1
+    every: Literal["auto"] | Annotated[int, Meta(ge=1, le=5)] = "auto"
 
 
 class TrackerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ from streamaffect.config import Config
 from streamaffect.errors import ConfigError, EngineError
 from streamaffect.faces.detectors.detector import FaceDetector
 from streamaffect.faces.detectors.opening import open_detector
+from streamaffect.faces.cadence.cadence import Cadence
 from streamaffect.faces.survey import Survey
 from streamaffect.faces.tracker import Tracker
 from streamaffect.pipeline.opening_sources import OpenSource, open_sources
@@ -36,7 +37,7 @@ def open_streams(sources: Sequence[str], config: Config, bundle: Bundle) -> list
         if config.source.microphone is not None:
             microphone = _open_microphone(config.source.microphone, opened)
         for one in opened:
-            stage = _make_face_stage(one.name, config, bundle)
+            stage = make_face_stage(one.name, config, bundle)
             again = partial(make_detector, config, mode="video")
             streams.append(Stream(one.name, one.source, one.info, stage, again, one.sound, microphone))
     except BaseException:
@@ -104,6 +105,20 @@ def make_detector(config: Config, *, mode: Literal["video", "image"]) -> FaceDet
     return open_detector(config.faces, mode=mode, max_faces=config.tracker.max_faces + more)
 
 
+def make_face_stage(name: str, config: Config, bundle: Bundle, *, detector: FaceDetector | None = None) -> FaceStage:
+    """What finds and follows the faces of a stream, as the settings ask for.
+
+    name: what messages call the stream; detector: what it looks with; None opens one, which may raise EngineError
+    """
+    # A face that is hidden for longer than a clip has nothing left in its clip to be estimated from.
+    keep_s = min(config.tracker.keep_s, bundle.manifest.clip.length_s)
+    tracker = Tracker(msgspec.structs.replace(config.tracker, keep_s=keep_s))
+    cadence = Cadence(config.tracker, every=None if config.faces.every == "auto" else config.faces.every)
+    survey = Survey(name, config.faces)
+    detector = detector or make_detector(config, mode="video")
+    return FaceStage(detector, tracker, bundle, survey=survey, cadence=cadence)
+
+
 def _open_microphone(name: str, opened: Sequence[OpenSource]) -> Microphone:
     """The microphone that all live streams hear.
 
@@ -118,10 +133,3 @@ def _open_microphone(name: str, opened: Sequence[OpenSource]) -> Microphone:
     microphone = Microphone(name, [one.sound for one in opened if one.sound is not None])
     microphone.open()
     return microphone
-
-
-def _make_face_stage(name: str, config: Config, bundle: Bundle) -> FaceStage:
-    # A face that is hidden for longer than a clip has nothing left in its clip to be estimated from.
-    keep_s = min(config.tracker.keep_s, bundle.manifest.clip.length_s)
-    tracker = Tracker(msgspec.structs.replace(config.tracker, keep_s=keep_s))
-    return FaceStage(make_detector(config, mode="video"), tracker, bundle, survey=Survey(name, config.faces))
