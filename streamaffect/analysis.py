@@ -52,6 +52,7 @@ def analyze(
             max_seconds=max_seconds,
             reopen=engine_after(loaded, config.engine),
             patience_s=config.run.patience_s,
+            cap_fps=config.run.analysis_fps or None,
         )
         if pipeline.is_live:
             streams[0].close()

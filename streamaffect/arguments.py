@@ -137,6 +137,12 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
         "mic or mic:NAME (a microphone of this machine)",
     )
     parser.add_argument("--max-seconds", type=float, metavar="X", help="end after X seconds (of a file: of its time)")
+    parser.add_argument(
+        "--analysis-fps",
+        type=float,
+        metavar="X",
+        help="analyse at most X frames a second of each stream (default: all)",
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML; flags come after it")
     parser.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="one setting; repeatable"

@@ -23,6 +23,7 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bundle:      folder of a bundle; empty is the shipped one
     realtime:    play files by their clock, as if live
     max_seconds: end after so long; 0 is never
+    analysis_fps: frames a second of each stream that are analysed at most; 0 is all of them
     record:      file to record to; empty is none
     overwrite:   replace a recording that exists
     require_all: begin only if every source works; otherwise one is enough, and cameras that are away are tried again
@@ -34,6 +35,7 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bundle: str = ""
     realtime: bool = False
     max_seconds: Annotated[float, Meta(ge=0.0)] = 0.0
+    analysis_fps: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0
     record: str = ""
     overwrite: bool = False
     require_all: bool = False

@@ -103,4 +103,5 @@ def _open_pipeline(config: Config, stack: ExitStack, deliveries: Deliveries) -> 
         reopen=engine_after(bundle, config.engine),
         patience_s=config.run.patience_s,
         open_stream=lambda source: open_streams([source], config, bundle)[0],
+        cap_fps=config.run.analysis_fps or None,
     )

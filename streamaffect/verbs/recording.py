@@ -32,6 +32,7 @@ def make_recorder(path: Path, config: Config, metas: Sequence[Meta]) -> Recorder
         "faces": msgspec.to_builtins(config.faces),
         "tracker": msgspec.to_builtins(config.tracker),
         "max_seconds": config.run.max_seconds,
+        "analysis_fps": config.run.analysis_fps,
     }
     header = RecordingHeader.of(metas, options=options)
     return Recorder(path, header, overwrite=config.run.overwrite, inputs=_inputs(config))
