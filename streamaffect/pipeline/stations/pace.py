@@ -23,6 +23,7 @@ SPARE = 0.92  # of what has been done of late is what can be done
 RISE, FALL = 1.2, 0.7  # by one step, the latter at most: what takes the processors for a second is soon over
 WAIT_S, LONGEST_WAIT_S = 2.0, 16.0  # without a late stream, before more is tried again; twice as long after a relapse
 LEAST_FPS = 1.0
+USUAL = 0.1  # weight of the last gap between two frames in the usual one
 GOLDEN = 0.618034  # multiples of it lie evenly between whole numbers, however many there are
 
 
@@ -41,7 +42,9 @@ class Gate:
         self.why: Counter[SkipReason] = Counter()
         self._cap_fps = cap_fps
         self._phase = phase
-        self._due_s = self._before_s = -1e18
+        self._due_s = -1e18
+        self._before_s: float | None = None
+        self._gap_s = 0.0
         self._refused: deque[tuple[int, SkipReason]] = deque()
         self._next = 0
 
@@ -53,7 +56,7 @@ class Gate:
 
     def admits(self, index: int, time_s: float) -> bool:
         """Whether this frame is analysed; asked for each in turn. Those that are lie as evenly in time as can be."""
-        gap_s, self._before_s = time_s - self._before_s, time_s
+        self._note_gap(time_s)
         limit_fps = self.limit_fps
         self.offered += 1
         if limit_fps is None:
@@ -63,13 +66,20 @@ class Gate:
             if self._due_s < 0 and limit_fps != self._cap_fps:
                 self._due_s = time_s + self._phase * period_s
             # A frame that comes a little early is nearer to its time than the next one will be.
-            if time_s < self._due_s - min(gap_s, period_s) / 2 - 1e-9:
+            if time_s < self._due_s - min(self._gap_s, period_s) / 2 - 1e-9:
                 self._refused.append((index, "cap" if limit_fps == self._cap_fps else "overload"))
                 return False
             next_s = self._due_s + period_s
             self._due_s = next_s if next_s > time_s else time_s + period_s
         self.admitted += 1
         return True
+
+    def _note_gap(self, time_s: float) -> None:
+        """Keep how far frames are apart, usually."""
+        if self._before_s is not None:
+            gap_s = time_s - self._before_s
+            self._gap_s += (gap_s - self._gap_s) * (USUAL if self._gap_s else 1.0)
+        self._before_s = time_s
 
     def finished(self, index: int) -> None:
         """Count why each frame since the last finished one was skipped."""
