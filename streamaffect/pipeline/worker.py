@@ -134,3 +134,5 @@ class Worker:
                 return
             if self._gate.admits(frame.index, frame.time_s):
                 self._frames.put(frame)
+            elif self.stream.info.live and (older := self._frames.swap(frame)) is not None:
+                self._gate.swapped(older.index)  # whoever waits may as well wait with the newest picture

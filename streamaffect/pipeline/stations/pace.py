@@ -74,6 +74,11 @@ class Gate:
         self.admitted += 1
         return True
 
+    def swapped(self, index: int) -> None:
+        """The frame that was refused last goes on after all, in the place of this older one."""
+        _, why = self._refused.pop()
+        self._refused.append((index, why))
+
     def _note_gap(self, time_s: float) -> None:
         """Keep how far frames are apart, usually."""
         if self._before_s is not None:

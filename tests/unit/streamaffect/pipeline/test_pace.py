@@ -74,6 +74,15 @@ def test_each_skipped_frame_has_a_reason() -> None:
     assert +gate.why == {"cap": 5, "late": 2, "fault": 1}
 
 
+def test_a_newer_frame_that_takes_the_place_of_a_waiting_one_leaves_that_one_with_its_reason() -> None:
+    gate = Gate(12.5)
+    assert [gate.admits(i, i / FPS) for i in range(4)] == [True, False, True, False]
+    gate.finished(0)
+    gate.swapped(2)
+    gate.finished(3)
+    assert +gate.why == {"cap": 2}
+
+
 def test_with_time_for_all_frames_nothing_is_slowed_down() -> None:
     machine = Machine(dict.fromkeys("abc", 25.0))
     machine.run(20)
