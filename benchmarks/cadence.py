@@ -25,19 +25,6 @@ from streamaffect.runtime.bundle import load_bundle
 from streamaffect.runtime.choice import open_engine
 
 PEOPLE = Path(__file__).parent.parent / "configs" / "train" / "relational" / "default_people.csv"
-SHOWN = (
-    "clips",
-    "every",
-    "looks a frame",
-    "faces, ms a frame",
-    "valence, mean difference",
-    "valence, worst",
-    "box, mean 1 - overlap",
-    "estimates without a counterpart",
-    "tracks",
-    "lost of it, valence",
-    "lost of it, arousal",
-)
 
 
 def main() -> None:
@@ -47,7 +34,7 @@ def main() -> None:
         rows = list(measure_all(options))
     except StreamAffectError as error:
         raise SystemExit(f"cadence: {error}") from None
-    show("cadence of the detector, against every frame", [{name: row[name] for name in SHOWN} for row in rows])
+    show("cadence of the detector, against every frame", rows)
     print(write("cadence", rows, options.out))
 
 
@@ -69,7 +56,7 @@ def measure_all(options: argparse.Namespace) -> Iterator[Row]:
         usual = [run for run in runs[EVERY_FRAME] if wanted(run.clip)]
         for pace, found in runs.items() if usual else ():
             frames = sum(len(run.faces_s) for run in usual)
-            head = {"clips": what, "count": len(usual), "frames": frames, "engine": str(engine.info)}
+            head = {"clips": f"{what}: {len(usual)}", "frames": frames}
             yield {**head, **row_of(pace, [run for run in found if wanted(run.clip)], usual)}
 
 

@@ -12,16 +12,18 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from benchmarks.measures.agreement import ccc, lost_ccc, measure
+from benchmarks.measures.agreement import lost_ccc, measure
 from benchmarks.measures.clip_figures import MatchedClip, match
 from benchmarks.measures.face_data import Clip
 from benchmarks.measures.report import Row
+from benchmarks.measures.still_figures import AFFECT
 from streamaffect.affect.assemble import Assembler
 from streamaffect.affect.estimate import Estimator
 from streamaffect.config import Config, load_config
 from streamaffect.errors import SourceEndedError, SourceError
 from streamaffect.faces.boxes import iou
 from streamaffect.faces.detectors.detector import FaceDetector
+from streamaffect.faces.cadence.cadence import AT_MOST, AT_REST
 from streamaffect.pipeline.opening import make_detector, make_face_stage
 from streamaffect.pipeline.stages import AffectStage
 from streamaffect.runtime.bundle import Bundle
@@ -46,11 +48,9 @@ EVERY_FRAME = Pace("1", 1)
 PACES = (
     EVERY_FRAME,
     Pace("2", 2),
-    Pace("3", 3),
+    Pace(f"auto ({AT_REST})", "auto"),
     Pace("4", 4),
-    Pace("5", 5),
-    Pace("auto", "auto"),
-    Pace("auto, pressed", "auto", pressed=True),
+    Pace(f"auto, overload ({AT_MOST})", "auto", pressed=True),
 )
 
 
@@ -105,36 +105,32 @@ def row_of(pace: Pace, runs: Sequence[Run], usual: Sequence[Run]) -> Row:
     )
     frames = sum(len(run.faces_s) for run in runs)
     missing, wanted = sum(one.missing for one in found), sum(len(run.estimates) for run in usual)
-    row: dict[str, object] = {
-        "every": pace.name,
+    return {
+        "faces.every": pace.name,
         "looks a frame": round(sum(run.looks for run in runs) / frames, 3),
-        "faces, ms a frame": round(1e3 * float(np.mean([s for run in runs for s in run.faces_s])), 2),
-        "valence, mean difference": round(float(affect[:, 0].mean()), 4),
-        "valence, 99 %": round(float(np.quantile(affect[:, 0], 0.99)), 3),
-        "valence, worst": round(float(affect[:, 0].max()), 3),
-        "arousal, mean difference": round(float(affect[:, 1].mean()), 4),
-        "box centre, median, face sizes": round(float(np.median(centre)), 4),
-        "box centre, 99 %": round(float(np.quantile(centre, 0.99)), 3),
-        "box, mean 1 - overlap": round(float(box.mean()), 4),
-        "estimates without a counterpart": round(missing / wanted, 4),
+        "face stage, ms a frame": round(1e3 * float(np.mean([s for run in runs for s in run.faces_s])), 2),
+        "valence: mean difference": round(float(affect[:, 0].mean()), 4),
+        "99 %": round(float(np.quantile(affect[:, 0], 0.99)), 3),
+        "worst": round(float(affect[:, 0].max()), 3),
+        "box: median shift, in faces": round(float(np.median(centre)), 4),
+        "99 % of shifts": round(float(np.quantile(centre, 0.99)), 3),
+        "1 - overlap": round(float(box.mean()), 4),
+        "estimates lost": round(missing / wanted, 4),
         "tracks": sum(run.tracks for run in runs),
+        **{f"CCC lost, {output}": _lost(runs, usual, column) for column, output in enumerate(AFFECT)},
     }
-    return {**row, **_teacher_row(runs, usual)}
 
 
-def _teacher_row(runs: Sequence[Run], usual: Sequence[Run]) -> Row:
-    """Concordance with the teacher over the rows that both have, and what is lost of it."""
-    row: dict[str, object] = {}
-    for column, output in enumerate(("valence", "arousal")):
-        pairs = [_common(match(run.clip, run.estimates), match(one.clip, one.estimates), column)
-                 for run, one in zip(runs, usual, strict=True)]  # fmt: skip
-        now, before, truth = (np.concatenate(columns) for columns in zip(*pairs, strict=True))
-        groups = [run.clip.person for run, pair in zip(runs, pairs, strict=True) for _ in pair[0]]
-        lost = measure(lost_ccc, groups, before, now, truth)
-        row[f"CCC to the teacher, {output}"] = round(ccc(now, truth), 4)
-        row[f"lost of it, {output}"] = round(lost.value, 4)
-        row[f"lost, 95 %, {output}"] = [round(lost.low, 4), round(lost.high, 4)]
-    return row
+def _lost(runs: Sequence[Run], usual: Sequence[Run], column: int) -> str:
+    """What is lost of the concordance with the teacher, over the rows that both have, and its 95 % interval."""
+    pairs = [
+        _common(match(run.clip, run.estimates), match(one.clip, one.estimates), column)
+        for run, one in zip(runs, usual, strict=True)
+    ]
+    now, before, truth = (np.concatenate(columns) for columns in zip(*pairs, strict=True))
+    groups = [run.clip.person for run, pair in zip(runs, pairs, strict=True) for _ in pair[0]]
+    lost = measure(lost_ccc, groups, before, now, truth)
+    return f"{lost.value:.4f} ({lost.low:.4f} to {lost.high:.4f})"
 
 
 def _common(now: MatchedClip, before: MatchedClip, column: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
