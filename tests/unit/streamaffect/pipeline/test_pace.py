@@ -138,6 +138,16 @@ def test_what_is_skipped_while_there_is_no_engine_says_nothing_of_the_load() -> 
     assert not machine.gates["a"].pressed
 
 
+def test_while_there_is_no_engine_the_rate_does_not_rise_either() -> None:
+    machine = Machine(dict.fromkeys("ab", 10.0))
+    machine.run(15)
+    before = machine.gates["a"].limit_fps
+    machine.faults = dict.fromkeys("ab", "the engine failed")
+    machine.run(60)
+    assert before is not None
+    assert machine.gates["a"].limit_fps == before
+
+
 def test_streams_of_which_the_rate_falls_do_not_all_come_at_once() -> None:
     machine = Machine(dict.fromkeys("abcd", 10.0))
     machine.run(12)
