@@ -8,9 +8,9 @@ import msgspec
 
 from streamaffect.config import Config
 from streamaffect.errors import ConfigError, EngineError
+from streamaffect.faces.cadence.cadence import Cadence
 from streamaffect.faces.detectors.detector import FaceDetector
 from streamaffect.faces.detectors.opening import open_detector
-from streamaffect.faces.cadence.cadence import Cadence
 from streamaffect.faces.survey import Survey
 from streamaffect.faces.tracker import Tracker
 from streamaffect.pipeline.opening_sources import OpenSource, open_sources

@@ -271,7 +271,10 @@ class Pipeline:
         """The last words of a stream that was removed; what it holds is given back by a thread of its own."""
         if self._changes.is_leaving(name):
             yield self.stats[name].health(
-                self._clock.utc(monotonic_ns()), dropped=self._deliveries.dropped(), latency_ms=None
+                self._clock.utc(monotonic_ns()),
+                dropped=self._deliveries.dropped(),
+                latency_ms=None,
+                gate=self._pace.gate(name),
             )
             yield self._bulletin.command(name, "stream_removed", "")
             self._changes.let_go(next(worker for worker in self._workers if worker.stream.name == name))
@@ -282,6 +285,7 @@ class Pipeline:
         self._turns.leave(name)
         self._engine.leave_stream(name)
         self._watch.leave(name)
+        self._pace.leave(name)
         self._workers = [worker for worker in self._workers if worker.stream.name != name]
         self._streams = [stream for stream in self._streams if stream.name != name]
         self._announced.discard(name)

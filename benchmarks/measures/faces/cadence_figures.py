@@ -22,8 +22,8 @@ from streamaffect.affect.estimate import Estimator
 from streamaffect.config import Config, load_config
 from streamaffect.errors import SourceEndedError, SourceError
 from streamaffect.faces.boxes import iou
-from streamaffect.faces.detectors.detector import FaceDetector
 from streamaffect.faces.cadence.cadence import AT_MOST, AT_REST
+from streamaffect.faces.detectors.detector import FaceDetector
 from streamaffect.pipeline.opening import make_detector, make_face_stage
 from streamaffect.pipeline.stages import AffectStage
 from streamaffect.runtime.bundle import Bundle
