@@ -55,7 +55,7 @@ def measure_all(options: argparse.Namespace) -> Iterator[Row]:
     for what, wanted in (("all", lambda _: True), ("held out", _is_held_out)):
         usual = [run for run in runs[EVERY_FRAME] if wanted(run.clip)]
         for pace, found in runs.items() if usual else ():
-            frames = sum(len(run.faces_s) for run in usual)
+            frames = sum(run.frames for run in usual)
             head = {"clips": f"{what}: {len(usual)}", "frames": frames}
             yield {**head, **row_of(pace, [run for run in found if wanted(run.clip)], usual)}
 
