@@ -45,9 +45,7 @@ class Pace:
 EVERY_FRAME = Pace("1", 1)
 PACES = (
     EVERY_FRAME,
-    Pace("2", 2),
     Pace(f"auto ({AT_REST})", "auto"),
-    Pace("4", 4),
     Pace(f"auto, overload ({AT_MOST})", "auto", pressed=True),
 )
 

@@ -29,7 +29,7 @@ class Cadence:
     def __init__(self, tracker: TrackerSettings, every: int | None = None) -> None:
         self._tracker = tracker
         self._every = every
-        self._patches: list[Patch] = []
+        self._patches: list[Patch] | None = None
         self._looked_s = 0.0
         self._since = 0
         self._alike_looks = 0
@@ -47,7 +47,7 @@ class Cadence:
         """
         every = self._every or (AT_MOST if pressed else AT_REST)
         is_due = self._since + 1 >= every or time_s - self._looked_s >= LONGEST_S
-        if is_due or not self._is_settled(time_s):
+        if is_due or self._patches is None:
             return None
         for patch in self._patches:
             if patch.follow(picture) < ALIKE or patch.way > FAR:
@@ -63,13 +63,12 @@ class Cadence:
             self._alike_looks, self._alike_since_s = 0, time_s
         self._alike_looks += 1
         self._known, self._looked_s, self._since = found, time_s, 0
-        can_follow = self._is_settled(time_s) and len(found) <= MOST_FACES
-        self._patches = [Patch(picture, face) for face in found] if can_follow else []
+        self._patches = [Patch(picture, face) for face in found] if self._is_settled(found, time_s) else None
 
-    def _is_settled(self, time_s: float) -> bool:
+    def _is_settled(self, found: list[Face], time_s: float) -> bool:
         """Whether what is found has been the same for long enough, and can be followed."""
-        known, tracker = self._known, self._tracker
-        if known is None or len(known) > MOST_FACES or any(face.doubtful or face.score < SURE for face in known):
+        tracker = self._tracker
+        if len(found) > MOST_FACES or any(face.doubtful or face.score < SURE for face in found):
             return False
         settle_s = max(tracker.confirm_s, tracker.keep_s)
         return self._alike_looks >= max(2, tracker.confirm_hits) and time_s - self._alike_since_s > settle_s

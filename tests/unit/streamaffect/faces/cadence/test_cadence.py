@@ -38,9 +38,13 @@ def looks(
     looked = []
     for number in range(frames):
         picture, time_s = shows(number), number * frame_s
-        if cadence.follow(picture, time_s, pressed=pressed) is None:
+        followed = cadence.follow(picture, time_s, pressed=pressed)
+        if followed is None:
             looked.append(number)
-            cadence.note(picture, time_s, finds(number))
+            found = finds(number)
+            cadence.note(picture, time_s, found)
+        else:
+            assert len(followed) == len(found)  # whoever is followed is there in every frame
     return looked
 
 
