@@ -89,7 +89,7 @@ def test_a_face_that_goes_far_is_looked_for_more_often() -> None:
     soft = np.asarray(cv2.GaussianBlur(scene(), (0, 0), 4), np.uint8)
 
     def way_px(number: int) -> int:
-        return 3 * abs(number % 20 - 10)  # to and fro, a twentieth of the face from frame to frame
+        return 3 * abs(number % 20 - 10)  # back and forth, a twentieth of the face from frame to frame
 
     def sliding(number: int) -> ImageArray:
         return np.roll(soft, way_px(number), axis=1)
