@@ -67,6 +67,7 @@ def analyze(
             reopen=engine_after(loaded, config.engine),
             patience_s=config.run.patience_s,
             lenses=parts,
+            cap_fps=config.run.analysis_fps or None,
         )
         if pipeline.is_live:
             streams[0].close()

@@ -164,6 +164,12 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
     )
     parser.add_argument("--max-seconds", type=float, metavar="X", help="end after X seconds (of a file: of its time)")
     parser.add_argument(
+        "--analysis-fps",
+        type=float,
+        metavar="X",
+        help="analyse at most X frames a second of each stream (default: all)",
+    )
+    parser.add_argument(
         "--config", type=Path, metavar="FILE", help="settings as TOML; flags come after it; read again at SIGHUP"
     )
     parser.add_argument(

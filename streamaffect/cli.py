@@ -27,6 +27,7 @@ FLAG_SETTINGS = {
     "bundle": ("run", "bundle"),
     "realtime": ("run", "realtime"),
     "max_seconds": ("run", "max_seconds"),
+    "analysis_fps": ("run", "analysis_fps"),
     "sound": ("source", "sound"),
     "record": ("run", "record"),
     "overwrite": ("run", "overwrite"),

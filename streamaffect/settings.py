@@ -23,6 +23,7 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bundle:      folder of a bundle; empty is the shipped one
     realtime:    play files by their clock, as if live
     max_seconds: end after so long; 0 is never
+    analysis_fps: frames a second of each stream that are analysed at most; 0 is all of them
     record:      file to record to; empty is none
     overwrite:   replace a recording that exists
     keep_days:   remove recordings in the folder of `record` that were last written to so many days ago; 0 keeps all
@@ -35,6 +36,7 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bundle: str = ""
     realtime: bool = False
     max_seconds: Annotated[float, Meta(ge=0.0)] = 0.0
+    analysis_fps: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0
     record: str = ""
     overwrite: bool = False
     keep_days: Annotated[float, Meta(ge=0.0, le=36_500.0)] = 0.0
@@ -104,11 +106,14 @@ class FaceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     detector:  "mediapipe", or "litert": the same network without MediaPipe
     min_score: detections below this confidence are dropped
     tiles:     1 looks at the whole frame; 2 and more also search it in tiles, for small faces in large frames
+    every:     from one look of the detector to the next, 1 to 5 frames, in which known faces are followed by their
+               picture; "auto" is 3, live 5 under overload. A face that is in doubt is looked for at once
     """
 
     detector: Literal["mediapipe", "litert"] = "mediapipe"
     min_score: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5
     tiles: Annotated[int, Meta(ge=1, le=4)] = 1
+    every: Literal["auto"] | Annotated[int, Meta(ge=1, le=5)] = "auto"
 
 
 class TrackerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

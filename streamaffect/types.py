@@ -53,6 +53,7 @@ EventName = Literal[
     "baseline_cleared",
 ]
 SourceState = Literal["starting", "live", "stalled", "lost", "ended"]
+SkipReason = Literal["late", "overload", "cap", "fault"]
 SoundState = Literal["waiting", "heard", "lost", "absent"]
 SoundClock = Literal["container", "sender", "arrival", "device"]
 
@@ -338,6 +339,11 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
     advice:           what would make the picture of the largest face better, a sentence; absent where nothing must
     progress:         share of the file that is done, [0, 1]; None for a live source
     sound:            what is heard beside the pictures; absent where nothing has asked for it
+    analysis_fps:     frames a second that are analysed at most, by a cap or because there is too much to do; absent
+                      where all are
+    skipped_why:      how many frames were skipped for which reason; absent where none was. late: a newer one came
+                      before anybody had looked; overload: the rate of all streams fell together; cap:
+                      `run.analysis_fps`; fault: there was no engine or detector
     """
 
     v: int = 1
@@ -361,6 +367,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
     advice: str | msgspec.UnsetType = msgspec.UNSET
     progress: float | None = None
     sound: SoundHealth | msgspec.UnsetType = msgspec.UNSET
+    analysis_fps: float | msgspec.UnsetType = msgspec.UNSET
+    skipped_why: dict[SkipReason, int] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="event"):

@@ -98,10 +98,11 @@ class CutWatch:
             return
         parts = np.abs(shown - before).mean(axis=2)
         change, share = float(parts.mean()), float((parts > CHANGED).mean())
-        usual = float(np.median(self._changes)) if self._changes else CHANGED
+        changes = list(self._changes)
         self._changes.append(change)
         if self._change is not None or not known or change < CHANGED or share < MUCH:
             return
+        usual = float(np.median(changes)) if changes else CHANGED
         is_foreign = _correlation(shown, before) < FOREIGN
         if (is_foreign or change > TIMES * (usual + 1)) and not _is_swung(samples_before, samples):
             alike = OTHER_FACE["foreign" if is_foreign else "changed"]

@@ -36,6 +36,14 @@ class Channel(Generic[T]):
             self._items.append(item)
             self._changed.notify_all()
 
+    def swap(self, item: T) -> T | None:
+        """Put an item in the place of the newest one that waits, and return that; None where none waits."""
+        with self._changed:
+            if not self._items or self._closed:
+                return None
+            waiting, self._items[-1] = self._items[-1], item
+            return waiting
+
     def wait(self) -> None:
         """Wait until there is an item, and leave it there; raises Closed at the end."""
         with self._changed:

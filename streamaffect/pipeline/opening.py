@@ -8,6 +8,7 @@ import msgspec
 
 from streamaffect.config import Config
 from streamaffect.errors import ConfigError, EngineError
+from streamaffect.faces.cadence.cadence import Cadence
 from streamaffect.faces.detectors.detector import FaceDetector
 from streamaffect.faces.detectors.opening import open_detector
 from streamaffect.faces.survey import Survey
@@ -41,7 +42,7 @@ def open_streams(sources: Sequence[str], config: Config, bundle: Bundle) -> list
         model = VoiceModel() if config.source.sound != "off" else None
         for one in opened:
             heard = VoiceReader(model, one.sound.ring) if model is not None and one.sound is not None else None
-            stage = _make_face_stage(one.name, config, bundle, heard)
+            stage = make_face_stage(one.name, config, bundle, voice=heard)
             again = partial(make_detector, config, mode="video")
             streams.append(Stream(one.name, one.source, one.info, stage, again, one.sound, microphone))
     except BaseException:
@@ -127,6 +128,32 @@ def tracker_settings(config: Config, bundle: Bundle) -> TrackerSettings:
     return msgspec.structs.replace(config.tracker, keep_s=keep_s)
 
 
+def make_face_stage(
+    name: str,
+    config: Config,
+    bundle: Bundle,
+    *,
+    detector: FaceDetector | None = None,
+    voice: VoiceReader | None = None,
+) -> FaceStage:
+    """What finds and follows the faces of a stream, as the settings ask for.
+
+    name:     what messages call the stream
+    detector: what it looks with; None opens one, which may raise EngineError
+    voice:    reads what is heard beside the frames; None where nobody listens
+    """
+    settings = tracker_settings(config, bundle)
+    cadence = Cadence(settings, every=None if config.faces.every == "auto" else config.faces.every)
+    return FaceStage(
+        detector or make_detector(config, mode="video"),
+        Tracker(settings),
+        bundle,
+        survey=Survey(name, config.faces),
+        voice=voice,
+        cadence=cadence,
+    )
+
+
 def _open_microphone(name: str, opened: Sequence[OpenSource]) -> Microphone:
     """The microphone that all live streams hear.
 
@@ -141,10 +168,3 @@ def _open_microphone(name: str, opened: Sequence[OpenSource]) -> Microphone:
     microphone = Microphone(name, [one.sound for one in opened if one.sound is not None])
     microphone.open()
     return microphone
-
-
-def _make_face_stage(name: str, config: Config, bundle: Bundle, voice: VoiceReader | None) -> FaceStage:
-    tracker = Tracker(tracker_settings(config, bundle))
-    return FaceStage(
-        make_detector(config, mode="video"), tracker, bundle, survey=Survey(name, config.faces), voice=voice
-    )

@@ -27,6 +27,7 @@ from streamaffect.pipeline.meta import make_meta
 from streamaffect.pipeline.remarks import remark
 from streamaffect.pipeline.stations.base import Care, Tell
 from streamaffect.pipeline.stations.engine import Ended, EngineStation, Estimated, OpenEngine, Output
+from streamaffect.pipeline.stations.pace import Pace
 from streamaffect.pipeline.stations.vigil import Vigil
 from streamaffect.pipeline.stations.watch import Watch
 from streamaffect.pipeline.stats import NO_SINKS, Deliveries, StreamStats
@@ -62,6 +63,7 @@ class Pipeline:
     patience_s:  a call of an engine or a detector that takes longer has hung
     open_stream: opens a further stream, from "NAME=SOURCE"; without it none can be added
     lenses:      look at what the engine computes, and add outputs
+    cap_fps:     frames a second of each stream that are analysed at most; None: all
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Pipeline:
         patience_s: float = PATIENCE_S,
         open_stream: Callable[[str], Stream] | None = None,
         lenses: Sequence[LensPart] = (),
+        cap_fps: float | None = None,
     ) -> None:
         self.is_live = any(stream.info.live for stream in streams)
         self.stats: dict[str, StreamStats] = {stream.name: _stats(stream) for stream in streams}
@@ -89,6 +92,7 @@ class Pipeline:
         self._process = os.getpid()
         self._stop = threading.Event()
         self._max_s = max_seconds
+        self._pace = Pace(cap_fps)
         self._deliveries = deliveries
         self._bulletin = Bulletin(self.stats, self._clock)
         self._announced: set[str] = set()
@@ -281,7 +285,10 @@ class Pipeline:
         """The last words of a stream that was removed; what it holds is given back by a thread of its own."""
         if self._changes.is_leaving(name):
             yield self.stats[name].health(
-                self._clock.utc(monotonic_ns()), dropped=self._deliveries.dropped(), latency_ms=None
+                self._clock.utc(monotonic_ns()),
+                dropped=self._deliveries.dropped(),
+                latency_ms=None,
+                gate=self._pace.gate(name),
             )
             yield self._bulletin.command(name, "stream_removed", "")
             self._changes.let_go(next(worker for worker in self._workers if worker.stream.name == name))
@@ -292,6 +299,7 @@ class Pipeline:
         self._turns.leave(name)
         self._engine.leave_stream(name)
         self._watch.leave(name)
+        self._pace.leave(name)
         self._workers = [worker for worker in self._workers if worker.stream.name != name]
         self._streams = [stream for stream in self._streams if stream.name != name]
         self._announced.discard(name)
@@ -302,6 +310,8 @@ class Pipeline:
         if os.getpid() != self._process:
             raise FaultError(f"this run belongs to process {self._process}, and so do its threads; start another one")
         self._watch.pass_by()
+        if self.is_live:
+            self._pace.look(monotonic_ns(), {name: self._watch.fault(name) for name in self.stats})
         self._listen()
         self._clock.follow()
         step = self._clock.last_step
@@ -333,6 +343,7 @@ class Pipeline:
         for stream, sightings in output.batch:
             if stream not in output.stale:
                 self.stats[stream].take_frame(sightings)
+                self._pace.gate(stream).finished(sightings.frame.index)
 
     def _health(self) -> Iterator[Message]:
         dropped = self._deliveries.dropped()
@@ -343,7 +354,8 @@ class Pipeline:
             latency_ms, fault = self._deliveries.latency(stats.stream), self._watch.fault(stats.stream)
             sound = self._sounds.get(stats.stream)
             heard = msgspec.UNSET if sound is None else sound.health(stats.last_s)
-            yield stats.health(t_ns, dropped=dropped, latency_ms=latency_ms, fault=fault, sound=heard)
+            gate = self._pace.gate(stats.stream)
+            yield stats.health(t_ns, dropped=dropped, latency_ms=latency_ms, fault=fault, sound=heard, gate=gate)
 
     def _end(self, stream: str) -> Iterator[Event]:
         """Announce that a stream has ended, once."""
@@ -364,6 +376,7 @@ class Pipeline:
             on_source=self._bulletin.source,
             backoff=Backoff.of(self._settings),
             max_file_s=None if self.is_live else self._max_s,
+            gate=self._pace.gate(stream.name),
         )
 
     def _metas(self, engine: EngineInfo) -> list[Meta]:

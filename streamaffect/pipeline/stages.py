@@ -11,6 +11,7 @@ from streamaffect.affect.assemble import Assembler
 from streamaffect.affect.estimate import Estimator, Observation, Step
 from streamaffect.clock import monotonic_ns
 from streamaffect.faces.advice import advise
+from streamaffect.faces.cadence.cadence import Cadence
 from streamaffect.faces.crop import crop_face
 from streamaffect.faces.cuts import CutWatch, Verdict
 from streamaffect.faces.detectors.detector import FaceDetector
@@ -20,7 +21,18 @@ from streamaffect.faces.survey import Survey
 from streamaffect.faces.tracker import Tracker
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.settings import TrackerSettings
-from streamaffect.types import Estimate, Event, EventName, Frame, ImageArray, Message, Sighting, Sightings, TrackedFace
+from streamaffect.types import (
+    Estimate,
+    Event,
+    EventName,
+    Face,
+    Frame,
+    ImageArray,
+    Message,
+    Sighting,
+    Sightings,
+    TrackedFace,
+)
 from streamaffect.voice.reader import VoiceReader
 
 Batch = Sequence[tuple[str, Sightings]]
@@ -32,6 +44,7 @@ class FaceStage:
     survey:      looks for what the detector passes over; None where nobody asks
     lost_before: tracks of a stage that this one has taken over from
     voice:       reads what is heard beside the frames; None where nobody listens
+    cadence:     when the detector looks; None: in every frame
     """
 
     def __init__(
@@ -43,6 +56,7 @@ class FaceStage:
         survey: Survey | None = None,
         lost_before: Sequence[int] = (),
         voice: VoiceReader | None = None,
+        cadence: Cadence | None = None,
     ) -> None:
         self.survey = survey
         self._voice = voice
@@ -50,6 +64,7 @@ class FaceStage:
         self._tracker = tracker
         self._bundle = bundle
         self._lost_before = list(lost_before)
+        self._cadence = cadence or Cadence(TrackerSettings(), every=1)
         self._cuts = CutWatch(bundle.manifest.crop)
         self._seen: dict[int, ImageArray] = {}  # the last crop of each track
         self._crop = bundle.manifest.crop
@@ -58,19 +73,30 @@ class FaceStage:
     def successor(self, detector: FaceDetector) -> "FaceStage":
         """The stage that takes over when this one fails: it starts new tracks, and first says that these are lost."""
         lost = [*self._lost_before, *self._tracker.tracks]
-        tracker = self._tracker.successor()
-        return FaceStage(detector, tracker, self._bundle, survey=self.survey, lost_before=lost, voice=self._voice)
+        return FaceStage(
+            detector,
+            self._tracker.successor(),
+            self._bundle,
+            survey=self.survey,
+            lost_before=lost,
+            voice=self._voice,
+            cadence=self._cadence.successor(),
+        )
 
     def retune(self, settings: TrackerSettings) -> None:
         """Follow faces by other settings from the next frame on; callable from any thread."""
         self._tracker.retune(settings)
+        self._cadence.retune(settings)
 
-    def look(self, frame: Frame) -> Sightings:
-        """Find and follow the faces of the next frame."""
+    def look(self, frame: Frame, *, pressed: bool = False) -> Sightings:
+        """Find and follow the faces of the next frame.
+
+        pressed: there is more to do than can be done
+        """
         started_ns = monotonic_ns()
-        detections = self._detector.detect(frame.picture, frame.time_s)
-        if self.survey is not None:
-            self.survey.note(frame.picture, frame.time_s, detections)
+        detections = self._cadence.follow(frame.picture, frame.time_s, pressed=pressed)
+        if detections is None:
+            detections = self._detect(frame)
         self._heed(self._cuts.judge(frame.picture, frame.time_s, detections, list(self._seen.values())))
         update = self._tracker.update(detections, frame.time_s)
         for track in update.lost:
@@ -93,6 +119,13 @@ class FaceStage:
     def close(self) -> None:
         """Release the detector."""
         self._detector.close()
+
+    def _detect(self, frame: Frame) -> list[Face]:
+        found = self._detector.detect(frame.picture, frame.time_s)
+        self._cadence.note(frame.picture, frame.time_s, found)
+        if self.survey is not None:
+            self.survey.note(frame.picture, frame.time_s, found)
+        return found
 
     def _heed(self, verdict: Verdict) -> None:
         if verdict == "cut":

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from streamaffect.clock import RECENT_S, monotonic_ns
+from streamaffect.pipeline.stations.pace import Gate
 from streamaffect.types import Health, LatencySummary, Sightings, SoundHealth, SourceState
 
 log = logging.getLogger(__name__)
@@ -156,10 +157,12 @@ class StreamStats:
         latency_ms: LatencySummary | None,
         fault: str = "",
         sound: SoundHealth | msgspec.UnsetType = msgspec.UNSET,
+        gate: Gate | None = None,
     ) -> Health:
         """The state now, with what the sinks say of the messages so far.
 
         fault: why no estimates can be made at the moment, where that is known; silence is noticed here
+        gate:  why frames were skipped, and how many may be analysed
         """
         now_ns = monotonic_ns()
         away_s = (now_ns - self._lost_ns) / 1e9 if self._lost_ns is not None else 0.0
@@ -185,6 +188,8 @@ class StreamStats:
             progress=self._progress(),
             sound=sound,
             advice=self._advice(),
+            analysis_fps=UNSET if gate is None or gate.limit_fps is None else gate.limit_fps,
+            skipped_why=UNSET if gate is None or not self.skipped else dict(+gate.why),
         )
 
     def _note_advice(self, sightings: Sightings) -> None:

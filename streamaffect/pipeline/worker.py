@@ -13,6 +13,7 @@ from streamaffect.pipeline.hearing import StreamSound
 from streamaffect.pipeline.stages import FaceStage
 from streamaffect.pipeline.stations.base import Care
 from streamaffect.pipeline.stations.faces import FaceStation, OpenDetector
+from streamaffect.pipeline.stations.pace import Gate
 from streamaffect.sources.base import Source, SourceInfo
 from streamaffect.sources.sound.microphone import Microphone
 from streamaffect.sources.supervise import Backoff, SourceChange, frames
@@ -57,6 +58,7 @@ class Worker:
 
     on_source:  called in the capture thread when the source is lost, or back: stream, change, downtime, detail
     max_file_s: end a file after so long of its own time
+    gate:       which of its frames are analysed
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Worker:
         on_source: Callable[[str, SourceChange, float, str], None],
         backoff: Backoff,
         max_file_s: float | None,
+        gate: Gate,
     ) -> None:
         self.stream = stream
         self._exchange = exchange
@@ -75,10 +78,13 @@ class Worker:
         self._on_change = partial(on_source, stream.name)
         self._backoff = backoff
         self._max_file_s = max_file_s
+        self._gate = gate
         self._failure: Exception | None = None
         live = stream.info.live
         self._frames: Channel[Frame] = Channel(1 if live else OFFLINE_FRAMES, newest_wins=live)
-        self.faces = FaceStation(stream.name, stream.faces, self._frames, exchange, care, reopen=stream.open_detector)
+        self.faces = FaceStation(
+            stream.name, stream.faces, self._frames, exchange, care, gate=gate, reopen=stream.open_detector
+        )
         self._capturing = threading.Thread(target=self._guard, name=f"capture-{stream.name}", daemon=True)
 
     @property
@@ -126,4 +132,7 @@ class Worker:
             first_s = frame.time_s if first_s is None else first_s
             if self._max_file_s is not None and frame.time_s - first_s >= self._max_file_s:
                 return
-            self._frames.put(frame)
+            if self._gate.admits(frame.index, frame.time_s):
+                self._frames.put(frame)
+            elif self.stream.info.live and (older := self._frames.swap(frame)) is not None:
+                self._gate.swapped(older.index)  # whoever waits may as well wait with the newest picture

@@ -128,6 +128,7 @@ def _open_pipeline(current: CurrentSettings, stack: ExitStack, deliveries: Deliv
         patience_s=config.run.patience_s,
         open_stream=lambda source: open_streams([source], current.config, bundle)[0],
         lenses=lenses,
+        cap_fps=config.run.analysis_fps or None,
     )
     current.on_take = lambda new: pipeline.retune(tracker_settings(new, bundle), new.source)
     return pipeline

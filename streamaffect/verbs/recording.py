@@ -63,6 +63,7 @@ def make_recorder(path: Path, config: Config, metas: Sequence[Meta]) -> Recorder
         "faces": msgspec.to_builtins(config.faces),
         "tracker": msgspec.to_builtins(config.tracker),
         "max_seconds": config.run.max_seconds,
+        "analysis_fps": config.run.analysis_fps,
     }
     if config.lens.use:  # without any, a recording has the bytes that it always had
         options["lens"] = msgspec.to_builtins(config.lens)

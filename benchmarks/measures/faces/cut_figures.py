@@ -7,9 +7,7 @@ from benchmarks.measures.faces.counts import Count
 from benchmarks.measures.faces.scenes import BEFORE, FPS, Frames
 from streamaffect.config import Config
 from streamaffect.errors import SourceEndedError
-from streamaffect.faces.tracker import Tracker
-from streamaffect.pipeline.opening import make_detector
-from streamaffect.pipeline.stages import FaceStage
+from streamaffect.pipeline.opening import make_face_stage
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.sources.parse import make_source
 from streamaffect.types import Frame, Sightings
@@ -70,7 +68,7 @@ def _read(file: Path, config: Config) -> Iterator[Frame]:
 
 
 def _watch(frames: Iterable[Frame], config: Config, bundle: Bundle) -> Iterator[Sightings]:
-    stage = FaceStage(make_detector(config, mode="video"), Tracker(config.tracker), bundle)
+    stage = make_face_stage("scene", config, bundle)
     try:
         for frame in frames:
             yield stage.look(frame)

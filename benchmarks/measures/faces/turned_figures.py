@@ -10,9 +10,7 @@ from benchmarks.measures.faces.portraits import Portrait
 from benchmarks.measures.faces.scenes import FPS, turned, turning
 from streamaffect.config import Config
 from streamaffect.faces.crop import eye_roll
-from streamaffect.faces.tracker import Tracker
-from streamaffect.pipeline.opening import make_detector
-from streamaffect.pipeline.stages import FaceStage
+from streamaffect.pipeline.opening import make_face_stage
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.types import Estimate, Frame
 
@@ -48,7 +46,7 @@ def turning_count(part: str, portraits: Iterable[Portrait], config: Config, bund
     """Wrong: a frame of a stream in which a face turns once around in 4 s, read by eyes that are elsewhere."""
     used = wrong = seen = 0
     for seed, portrait in enumerate(portraits):
-        stage = FaceStage(make_detector(config, mode="video"), Tracker(config.tracker), bundle)
+        stage = make_face_stage("scene", config, bundle)
         for number, (image, degrees) in enumerate(turning(portrait.image, TURN_FRAMES, seed)):
             time_s = number / FPS
             for face in stage.look(Frame(image, number, time_s, round(time_s * 1e9), None)).faces:

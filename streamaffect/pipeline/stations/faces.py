@@ -7,6 +7,7 @@ from streamaffect.pipeline.channel import Channel
 from streamaffect.pipeline.exchange import Exchange
 from streamaffect.pipeline.stages import FaceStage
 from streamaffect.pipeline.stations.base import Care, Station
+from streamaffect.pipeline.stations.pace import Gate
 from streamaffect.settings import TrackerSettings
 from streamaffect.types import Frame, Sightings
 
@@ -18,6 +19,7 @@ class FaceStation(Station[FaceStage, Frame, Sightings]):
 
     A frame is taken when it is this stream's turn, and not before: until then a newer one may replace it.
 
+    gate:   says whether there is too much to do
     reopen: opens a detector in the place of one that has failed; None where that cannot be done
     """
 
@@ -29,6 +31,7 @@ class FaceStation(Station[FaceStage, Frame, Sightings]):
         exchange: Exchange[Sightings],
         care: Care,
         *,
+        gate: Gate,
         reopen: OpenDetector | None,
     ) -> None:
         title = f"{stream}: the face detector"
@@ -36,6 +39,7 @@ class FaceStation(Station[FaceStage, Frame, Sightings]):
         self._stream = stream
         self._frames = frames
         self._exchange = exchange
+        self._gate = gate
         self._reopen = reopen
 
     def retune(self, settings: TrackerSettings) -> None:
@@ -54,7 +58,7 @@ class FaceStation(Station[FaceStage, Frame, Sightings]):
         return self._frames.get()
 
     def _do(self, part: FaceStage, job: Frame) -> Sightings:
-        return part.look(job)
+        return part.look(job, pressed=self._gate.pressed)
 
     def _hand_over(self, part: FaceStage, job: Frame, result: Sightings) -> None:  # noqa: ARG002 - one stage, one frame
         self._exchange.put(self._stream, result)

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 from streamaffect.config import load_config
-from streamaffect.faces.tracker import Tracker
-from streamaffect.pipeline.opening import make_detector
-from streamaffect.pipeline.stages import FaceStage
+from streamaffect.pipeline.opening import make_face_stage
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.types import Frame, ImageArray, Sightings
 from tests.support.bundles import write_bundle
@@ -39,8 +37,7 @@ def other_speaker(image: ImageArray) -> ImageArray:
 
 
 def looked_at(frames: Sequence[ImageArray], bundle: Bundle) -> list[Sightings]:
-    config = load_config()
-    stage = FaceStage(make_detector(config, mode="video"), Tracker(config.tracker), bundle)
+    stage = make_face_stage("cuts", load_config(), bundle)
     seen = [stage.look(Frame(image, i, i * 0.04, round(i * 0.04e9), None)) for i, image in enumerate(frames)]
     stage.close()
     return seen

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import UNSET
 
 from streamaffect.config import load_config
 from streamaffect.errors import SourceOpenError, SourceStalledError
@@ -85,6 +86,41 @@ class GatedEngine(CountingEngine):
         self.entered.set()
         assert self.gate.wait(SOON_S)
         return super().encode_frames(crops)
+
+
+def capped(bundle: Bundle, source: ScriptedSource, cap_fps: float) -> list[Message]:
+    streams = [make_stream("a", source, bundle)]
+    return list(Pipeline(streams, bundle, OnnxRuntimeEngine(bundle), settings=AT_ONCE, cap_fps=cap_fps).messages())
+
+
+def test_a_cap_leaves_out_every_second_frame_of_a_file_and_health_says_why(bundle: Bundle) -> None:
+    messages = capped(bundle, ScriptedSource(REGULAR), 12.5)
+    assert capture_times(messages, "a") == nanoseconds(REGULAR[::2])
+    health = last_health(messages, "a")
+    assert (health.analysis_fps, health.skipped, health.skipped_why) == (12.5, 19, {"cap": 19})
+    assert [encode(one) for one in estimates(messages, "a")] == [
+        encode(one) for one in estimates(capped(bundle, ScriptedSource(REGULAR), 12.5), "a")
+    ]
+
+
+def test_each_frame_that_a_live_stream_skips_has_a_reason(bundle: Bundle) -> None:
+    engine = GatedEngine(OnnxRuntimeEngine(bundle))
+
+    def let_go(index: int) -> None:
+        if index == 30:
+            engine.gate.set()
+
+    source = ScriptedSource([i * 0.04 for i in range(60)], live=True, before=let_go, pace_s=0.005)
+    health = last_health(list(make_pipeline([make_stream("a", source, bundle)], bundle, engine=engine).messages()), "a")
+    assert health.skipped > 0
+    assert health.skipped_why == {"late": health.skipped}
+    assert health.analysis_fps is UNSET
+
+
+def test_without_skipped_frames_health_speaks_of_none(bundle: Bundle) -> None:
+    health = last_health(run(make_stream("a", ScriptedSource(REGULAR), bundle), bundle=bundle), "a")
+    assert (health.analysis_fps, health.skipped_why) == (UNSET, UNSET)
+    assert b"skipped_why" not in encode(health)
 
 
 def test_offline_every_frame_is_estimated_in_order(bundle: Bundle) -> None:

@@ -110,3 +110,12 @@ def test_polling_gives_nothing_where_nothing_comes_in_time() -> None:
     assert channel.poll(SOON_S) == 3
     with pytest.raises(Closed):
         channel.poll(SOON_S)
+
+
+def test_swapping_replaces_what_waits_and_puts_nothing_where_nothing_does() -> None:
+    channel: Channel[int] = Channel(1, newest_wins=True)
+    assert channel.swap(1) is None
+    assert channel.poll(0.0) is None
+    channel.put(1)
+    assert channel.swap(2) == 1
+    assert channel.get() == 2
