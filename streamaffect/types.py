@@ -52,6 +52,7 @@ EventName = Literal[
     "baseline_refused",
     "baseline_cleared",
 ]
+SkipReason = Literal["busy", "engine", "detector", "stale"]
 SourceState = Literal["starting", "live", "stalled", "lost", "ended"]
 SoundState = Literal["waiting", "heard", "lost", "absent"]
 SoundClock = Literal["container", "sender", "arrival", "device"]
@@ -312,7 +313,10 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
     fault:            why it is stalled, one line for people; empty where nothing is wrong
     fps_in, fps_out:  frames grabbed and frames finished per second, over the last seconds
     frames, skipped:  totals since the start; skipped frames were grabbed and never looked at, so that latency stays low
+    skipped_for:      the same by reason: busy, a newer one came before there was time; engine, detector: that had
+                      failed or hung; stale: from before a standstill of the process. Absent where none was skipped
     dropped:          messages that each sink had to drop, by sink
+    outlets:          by outlet that reaches nobody at the moment, why, one line for people; absent where all do
     faces:            faces in view that are followed; faces_left_out: further ones, for which `tracker.max_faces` has
                       no room
     downtime_s:       seconds without a source, in total; reconnects: how often it came back
@@ -332,10 +336,12 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
     fps_out: float
     frames: int
     skipped: int
+    skipped_for: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
     faces: int
     faces_left_out: int = 0
     estimates: int
     dropped: dict[str, int] = {}
+    outlets: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
     latency_ms: LatencySummary | None = None
     reconnects: int = 0
     downtime_s: float = 0.0

@@ -55,6 +55,8 @@ class Bulletin:
     def engine(self, change: Change, downtime_s: float, detail: str) -> None:
         """The engine was lost, or another one has taken over; it serves all streams."""
         _log("the engine", change, downtime_s, detail)
+        for stats in list(self._stats.values()):
+            stats.in_trouble("engine")
         self._tell(list(self._stats), _ENGINE[change], downtime_s if change == "back" else None, detail)
 
     def of_detector(self, stream: str) -> Tell:
@@ -82,6 +84,7 @@ class Bulletin:
 
     def _detector(self, stream: str, change: Change, downtime_s: float, detail: str) -> None:
         _log(f"{stream}: the face detector", change, downtime_s, detail)
+        self._stats[stream].in_trouble("detector")
         self._tell([stream], _DETECTOR[change], downtime_s if change == "back" else None, detail)
 
     def _sound(self, stream: str, change: SoundChange, downtime_s: float, detail: str) -> None:

@@ -317,11 +317,13 @@ class Pipeline:
                 self.stats[message.stream].take_estimate(has_values=message.status != "abstain")
             yield message
         for stream, sightings in output.batch:
-            if stream not in output.stale:
+            if stream in output.stale:
+                self.stats[stream].in_trouble("stale")
+            else:
                 self.stats[stream].take_frame(sightings)
 
     def _health(self) -> Iterator[Message]:
-        dropped = self._deliveries.dropped()
+        dropped, outlets = self._deliveries.dropped(), self._deliveries.faults()
         t_ns = self._clock.utc(monotonic_ns())
         for stats in self.stats.values():
             if self._changes.is_gone(stats.stream):
@@ -329,7 +331,7 @@ class Pipeline:
             latency_ms, fault = self._deliveries.latency(stats.stream), self._watch.fault(stats.stream)
             sound = self._sounds.get(stats.stream)
             heard = msgspec.UNSET if sound is None else sound.health(stats.last_s)
-            yield stats.health(t_ns, dropped=dropped, latency_ms=latency_ms, fault=fault, sound=heard)
+            yield stats.health(t_ns, dropped=dropped, latency_ms=latency_ms, fault=fault, outlets=outlets, sound=heard)
 
     def _end(self, stream: str) -> Iterator[Event]:
         """Announce that a stream has ended, once."""

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from streamaffect.clock import RECENT_S, monotonic_ns
-from streamaffect.types import Health, LatencySummary, Sightings, SoundHealth, SourceState
+from streamaffect.types import Health, LatencySummary, Sightings, SkipReason, SoundHealth, SourceState
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +26,12 @@ class Deliveries:
 
     dropped: how many each of them had to drop, by its name
     latency: of a stream, from capture to publishing; only who publishes can know it
+    faults:  why what one hands on reaches nobody, by its name, where it is so
     """
 
     dropped: Callable[[], dict[str, int]]
     latency: Callable[[str], LatencySummary | None]
+    faults: Callable[[], dict[str, str]] = dict
 
 
 NO_SINKS = Deliveries(dropped=dict, latency=lambda _: None)
@@ -81,6 +83,8 @@ class StreamStats:
         self._left_out = self._most_left_out = 0
         self._duration_s = duration_s
         self._started_ns = monotonic_ns()
+        self._skipped_for: dict[SkipReason, int] = {}
+        self._trouble: SkipReason = "busy"
         self._grabbed = self._finished = self._skipped = self._estimates = self._faces = 0
         self._first_s: float | None = None
         self.last_s: float | None = None
@@ -118,7 +122,7 @@ class StreamStats:
         self.state = "live" if self.state == "starting" else self.state
         self._first_s = frame.time_s if self._first_s is None else self._first_s
         self.last_s = frame.time_s
-        self._skipped += max(0, frame.index - self._grabbed)
+        self._count_skipped(frame.index - self._grabbed)
         self._grabbed, self._finished = frame.index + 1, self._finished + 1
         self._note_advice(sightings)
         self._faces = sum(face.visible for face in sightings.faces)
@@ -127,6 +131,10 @@ class StreamStats:
         self._tell_of_left_out(sightings.left_out)
         self._rate_in.add(now_ns, self._grabbed)
         self._rate_out.add(now_ns, self._finished)
+
+    def in_trouble(self, reason: SkipReason) -> None:
+        """Why the frames up to the next one that finishes are not looked at; without a word it is a lack of time."""
+        self._trouble = reason
 
     def take_estimate(self, *, has_values: bool) -> None:
         """Count an estimate."""
@@ -155,11 +163,13 @@ class StreamStats:
         dropped: dict[str, int],
         latency_ms: LatencySummary | None,
         fault: str = "",
+        outlets: dict[str, str] | None = None,
         sound: SoundHealth | msgspec.UnsetType = msgspec.UNSET,
     ) -> Health:
         """The state now, with what the sinks say of the messages so far.
 
-        fault: why no estimates can be made at the moment, where that is known; silence is noticed here
+        fault:   why no estimates can be made at the moment, where that is known; silence is noticed here
+        outlets: why some of them reach nobody
         """
         now_ns = monotonic_ns()
         away_s = (now_ns - self._lost_ns) / 1e9 if self._lost_ns is not None else 0.0
@@ -174,10 +184,12 @@ class StreamStats:
             fps_out=self._rate_out.per_second(now_ns, self._finished),
             frames=self._grabbed,
             skipped=self.skipped,
+            skipped_for={str(reason): count for reason, count in self._skipped_for.items()} or msgspec.UNSET,
             faces=self._faces,
             faces_left_out=self._left_out,
             estimates=self._estimates,
             dropped=dropped,
+            outlets=outlets or msgspec.UNSET,
             latency_ms=latency_ms,
             reconnects=self._reconnects,
             downtime_s=self._downtime_s + away_s,
@@ -197,6 +209,12 @@ class StreamStats:
         found = [advice for advice in self._advised if advice is not None]
         usual, count = Counter(found).most_common(1)[0] if found else ("", 0)
         return usual if self.is_live and self.state == "live" and 2 * count > len(self._advised) else UNSET
+
+    def _count_skipped(self, count: int) -> None:
+        reason, self._trouble = self._trouble, "busy"
+        if count > 0:
+            self._skipped += count
+            self._skipped_for[reason] = self._skipped_for.get(reason, 0) + count
 
     def _silence(self, now_ns: int) -> str:
         """What is missing, where a live stream has gone without a frame for much longer than it used to."""

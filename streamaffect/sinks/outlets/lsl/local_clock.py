@@ -1,0 +1,55 @@
+"""Capture times on the clock of Lab Streaming Layer."""
+
+from typing import Any, Final
+
+from streamaffect.clock import Clock, monotonic_ns
+from streamaffect.sinks.outlets.address import OLD_S
+
+ATTEMPTS: Final = 5
+MEASURE_S: Final = 10.0
+
+
+class LslTime:
+    """Maps the wire's times to `local_clock`, by the monotonic clock, so that steps of the system clock change nothing.
+
+    A stream whose times are not of now, as of a file or a recording, is laid down at the moment of its first message,
+    and goes on by its own clock from there.
+    """
+
+    def __init__(self, lsl: Any) -> None:
+        self._lsl = lsl
+        self._anchors: dict[str, float | None] = {}
+        self._measured_ns = monotonic_ns()
+        self._offset_ns = self._measure()
+
+    def now_s(self) -> float:
+        """`local_clock` now."""
+        return float(self._lsl.local_clock())
+
+    def of(self, stream: str, t_ns: int) -> float:
+        """When something was captured, in seconds of `local_clock`."""
+        clock, now_ns = Clock.now(), monotonic_ns()
+        age_ns = clock.since_ns(t_ns, clock.utc(now_ns))
+        if stream not in self._anchors:
+            self._anchors[stream] = None if age_ns <= OLD_S * 1e9 else self.now_s() - t_ns / 1e9
+        if (anchor_s := self._anchors[stream]) is not None:
+            return anchor_s + t_ns / 1e9
+        if now_ns - self._measured_ns > MEASURE_S * 1e9:
+            self._measured_ns, self._offset_ns = now_ns, self._measure()
+        return (now_ns - age_ns + self._offset_ns) / 1e9
+
+    def forget(self, stream: str) -> None:
+        """This stream is over; one of its name may be another one."""
+        self._anchors.pop(stream, None)
+
+    def _measure(self) -> int:
+        """From our monotonic clock to theirs: the closest of several readings of both."""
+        best: tuple[int, int] | None = None
+        for _ in range(ATTEMPTS):
+            before_ns = monotonic_ns()
+            theirs_ns = round(self.now_s() * 1e9)
+            took_ns = monotonic_ns() - before_ns
+            if best is None or took_ns < best[0]:
+                best = (took_ns, theirs_ns - before_ns - took_ns // 2)
+        assert best is not None
+        return best[1]

@@ -1,0 +1,116 @@
+"""Where a broker is and how it is spoken to: the parts of its URL, the password's file, certificates."""
+
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from streamaffect.errors import OutletError
+from streamaffect.paths import from_home
+from streamaffect.redaction import redact
+from streamaffect.settings import MqttSettings
+
+PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+EXPECTED: Final = "expected mqtt://[USER@]HOST[:PORT] or mqtts://[USER@]HOST[:PORT]"
+MOST_PASSWORD_BYTES: Final = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A broker as the settings name it.
+
+    tls:      how the line is encrypted; None where it is not
+    user:     empty where the broker asks for none
+    password: never shown
+    """
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    user: str
+    password: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def shows_password(self) -> bool:
+        """True where the password goes over a network as it is."""
+        return bool(self.password) and self.tls is None and self.host not in ("localhost", "127.0.0.1", "::1")
+
+
+def broker_of(settings: MqttSettings) -> Broker:
+    """Read URL and files. Raises OutletError where one of them is not usable."""
+    shown = redact(settings.url)
+    try:
+        parts = urlsplit(settings.url.strip())
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise OutletError(f"mqtt.url {shown!r}: {EXPECTED}") from None
+    if parts.scheme not in PORTS or not host or parts.path.strip("/") or parts.query or parts.fragment or port == 0:
+        raise OutletError(f"mqtt.url {shown!r}: {EXPECTED}; topics begin with mqtt.prefix")
+    password = _password(settings, unquote(parts.password or ""))
+    user = unquote(parts.username or "")
+    if password and not user:
+        raise OutletError(f"mqtt.url {shown!r}: a password needs a user, {parts.scheme}://USER@{host}")
+    tls = _tls(settings) if parts.scheme == "mqtts" else None
+    if tls is None:
+        _check_unencrypted(settings)
+    return Broker(host, port or PORTS[parts.scheme], tls, user, password)
+
+
+def _password(settings: MqttSettings, of_url: str) -> str:
+    if not settings.password_file:
+        return of_url
+    if of_url:
+        raise OutletError("mqtt.password_file: the URL has a password too; leave one of them out")
+    path = settings.password_file
+    try:
+        text = from_home(Path(path)).read_bytes()[: MOST_PASSWORD_BYTES + 1].decode()
+    except OSError as error:
+        raise OutletError(f"mqtt.password_file {path}: cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise OutletError(f"mqtt.password_file {path}: is no text in UTF-8") from None
+    password = text.splitlines()[0].strip() if text.strip() else ""
+    if not password or len(text) > MOST_PASSWORD_BYTES:
+        raise OutletError(f"mqtt.password_file {path}: its first line should be the password")
+    return password
+
+
+def _tls(settings: MqttSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if settings.ca_file:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_verify_locations(from_home(Path(settings.ca_file)))
+        except (ssl.SSLError, OSError) as error:
+            raise OutletError(f"mqtt.ca_file {settings.ca_file}: {_file_fault(error)}") from None
+    if bool(settings.cert_file) != bool(settings.key_file):
+        raise OutletError("mqtt.cert_file and mqtt.key_file belong together: set both or neither")
+    if settings.cert_file:
+        try:
+            context.load_cert_chain(
+                from_home(Path(settings.cert_file)), from_home(Path(settings.key_file)), password=_refuse_to_ask
+            )
+        except (ssl.SSLError, OSError, ValueError) as error:
+            raise OutletError(f"mqtt.cert_file {settings.cert_file}, mqtt.key_file: {_file_fault(error)}") from None
+    return context
+
+
+def _check_unencrypted(settings: MqttSettings) -> None:
+    for key in ("ca_file", "cert_file", "key_file"):
+        if getattr(settings, key):
+            raise OutletError(f"mqtt.{key} is set, and mqtt:// is not encrypted; write mqtts://")
+
+
+def _refuse_to_ask() -> str:
+    """OpenSSL would ask for the password of a key on the terminal, and wait."""
+    raise ValueError("the key is encrypted; use one without a password")
+
+
+def _file_fault(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return "holds no certificate or key in PEM form that fits"
+    return str(error.strerror) if isinstance(error, OSError) and error.strerror else str(error)
