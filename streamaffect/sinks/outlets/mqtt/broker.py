@@ -3,7 +3,7 @@
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from streamaffect.errors import OutletError
@@ -14,6 +14,23 @@ from streamaffect.settings import MqttSettings
 PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 EXPECTED: Final = "expected mqtt://[USER@]HOST[:PORT] or mqtts://[USER@]HOST[:PORT]"
 MOST_PASSWORD_BYTES: Final = 65_535
+
+
+class TlsContext(ssl.SSLContext):
+    """How a line is encrypted. It knows the socket that it made last, since paho leaves those open that it gives up."""
+
+    _latest: ssl.SSLSocket | None = None
+
+    def wrap_socket(self, *arguments: Any, **settings: Any) -> ssl.SSLSocket:
+        """As in the base class."""
+        self._latest = super().wrap_socket(*arguments, **settings)
+        return self._latest
+
+    def drop(self) -> None:
+        """Close the socket that was made last."""
+        if self._latest is not None:
+            self._latest.close()
+            self._latest = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +44,7 @@ class Broker:
 
     host: str
     port: int
-    tls: ssl.SSLContext | None
+    tls: TlsContext | None
     user: str
     password: str = field(repr=False)
 
@@ -78,11 +95,12 @@ def _password(settings: MqttSettings, of_url: str) -> str:
     return password
 
 
-def _tls(settings: MqttSettings) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if settings.ca_file:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+def _tls(settings: MqttSettings) -> TlsContext:
+    context = TlsContext(ssl.PROTOCOL_TLS_CLIENT)  # checks certificate and name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not settings.ca_file:
+        context.load_default_certs()
+    else:
         try:
             context.load_verify_locations(from_home(Path(settings.ca_file)))
         except (ssl.SSLError, OSError) as error:

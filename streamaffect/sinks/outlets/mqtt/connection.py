@@ -67,6 +67,8 @@ class Connection:
             was_up = self._attempt()
             wait_s = BACKOFF_S[0] if was_up else min(2 * wait_s, longest_s)
             self._stop.wait(REFUSED_S if self._refused else wait_s)
+        self._client.on_connect = None
+        self._client = None  # the last reference: paho closes its sockets with the client
 
     def _attempt(self) -> bool:
         """Connect, and serve the line until it breaks. True where the broker had answered."""
@@ -78,6 +80,8 @@ class Connection:
             fault = reason_of(error, self._broker)
         except Exception as error:  # paho's own, of what a peer sends that is no MQTT
             fault = f"{self._broker} does not speak MQTT ({type(error).__name__})"
+        if self._broker.tls is not None:
+            self._broker.tls.drop()
         was_up, self._up = self._up, False
         self._tell(self._refused or fault)
         return was_up
