@@ -84,7 +84,8 @@ class Bulletin:
 
     def _detector(self, stream: str, change: Change, downtime_s: float, detail: str) -> None:
         _log(f"{stream}: the face detector", change, downtime_s, detail)
-        self._stats[stream].in_trouble("detector")
+        if (stats := self._stats.get(stream)) is not None:  # it may have been removed meanwhile
+            stats.in_trouble("detector")
         self._tell([stream], _DETECTOR[change], downtime_s if change == "back" else None, detail)
 
     def _sound(self, stream: str, change: SoundChange, downtime_s: float, detail: str) -> None:

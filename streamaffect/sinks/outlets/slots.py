@@ -10,8 +10,8 @@ from streamaffect.types import Estimate, Event
 
 log = logging.getLogger(__name__)
 
-REMOVES: tuple[str, ...] = ("stream_removed",)
-ENDS: tuple[str, ...] = ("source_ended", *REMOVES)
+REMOVES = ("stream_removed",)
+ENDS = ("source_ended", *REMOVES)
 
 
 class Slots:

@@ -22,7 +22,7 @@ def utc_ns(lsl_s: float) -> int:
         now_ns = time.time_ns()
         readings.append((pylsl.local_clock() - before_s, now_ns, before_s))
     took_s, now_ns, before_s = min(readings)
-    return now_ns + round((lsl_s - before_s - took_s / 2) * 1e9)
+    return int(now_ns + round((lsl_s - before_s - took_s / 2) * 1e9))
 
 
 def described(info: Any) -> dict[str, object]:

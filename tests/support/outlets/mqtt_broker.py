@@ -13,7 +13,7 @@ from amqtt.broker import Broker
 from amqtt.plugins.base import BasePlugin
 
 
-class Printer(BasePlugin[Any]):
+class Printer(BasePlugin[Any]):  # type: ignore[misc]
     """Prints what the broker is sent."""
 
     async def on_broker_message_received(self, *, message: Any, **_: Any) -> None:

@@ -22,7 +22,7 @@ class Channel:
 
 
 def channels_of(meta: Meta) -> tuple[Channel, ...]:
-    """The channels of a stream: values, intervals, status, quality, box, and every output that its model has."""
+    """The channels of a stream: values, intervals, status, quality, box, all outputs of its model, relative values."""
     named = [
         (head.name, str(output["name"]))
         for head in meta.heads
@@ -31,7 +31,7 @@ def channels_of(meta: Meta) -> tuple[Channel, ...]:
     ]
     return tuple(
         _channel(column)
-        for column in columns(named)
+        for column in columns(named, baselines=True)
         if column.name not in LEFT_OUT and (column.type != "text" or column.name == "status")
     )
 

@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 from streamaffect.clock import Clock, monotonic_ns
+from streamaffect.lab_streaming import lsl_ahead_ns
 from streamaffect.sinks.outlets.address import OLD_S
 
-ATTEMPTS: Final = 5
 MEASURE_S: Final = 10.0
 
 
@@ -20,7 +20,7 @@ class LslTime:
         self._lsl = lsl
         self._anchors: dict[str, float | None] = {}
         self._measured_ns = monotonic_ns()
-        self._offset_ns = self._measure()
+        self._ahead_ns = lsl_ahead_ns(self._lsl)
 
     def now_s(self) -> float:
         """`local_clock` now."""
@@ -35,21 +35,9 @@ class LslTime:
         if (anchor_s := self._anchors[stream]) is not None:
             return anchor_s + t_ns / 1e9
         if now_ns - self._measured_ns > MEASURE_S * 1e9:
-            self._measured_ns, self._offset_ns = now_ns, self._measure()
-        return (now_ns - age_ns + self._offset_ns) / 1e9
+            self._measured_ns, self._ahead_ns = now_ns, lsl_ahead_ns(self._lsl)
+        return (now_ns - age_ns + self._ahead_ns) / 1e9
 
     def forget(self, stream: str) -> None:
         """This stream is over; one of its name may be another one."""
         self._anchors.pop(stream, None)
-
-    def _measure(self) -> int:
-        """From our monotonic clock to theirs: the closest of several readings of both."""
-        best: tuple[int, int] | None = None
-        for _ in range(ATTEMPTS):
-            before_ns = monotonic_ns()
-            theirs_ns = round(self.now_s() * 1e9)
-            took_ns = monotonic_ns() - before_ns
-            if best is None or took_ns < best[0]:
-                best = (took_ns, theirs_ns - before_ns - took_ns // 2)
-        assert best is not None
-        return best[1]

@@ -9,12 +9,13 @@ import socket
 from dataclasses import dataclass
 from typing import Any, Final
 
+from streamaffect.lab_streaming import load_pylsl
 from streamaffect.recordings.export.episodes import marker_text
 from streamaffect.settings import LslSettings
 from streamaffect.sinks.outlets.lsl.channels import Channel, channels_of, nothing, sample
 from streamaffect.sinks.outlets.lsl.grid import Grid, Sample
-from streamaffect.sinks.outlets.lsl.library import load_pylsl
 from streamaffect.sinks.outlets.lsl.local_clock import LslTime
+from streamaffect.sinks.outlets.packages import require
 from streamaffect.sinks.outlets.slots import ENDS, REMOVES, Slots
 from streamaffect.types import Estimate, Event, Message, Meta
 
@@ -33,7 +34,8 @@ class LslOutlet:
     idle_s: Final = 0.1
 
     def __init__(self, settings: LslSettings) -> None:
-        self._lsl = load_pylsl()
+        require("pylsl", extra="lsl", flag="--lsl")
+        self._lsl = load_pylsl("--lsl needs")
         self._settings = settings
         self._time = LslTime(self._lsl)
         self._slots = Slots(settings.slots, setting="lsl.slots")

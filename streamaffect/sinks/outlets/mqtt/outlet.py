@@ -127,7 +127,7 @@ class MqttOutlet:
 def _state(estimate: Estimate) -> bytes:
     state: dict[str, object] = {key: getattr(estimate, key) for key in SHOWN}
     for key in RELATIVE:
-        value = getattr(estimate, key, None)
-        if isinstance(value, float):
+        value = getattr(estimate, key)
+        if isinstance(value, float | int):
             state[key] = value
     return msgspec.json.encode(state | {"outputs": estimate.outputs})

@@ -19,7 +19,7 @@ def parts_of_estimate(estimate: Estimate, face: int) -> Iterator[Part]:
     at = f"/affect/{estimate.stream}/{face}"
     yield f"{at}/status", [estimate.status]
     for name in ("valence", "arousal", "valence_relative", "arousal_relative"):
-        value = getattr(estimate, name, None)
+        value = getattr(estimate, name)
         if isinstance(value, float | int):
             yield f"{at}/{name}", [float(value)]
     for name in ("valence_interval", "arousal_interval"):
@@ -37,8 +37,7 @@ def parts_of_estimate(estimate: Estimate, face: int) -> Iterator[Part]:
 
 def parts_of_event(event: Event, face: int | None) -> Iterator[Part]:
     """`/event/<stream>`: its name, the face's number or -1, and a marker's label or else its detail."""
-    label = getattr(event, "label", None)
-    text = label if isinstance(label, str) else event.detail
+    text = event.label if isinstance(event.label, str) else event.detail
     yield f"/event/{event.stream}", [event.event, -1 if face is None else face, text]
 
 

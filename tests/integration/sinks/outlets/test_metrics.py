@@ -98,7 +98,7 @@ def test_prometheus_reads_frames_by_reason_stages_latency_and_deliveries() -> No
     assert found["streamaffect_sink_up", named(sink="mqtt")] == 0
     assert found["streamaffect_sink_up", named(sink="zmq")] == 1
     assert found["streamaffect_stream_state", named(stream="webcam", state="live")] == 1
-    assert "streamaffect_stage_seconds" in {family.name for family in parse_openmetrics(openmetrics)}
+    assert "streamaffect_stage_seconds" in {family.name for family in parse_openmetrics(openmetrics)}  # type: ignore[no-untyped-call]
 
 
 def test_no_label_tells_one_face_from_another() -> None:

@@ -1,6 +1,7 @@
 """Where a broker is: what is understood, and what is refused in one line without the password."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_the_password_is_the_first_line_of_its_file(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_work_is_refused_in_one_line_without_the_password(settings: dict[str, str], complaint: str) -> None:
+def test_what_cannot_work_is_refused_in_one_line_without_the_password(settings: dict[str, Any], complaint: str) -> None:
     with pytest.raises(OutletError) as refused:
         broker_of(MqttSettings(**settings))
     assert complaint in str(refused.value)
@@ -66,6 +67,6 @@ def test_what_cannot_work_is_refused_in_one_line_without_the_password(settings: 
 
 
 @pytest.mark.parametrize("settings", [{"prefix": "a/#"}, {"prefix": ""}, {"prefix": "/a"}, {"discovery": "home+"}])
-def test_a_prefix_is_a_topic(settings: dict[str, str]) -> None:
+def test_a_prefix_is_a_topic(settings: dict[str, Any]) -> None:
     with pytest.raises(OutletError, match=r"expected a topic without \+ and #"):
         MqttOutlet(MqttSettings(url="mqtt://127.0.0.1:1", **settings))
