@@ -82,9 +82,10 @@ def _password(settings: MqttSettings, of_url: str) -> str:
         return of_url
     if of_url:
         raise OutletError("mqtt.password_file: the URL has a password too; leave one of them out")
-    path = settings.password_file
+    path = _file(settings, "password_file")
     try:
-        text = from_home(Path(path)).read_bytes()[: MOST_PASSWORD_BYTES + 1].decode()
+        with path.open("rb") as file:
+            text = file.read(MOST_PASSWORD_BYTES + 1).decode()
     except OSError as error:
         raise OutletError(f"mqtt.password_file {path}: cannot be read ({error.strerror})") from None
     except ValueError:
@@ -102,16 +103,14 @@ def _tls(settings: MqttSettings) -> TlsContext:
         context.load_default_certs()
     else:
         try:
-            context.load_verify_locations(from_home(Path(settings.ca_file)))
+            context.load_verify_locations(_file(settings, "ca_file"))
         except (ssl.SSLError, OSError) as error:
             raise OutletError(f"mqtt.ca_file {settings.ca_file}: {_file_fault(error)}") from None
     if bool(settings.cert_file) != bool(settings.key_file):
         raise OutletError("mqtt.cert_file and mqtt.key_file belong together: set both or neither")
     if settings.cert_file:
         try:
-            context.load_cert_chain(
-                from_home(Path(settings.cert_file)), from_home(Path(settings.key_file)), password=_refuse_to_ask
-            )
+            context.load_cert_chain(_file(settings, "cert_file"), _file(settings, "key_file"), password=_refuse_to_ask)
         except (ssl.SSLError, OSError, ValueError) as error:
             raise OutletError(f"mqtt.cert_file {settings.cert_file}, mqtt.key_file: {_file_fault(error)}") from None
     return context
@@ -121,6 +120,18 @@ def _check_unencrypted(settings: MqttSettings) -> None:
     for key in ("ca_file", "cert_file", "key_file"):
         if getattr(settings, key):
             raise OutletError(f"mqtt.{key} is set, and mqtt:// is not encrypted; write mqtts://")
+
+
+def _file(settings: MqttSettings, key: str) -> Path:
+    """The path that a setting names. Raises OutletError where no file is there: others may be read for ever."""
+    path = from_home(Path(getattr(settings, key)))
+    try:
+        found = path.is_file()
+    except (OSError, ValueError):
+        found = False
+    if not found:
+        raise OutletError(f"mqtt.{key} {path}: no such file")
+    return path
 
 
 def _refuse_to_ask() -> str:
