@@ -42,9 +42,9 @@ def test_before_the_start_there_are_no_ticks_and_a_second_start_changes_nothing(
 
 
 @given(st.lists(st.floats(0.0, 50.0), max_size=20), st.sampled_from([1.0, 30.0, 29.97]))
-def test_every_tick_comes_once_and_in_order_however_often_it_is_asked(untils: list[float], rate_hz: float) -> None:
+def test_every_tick_comes_once_and_in_order_however_often_it_is_asked(ends_s: list[float], rate_hz: float) -> None:
     grid = Grid(rate_hz, 1, EMPTY)
     grid.start(0.0)
-    found = [at_s for until_s in untils for at_s, _ in ticks(grid, until_s)]
+    found = [at_s for until_s in ends_s for at_s, _ in ticks(grid, until_s)]
     assert found == pytest.approx([number / rate_hz for number in range(len(found))])
-    assert all(at_s < max(untils) for at_s in found)
+    assert all(at_s < max(ends_s) for at_s in found)
