@@ -157,7 +157,7 @@ def _add_outlets(parser: argparse.ArgumentParser) -> None:
     )
     outlets.add_argument("--osc", metavar="HOST:PORT", help="send Open Sound Control there, e.g. 127.0.0.1:9000")
     outlets.add_argument(
-        "--mqtt", metavar="URL", help="publish to a broker, mqtt://[USER@]HOST or mqtts://…, for Home Assistant too"
+        "--mqtt", metavar="URL", help="publish to a broker, mqtt://HOST or mqtts://HOST, for Home Assistant too"
     )
     outlets.add_argument(
         "--metrics",

@@ -71,7 +71,7 @@ def run(config: Config, *, display: bool | None = None) -> int:
         if (server := open_control(desk, config, publisher.address)) is not None:
             stack.callback(server.close)
             log.info("commands are taken at %s", server.address)
-        outlets = open_outlets(config, _instruments(sinks, publisher))
+        outlets = open_outlets(config, _instruments(sinks, publisher), replays=isinstance(origin, Replay))
         for outlet in outlets:
             unstarted.callback(outlet.close)
         screen = _make_display(about, live=origin.is_live, requested=display)

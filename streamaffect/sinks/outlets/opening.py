@@ -7,19 +7,22 @@ from streamaffect.sinks.base import Sink
 from streamaffect.sinks.outlets.metrics.families import Instruments
 
 
-def open_outlets(config: Config, instruments: Instruments) -> list[Sink]:
-    """All of them, or none: raises OutletError where one cannot be opened, and closes the others."""
+def open_outlets(config: Config, instruments: Instruments, *, replays: bool) -> list[Sink]:
+    """All of them, or none: raises OutletError where one cannot be opened, and closes the others.
+
+    replays: what comes was captured before, and is played back
+    """
     opened: list[Sink] = []
     with ExitStack() as stack:
         if config.lsl.enabled:
             from streamaffect.sinks.outlets.lsl.outlet import LslOutlet
 
-            opened.append(LslOutlet(config.lsl))
+            opened.append(LslOutlet(config.lsl, replays=replays))
             stack.callback(opened[-1].close)
         if config.osc.address:
             from streamaffect.sinks.outlets.osc.outlet import OscOutlet
 
-            opened.append(OscOutlet(config.osc))
+            opened.append(OscOutlet(config.osc, replays=replays))
             stack.callback(opened[-1].close)
         if config.metrics.bind:
             from streamaffect.sinks.outlets.metrics.outlet import MetricsOutlet

@@ -13,9 +13,9 @@ SINCE_1900_S = 2_208_988_800
 
 
 def text(content: bytes, at: int) -> tuple[str, int]:
-    """A string and where the next argument begins: zero-terminated, padded to four bytes."""
+    """A string and where the next argument begins: zero-terminated, padded to four bytes. UTF-8, as all have it now."""
     end = content.index(b"\0", at)
-    return content[at:end].decode("ascii"), end + 4 - end % 4
+    return content[at:end].decode(), end + 4 - end % 4
 
 
 def message(content: bytes) -> list[object]:

@@ -4,9 +4,11 @@ At each tick every place says what was last known of its face, if that is not to
 """
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import Final
 
 HOLD_S: Final = 0.5  # a value stands for so long; then there is none
+STANDSTILL_S: Final = 10.0  # who has not asked for so long was not there: the ticks of that time are left out
 Sample = Sequence[float]
 
 
@@ -38,6 +40,8 @@ class Grid:
 
     def due(self, until_s: float) -> Iterator[tuple[float, list[Sample]]]:
         """The ticks before `until_s` that were not given yet: when, and the sample of each place."""
+        if self._start_s is not None and until_s - self._start_s - self._tick / self._rate_hz > STANDSTILL_S:
+            self._tick = ceil((until_s - self._start_s) * self._rate_hz)
         while self._start_s is not None and (at_s := self._start_s + self._tick / self._rate_hz) < until_s:
             self._tick += 1
             yield at_s, [self._at(known, at_s) for known in self._known]

@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.lab_streaming import lsl_ahead_ns
-from streamaffect.sinks.outlets.address import OLD_S
 
 MEASURE_S: Final = 10.0
 
@@ -18,7 +17,7 @@ class LslTime:
 
     def __init__(self, lsl: Any) -> None:
         self._lsl = lsl
-        self._anchors: dict[str, float | None] = {}
+        self._anchors_s: dict[str, float] = {}
         self._measured_ns = monotonic_ns()
         self._ahead_ns = lsl_ahead_ns(self._lsl)
 
@@ -26,18 +25,19 @@ class LslTime:
         """`local_clock` now."""
         return float(self._lsl.local_clock())
 
-    def of(self, stream: str, t_ns: int) -> float:
-        """When something was captured, in seconds of `local_clock`."""
+    def of(self, t_ns: int) -> float:
+        """When something was captured live, in seconds of `local_clock`."""
         clock, now_ns = Clock.now(), monotonic_ns()
-        age_ns = clock.since_ns(t_ns, clock.utc(now_ns))
-        if stream not in self._anchors:
-            self._anchors[stream] = None if age_ns <= OLD_S * 1e9 else self.now_s() - t_ns / 1e9
-        if (anchor_s := self._anchors[stream]) is not None:
-            return anchor_s + t_ns / 1e9
         if now_ns - self._measured_ns > MEASURE_S * 1e9:
             self._measured_ns, self._ahead_ns = now_ns, lsl_ahead_ns(self._lsl)
-        return (now_ns - age_ns + self._ahead_ns) / 1e9
+        return (now_ns - clock.since_ns(t_ns, clock.utc(now_ns)) + self._ahead_ns) / 1e9
+
+    def laid_down(self, stream: str, t_ns: int) -> float:
+        """When something happened in a stream that has a time of its own."""
+        if stream not in self._anchors_s:
+            self._anchors_s[stream] = self.now_s() - t_ns / 1e9
+        return self._anchors_s[stream] + t_ns / 1e9
 
     def forget(self, stream: str) -> None:
         """This stream is over; one of its name may be another one."""
-        self._anchors.pop(stream, None)
+        self._anchors_s.pop(stream, None)

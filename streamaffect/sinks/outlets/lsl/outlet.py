@@ -27,16 +27,18 @@ LATE_S: Final = 0.4  # so long a tick waits for estimates that are still being m
 class LslOutlet:
     """A sink that offers affect and markers in the lab's network.
 
+    replays: times are those of a recording
     Raises OutletError where pylsl or liblsl is missing.
     """
 
     name: Final = "lsl"
     idle_s: Final = 0.1
 
-    def __init__(self, settings: LslSettings) -> None:
+    def __init__(self, settings: LslSettings, *, replays: bool = False) -> None:
         require("pylsl", extra="lsl", flag="--lsl")
         self._lsl = load_pylsl("--lsl needs")
         self._settings = settings
+        self._replays = replays
         self._time = LslTime(self._lsl)
         self._slots = Slots(settings.slots, setting="lsl.slots")
         self._streams: dict[str, _Stream] = {}
@@ -66,12 +68,17 @@ class LslOutlet:
     def _estimate(self, estimate: Estimate) -> None:
         slot = self._slots.of(estimate)
         if slot is not None:
-            at_s = self._time.of(estimate.stream, estimate.t_capture_ns)
+            at_s = self._at(estimate.stream, estimate.t_capture_ns)
             self._streams[estimate.stream].put(slot - 1, at_s, estimate)
+
+    def _at(self, stream: str, t_ns: int) -> float:
+        if self._replays or not self._streams[stream].captured_now:
+            return self._time.laid_down(stream, t_ns)
+        return self._time.of(t_ns)
 
     def _event(self, event: Event) -> None:
         stream = self._streams[event.stream]
-        stream.mark(self._time.of(event.stream, event.t_ns), marker_text(event))
+        stream.mark(self._at(event.stream, event.t_ns), marker_text(event))
         for slot in self._slots.leave(event):
             stream.leave(slot - 1)
         if event.event in ENDS:
@@ -84,11 +91,12 @@ class LslOutlet:
 class _Stream:
     """The outlets of one stream.
 
-    live: time goes on by itself
+    captured_now: its times are of now
+    live:         time goes on by itself
     """
 
     def __init__(self, lsl: Any, settings: LslSettings, meta: Meta) -> None:
-        self.live = meta.live
+        self.live = self.captured_now = meta.live
         self._channels = channels_of(meta)
         self._grid = Grid(settings.rate, settings.slots, nothing(self._channels)) if settings.rate else None
         self._faces = [

@@ -12,7 +12,7 @@ from streamaffect.redaction import redact
 from streamaffect.settings import MqttSettings
 
 PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
-EXPECTED: Final = "expected mqtt://[USER@]HOST[:PORT] or mqtts://[USER@]HOST[:PORT]"
+EXPECTED: Final = "expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT], with a user as in mqtt://user:pw@host"
 MOST_PASSWORD_BYTES: Final = 65_535
 
 
@@ -70,7 +70,7 @@ def broker_of(settings: MqttSettings) -> Broker:
     password = _password(settings, unquote(parts.password or ""))
     user = unquote(parts.username or "")
     if password and not user:
-        raise OutletError(f"mqtt.url {shown!r}: a password needs a user, {parts.scheme}://USER@{host}")
+        raise OutletError(f"mqtt.url {shown!r}: a password needs a user before it")
     tls = _tls(settings) if parts.scheme == "mqtts" else None
     if tls is None:
         _check_unencrypted(settings)

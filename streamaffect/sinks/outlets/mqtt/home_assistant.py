@@ -20,9 +20,9 @@ def discovery(meta: Meta, *, at: str, prefix: str, slots: int) -> Publication:
     prefix: of our own topics
     """
     device = word(f"{prefix}_{meta.stream}")
-    components = _of_stream(f"{prefix}/{meta.stream}/health", device)
+    components = _of_stream(f"{topic_of(prefix, meta.stream)}/health", device)
     for slot in range(1, slots + 1):
-        components |= _of_face(f"{prefix}/{meta.stream}/face{slot}", device, slot, many=slots > 1)
+        components |= _of_face(f"{topic_of(prefix, meta.stream)}/face{slot}", device, slot, many=slots > 1)
     payload = {
         "device": {
             "identifiers": [device],
@@ -36,6 +36,11 @@ def discovery(meta: Meta, *, at: str, prefix: str, slots: int) -> Publication:
         "components": components,
     }
     return Publication(f"{at}/device/{device}/config", msgspec.json.encode(payload), retain=True, qos=1)
+
+
+def topic_of(prefix: str, stream: str) -> str:
+    """What the topics of a stream begin with. A recording of others may have a stream whose name no topic has."""
+    return f"{prefix}/{''.join('_' if one in '+#' else one for one in stream)}"
 
 
 def word(text: str) -> str:

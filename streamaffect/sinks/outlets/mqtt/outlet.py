@@ -14,7 +14,7 @@ from streamaffect.feed.wire import encode
 from streamaffect.settings import MqttSettings
 from streamaffect.sinks.outlets.mqtt.broker import broker_of
 from streamaffect.sinks.outlets.mqtt.connection import Connection
-from streamaffect.sinks.outlets.mqtt.home_assistant import discovery, word
+from streamaffect.sinks.outlets.mqtt.home_assistant import discovery, topic_of, word
 from streamaffect.sinks.outlets.mqtt.outbox import Outbox, Publication
 from streamaffect.sinks.outlets.packages import require
 from streamaffect.sinks.outlets.slots import ENDS, REMOVES, Slots
@@ -67,7 +67,7 @@ class MqttOutlet:
 
     def send(self, message: Message) -> None:
         """Let it wait for the broker; refined estimates come too late for a state."""
-        at = f"{self._settings.prefix}/{message.stream}"
+        at = topic_of(self._settings.prefix, message.stream)
         match message:
             case Meta():
                 self._announce(message)
@@ -90,7 +90,7 @@ class MqttOutlet:
 
     def _announce(self, meta: Meta) -> None:
         for slot in range(1, self._settings.slots + 1):
-            topic = f"{self._settings.prefix}/{meta.stream}/face{slot}"
+            topic = f"{topic_of(self._settings.prefix, meta.stream)}/face{slot}"
             if topic not in self._said and meta.stream not in self._announced:
                 self._outbox.put(Publication(topic, ABSENT, retain=True))
         if self._settings.discovery:

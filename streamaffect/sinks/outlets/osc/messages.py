@@ -16,7 +16,7 @@ BUNDLE_HEAD = b"#bundle\0"
 
 def parts_of_estimate(estimate: Estimate, face: int) -> Iterator[Part]:
     """What a bundle says of a face. Where there is no value there is no message of it either."""
-    at = f"/affect/{estimate.stream}/{face}"
+    at = f"/affect/{_word(estimate.stream)}/{face}"
     yield f"{at}/status", [estimate.status]
     for name in ("valence", "arousal", "valence_relative", "arousal_relative"):
         value = getattr(estimate, name)
@@ -38,12 +38,12 @@ def parts_of_estimate(estimate: Estimate, face: int) -> Iterator[Part]:
 def parts_of_event(event: Event, face: int | None) -> Iterator[Part]:
     """`/event/<stream>`: its name, the face's number or -1, and a marker's label or else its detail."""
     text = event.label if isinstance(event.label, str) else event.detail
-    yield f"/event/{event.stream}", [event.event, -1 if face is None else face, text]
+    yield f"/event/{_word(event.stream)}", [event.event, -1 if face is None else face, text]
 
 
 def parts_of_health(health: Health) -> Iterator[Part]:
     """`/health/<stream>/…`: state, faces in view, frames per second, and latency where it is known."""
-    at = f"/health/{health.stream}"
+    at = f"/health/{_word(health.stream)}"
     yield f"{at}/state", [health.state]
     yield f"{at}/faces", [health.faces]
     yield f"{at}/fps", [float(health.fps_out)]

@@ -9,7 +9,7 @@ from typing import Final
 
 from streamaffect.errors import OutletError
 from streamaffect.settings import OscSettings
-from streamaffect.sinks.outlets.address import HostPort, age_ns, parse_host_port
+from streamaffect.sinks.outlets.address import HostPort, parse_host_port
 from streamaffect.sinks.outlets.osc.messages import (
     Part,
     datagrams,
@@ -29,16 +29,18 @@ FAULT_S = 2.0  # UDP tells of a missing listener now and then, and of one that l
 class OscOutlet:
     """A sink that sends bundles to one receiver, and never waits for it.
 
+    replays: times are those of a recording, and no time tags of now
     Raises OutletError where the address is none, its host is unknown, or python-osc is not installed.
     """
 
     name: Final = "osc"
 
-    def __init__(self, settings: OscSettings) -> None:
+    def __init__(self, settings: OscSettings, *, replays: bool = False) -> None:
         require("pythonosc", extra="osc", flag="--osc")
         self._target = parse_host_port(settings.address, key="osc.address", example="127.0.0.1:9000")
         self._slots = Slots(settings.slots, setting="osc.slots") if settings.faces == "slots" else None
         self._places: dict[tuple[str, int], int] = {}
+        self._replays = replays
         self._live: set[str] = set()
         self._socket = _connected(self._target)
         self._fault, self._fault_s = "", 0.0
@@ -58,7 +60,8 @@ class OscOutlet:
         """Send a message; `meta` has no counterpart in OSC."""
         match message:
             case Meta():
-                (self._live.add if message.live else self._live.discard)(message.stream)
+                if message.live and not self._replays:
+                    self._live.add(message.stream)
             case Estimate() if message.refines is None:
                 if (face := self._face(message)) is not None:
                     self._send(parts_of_estimate(message, face), self._tag(message.stream, message.t_capture_ns))
@@ -88,7 +91,7 @@ class OscOutlet:
         return self._places.get((event.stream, event.track))
 
     def _tag(self, stream: str, t_ns: int) -> int | None:
-        return t_ns if stream in self._live and age_ns(t_ns) is not None else None
+        return t_ns if stream in self._live else None
 
     def _send(self, parts: Iterator[Part], t_ns: int | None) -> None:
         for datagram in datagrams(parts, t_ns):

@@ -11,7 +11,7 @@ import pytest
 
 from streamaffect.settings import LslSettings
 from streamaffect.types import Estimate
-from tests.support.outlets.live import estimate, event, meta, running
+from tests.support.outlets.live import estimate, event, meta, now_ns, running
 from tests.support.outlets.processes import Process
 
 pytest.importorskip("pylsl", exc_type=ImportError)
@@ -86,6 +86,23 @@ def test_at_a_fixed_rate_a_place_without_a_face_says_so_as_often_as_one_with_a_f
     assert all(math.isnan(value) for line in two for value in line["values"])
     steps_s = [(after["t_ns"] - before["t_ns"]) / 1e9 for before, after in pairwise(one)]
     assert sorted(steps_s)[len(steps_s) // 2] == pytest.approx(0.02, abs=0.002)
+
+
+def test_a_recording_of_a_minute_ago_or_a_second_is_laid_down_now_and_keeps_its_pace() -> None:
+    stream = f"cam-{uuid.uuid4().hex[:8]}"
+    before_ns = now_ns() - 5_000_000_000
+    with running(LslOutlet(LslSettings(enabled=True, slots=1, rate=20.0), replays=True)) as sink:
+        sink.put(meta(stream))
+        with Process("lsl_reader", f"streamaffect {stream}", "2") as recorder:
+            recorder.json_until(lambda line: "ready" in line)
+            begun_ns = now_ns()
+            for number in range(40):
+                sink.put(estimate(stream, t_capture_ns=before_ns + number * 50_000_000, valence=number / 100))
+                time.sleep(0.05)
+            lines = recorder.json_until(lambda line: line.get("values", [0.0] * 4)[3] >= 0.35)
+    valences = [line["values"][3] for line in samples(lines, f"streamaffect {stream} face 1")]
+    assert sum(math.isnan(valence) for valence in valences) < len(valences) / 4
+    assert all(line["t_ns"] > begun_ns - 500_000_000 for line in lines)
 
 
 def _first(recorder: Process) -> dict[str, dict[str, Any]]:

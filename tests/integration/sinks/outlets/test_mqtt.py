@@ -67,6 +67,18 @@ def test_states_are_kept_for_who_comes_later_events_are_not_and_a_face_that_left
     assert payload(gone[-1])["valence"] is None
 
 
+def test_a_stream_whose_name_is_no_topic_gets_one_and_stops_nothing() -> None:
+    port = free_port()
+    with Process("mqtt_broker", str(port)) as broker, connected(port) as sink:
+        sink.put(meta("a+b#"))
+        sink.put(estimate("a+b#"))
+        sink.put(event("marker", "a+b#", label="#+"))
+        lines = broker.json_until(on("streamaffect/a_b_/event"))
+    assert payload(lines[-1])["stream"] == "a+b#"
+    topics = {line["topic"] for line in lines}
+    assert {"streamaffect/a_b_/face1", "homeassistant/device/streamaffect_a_b_/config"} <= topics
+
+
 def test_home_assistant_finds_a_device_whose_topics_and_templates_fit_what_is_sent() -> None:
     port = free_port()
     with (

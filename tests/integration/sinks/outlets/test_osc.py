@@ -37,6 +37,26 @@ def test_a_receiver_gets_values_events_and_health_at_their_capture_times() -> No
     assert ["/health/webcam/faces", 1] in health["messages"]
 
 
+def test_a_recording_has_no_time_tags_of_now() -> None:
+    with Process("osc_receiver") as receiver:
+        with running(OscOutlet(OscSettings(address=f"127.0.0.1:{receiver.first}"), replays=True)) as sink:
+            sink.put(meta())
+            sink.put(estimate())
+        (line,) = receiver.json_until(lambda _: True)
+    assert line["at_s"] is None
+
+
+def test_names_and_labels_of_any_characters_arrive_and_break_no_address() -> None:
+    stream = "caméra#1*{a}"
+    with Process("osc_receiver") as receiver, sending_to(receiver) as sink:
+        sink.put(meta(stream))
+        sink.put(estimate(stream))
+        sink.put(event("marker", stream, label="Übung 1 * ?"))
+        values, marker = receiver.json_until(lambda line: line["messages"][0][1] == "marker")
+    assert values["messages"][0] == ["/affect/caméra_1__a_/3/status", "ok"]
+    assert marker["messages"] == [["/event/caméra_1__a_", "marker", -1, "Übung 1 * ?"]]
+
+
 def test_where_there_is_no_value_there_is_no_message_and_a_file_is_for_now() -> None:
     with Process("osc_receiver") as receiver, sending_to(receiver) as sink:
         sink.put(meta_of("clip", live=False))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamaffect.sinks.outlets.lsl.grid import HOLD_S, Grid
+from streamaffect.sinks.outlets.lsl.grid import HOLD_S, STANDSTILL_S, Grid
 
 EMPTY = (-1.0,)
 
@@ -41,7 +41,15 @@ def test_before_the_start_there_are_no_ticks_and_a_second_start_changes_nothing(
     assert [at_s for at_s, _ in ticks(grid, 1.15)] == [1.0, 1.1]
 
 
-@given(st.lists(st.floats(0.0, 50.0), max_size=20), st.sampled_from([1.0, 30.0, 29.97]))
+def test_after_a_standstill_the_grid_goes_on_with_the_present() -> None:
+    grid = Grid(10.0, 1, EMPTY)
+    grid.start(5.0)
+    assert len(ticks(grid, 6.0)) == 10
+    assert ticks(grid, 3605.0) == []
+    assert ticks(grid, 3605.15) == [(3605.0, [-1.0]), (3605.1, [-1.0])]
+
+
+@given(st.lists(st.floats(0.0, STANDSTILL_S), max_size=20), st.sampled_from([1.0, 30.0, 29.97]))
 def test_every_tick_comes_once_and_in_order_however_often_it_is_asked(ends_s: list[float], rate_hz: float) -> None:
     grid = Grid(rate_hz, 1, EMPTY)
     grid.start(0.0)
