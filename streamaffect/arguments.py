@@ -7,6 +7,8 @@ from typing import NoReturn, TypeAlias
 from streamaffect.redaction import clean
 from streamaffect.version import SOFTWARE
 
+DEFAULT_METRICS = "127.0.0.1:9464"
+
 SOURCES = """\
 sources:
   webcam, webcam:1       a camera by its number
@@ -110,6 +112,7 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
     parser.add_argument(
         "--insecure-bind", action="store_true", default=None, help="let other machines read the feed unencrypted"
     )
+    _add_outlets(parser)
     parser.add_argument(
         "--control",
         metavar="ADDRESS",
@@ -179,6 +182,24 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
         "--print-config", action="store_true", help="print all settings as TOML, without credentials, and end"
     )
     _finish(parser, "run")
+
+
+def _add_outlets(parser: argparse.ArgumentParser) -> None:
+    outlets = parser.add_argument_group("outlets beside the feed (docs/outlets.md)")
+    outlets.add_argument(
+        "--lsl", action="store_true", default=None, help="offer values and markers to Lab Streaming Layer"
+    )
+    outlets.add_argument("--osc", metavar="HOST:PORT", help="send Open Sound Control there, e.g. 127.0.0.1:9000")
+    outlets.add_argument(
+        "--mqtt", metavar="URL", help="publish to a broker, mqtt://HOST or mqtts://HOST, for Home Assistant too"
+    )
+    outlets.add_argument(
+        "--metrics",
+        nargs="?",
+        const=DEFAULT_METRICS,
+        metavar="HOST:PORT",
+        help=f"serve /metrics for Prometheus, /livez and /readyz; without an address at {DEFAULT_METRICS}",
+    )
 
 
 def _add_listen(verbs: Verbs) -> None:

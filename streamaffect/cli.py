@@ -41,6 +41,10 @@ FLAG_SETTINGS = {
     "markers": ("control", "markers"),
     "baseline": ("baseline", "seconds"),
     "profile": ("baseline", "profile"),
+    "lsl": ("lsl", "enabled"),
+    "osc": ("osc", "address"),
+    "mqtt": ("mqtt", "url"),
+    "metrics": ("metrics", "bind"),
 }
 
 Verb = Callable[[argparse.Namespace], int]

@@ -23,6 +23,10 @@ from streamaffect.settings import (
     FaceSettings,
     FeedSettings,
     LensSettings,
+    LslSettings,
+    MetricsSettings,
+    MqttSettings,
+    OscSettings,
     RunSettings,
     SourceSettings,
     TrackerSettings,
@@ -48,6 +52,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     feed: FeedSettings = FeedSettings()
     control: ControlSettings = ControlSettings()
     baseline: BaselineSettings = BaselineSettings()
+    lsl: LslSettings = LslSettings()
+    osc: OscSettings = OscSettings()
+    mqtt: MqttSettings = MqttSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
 
 def load_config(

@@ -12,6 +12,7 @@ StreamAffectError
 ├── EngineError            a backend that is missing or refuses a graph
 ├── FaultError             a part of a running stream has failed for good
 ├── ControlError           a command that a run refuses, or that nobody has answered
+├── OutletError            an outlet beside the feed: its address, its broker, its package
 ├── RecordingError         a recording that cannot be written or read
 └── WireError              a message, an address or a key of the feed
     └── FeedTimeoutError   nothing came within the time that the subscriber allows
@@ -86,6 +87,10 @@ class FaultError(StreamAffectError):
 
 class ControlError(StreamAffectError):
     """A run does not do what it was told, or does not answer."""
+
+
+class OutletError(StreamAffectError):
+    """An outlet beside the feed cannot be opened as the settings ask."""
 
 
 class RecordingError(StreamAffectError):

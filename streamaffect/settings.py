@@ -191,3 +191,65 @@ class BaselineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     seconds: Annotated[float, Meta(ge=0.0, le=600.0)] = 0.0
     profile: str = ""
+
+
+class LslSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[lsl]: outlets of Lab Streaming Layer.
+
+    enabled: offer them
+    slots:   faces of each stream that have an outlet; it is there from the start, so that a recorder can be set to it
+    rate:    samples per second, with NaN where there is no face; 0 sends each estimate as it comes
+    """
+
+    enabled: bool = False
+    slots: Annotated[int, Meta(ge=1, le=16)] = 4
+    rate: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0
+
+
+class OscSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[osc]: where Open Sound Control is sent, by UDP.
+
+    address: HOST:PORT of the receiver; empty is none
+    faces:   what the number in an address means: "tracks", a face's own number, which is never used again; or "slots",
+             places 1, 2, 3, …, of which a new face takes the first that is free
+    slots:   how many places there are
+    """
+
+    address: str = ""
+    faces: Literal["tracks", "slots"] = "tracks"
+    slots: Annotated[int, Meta(ge=1, le=64)] = 8
+
+
+class MqttSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[mqtt]: the broker that gets the state of each stream and face.
+
+    url:                 mqtt://[USER@]HOST[:PORT], or mqtts:// for TLS; empty is none
+    password_file:       file whose first line is the password
+    ca_file:             certificates (PEM) by which the broker proves itself; empty is those of the system
+    cert_file, key_file: our own certificate and its key (PEM), where the broker asks for one
+    prefix:              what all topics begin with
+    discovery:           prefix of Home Assistant's discovery; empty is no discovery
+    slots:               faces of each stream that have a topic
+    rate:                states of a face per second at most; 0 sends each estimate
+    """
+
+    url: str = ""
+    password_file: str = ""
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    prefix: str = "streamaffect"
+    discovery: str = "homeassistant"
+    slots: Annotated[int, Meta(ge=1, le=64)] = 1
+    rate: Annotated[float, Meta(ge=0.0, le=1000.0)] = 2.0
+
+
+class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[metrics]: counters for Prometheus, and whether the run is alive and ready, over HTTP.
+
+    bind:          HOST:PORT; empty is none
+    insecure_bind: allow an address that other machines can reach; --insecure-bind allows it too
+    """
+
+    bind: str = ""
+    insecure_bind: bool = False

@@ -53,7 +53,7 @@ EventName = Literal[
     "baseline_cleared",
 ]
 SourceState = Literal["starting", "live", "stalled", "lost", "ended"]
-SkipReason = Literal["late", "overload", "cap", "fault"]
+SkipReason = Literal["late", "overload", "cap", "engine", "detector", "stale"]
 SoundState = Literal["waiting", "heard", "lost", "absent"]
 SoundClock = Literal["container", "sender", "arrival", "device"]
 
@@ -332,6 +332,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
     fps_in, fps_out:  frames grabbed and frames finished per second, over the last seconds
     frames, skipped:  totals since the start; skipped frames were grabbed and never looked at, so that latency stays low
     dropped:          messages that each sink had to drop, by sink
+    outlets:          by outlet that reaches nobody at the moment, why, one line for people; absent where all do
     faces:            faces in view that are followed; faces_left_out: further ones, for which `tracker.max_faces` has
                       no room
     downtime_s:       seconds without a source, in total; reconnects: how often it came back
@@ -343,7 +344,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
                       where all are
     skipped_why:      how many frames were skipped for which reason; absent where none was. late: a newer one came
                       before anybody had looked; overload: the rate of all streams fell together; cap:
-                      `run.analysis_fps`; fault: there was no engine or detector
+                      `run.analysis_fps`; engine, detector: that had failed or hung; stale: it waited while the
+                      process stood still
     """
 
     v: int = 1
@@ -360,6 +362,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
     faces_left_out: int = 0
     estimates: int
     dropped: dict[str, int] = {}
+    outlets: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
     latency_ms: LatencySummary | None = None
     reconnects: int = 0
     downtime_s: float = 0.0

@@ -1,8 +1,8 @@
 """The JSON Schema of the wire, generated from the types: `python -m streamaffect.feed.schema docs/wire.schema.json`."""
 
+import argparse
 import inspect
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,4 +46,8 @@ def _any_value(kind: type) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(schema_text(), encoding="utf-8")
+    parser = argparse.ArgumentParser(
+        prog="python -m streamaffect.feed.schema", description="Write the schema of the feed."
+    )
+    parser.add_argument("file", type=Path, help="where to write it, as docs/wire.schema.json")
+    parser.parse_args().file.write_text(schema_text(), encoding="utf-8")

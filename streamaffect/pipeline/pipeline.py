@@ -311,7 +311,7 @@ class Pipeline:
             raise FaultError(f"this run belongs to process {self._process}, and so do its threads; start another one")
         self._watch.pass_by()
         if self.is_live:
-            self._pace.look(monotonic_ns(), {name: self._watch.fault(name) for name in self.stats})
+            self._pace.look(monotonic_ns(), {name: self._watch.trouble(name) for name in self.stats})
         self._listen()
         self._clock.follow()
         step = self._clock.last_step
@@ -341,12 +341,14 @@ class Pipeline:
                 self.stats[message.stream].take_estimate(has_values=message.status != "abstain")
             yield message
         for stream, sightings in output.batch:
-            if stream not in output.stale:
+            if stream in output.stale:
+                self._pace.gate(stream).in_trouble("stale")
+            else:
                 self.stats[stream].take_frame(sightings)
                 self._pace.gate(stream).finished(sightings.frame.index)
 
     def _health(self) -> Iterator[Message]:
-        dropped = self._deliveries.dropped()
+        dropped, outlets = self._deliveries.dropped(), self._deliveries.faults()
         t_ns = self._clock.utc(monotonic_ns())
         for stats in self.stats.values():
             if self._changes.is_gone(stats.stream):
@@ -354,8 +356,15 @@ class Pipeline:
             latency_ms, fault = self._deliveries.latency(stats.stream), self._watch.fault(stats.stream)
             sound = self._sounds.get(stats.stream)
             heard = msgspec.UNSET if sound is None else sound.health(stats.last_s)
-            gate = self._pace.gate(stats.stream)
-            yield stats.health(t_ns, dropped=dropped, latency_ms=latency_ms, fault=fault, sound=heard, gate=gate)
+            yield stats.health(
+                t_ns,
+                dropped=dropped,
+                latency_ms=latency_ms,
+                fault=fault,
+                outlets=outlets,
+                sound=heard,
+                gate=self._pace.gate(stats.stream),
+            )
 
     def _end(self, stream: str) -> Iterator[Event]:
         """Announce that a stream has ended, once."""

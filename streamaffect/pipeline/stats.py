@@ -27,10 +27,12 @@ class Deliveries:
 
     dropped: how many each of them had to drop, by its name
     latency: of a stream, from capture to publishing; only who publishes can know it
+    faults:  why what one hands on reaches nobody, by its name, where it is so
     """
 
     dropped: Callable[[], dict[str, int]]
     latency: Callable[[str], LatencySummary | None]
+    faults: Callable[[], dict[str, str]] = dict
 
 
 NO_SINKS = Deliveries(dropped=dict, latency=lambda _: None)
@@ -156,13 +158,15 @@ class StreamStats:
         dropped: dict[str, int],
         latency_ms: LatencySummary | None,
         fault: str = "",
+        outlets: dict[str, str] | None = None,
         sound: SoundHealth | msgspec.UnsetType = msgspec.UNSET,
         gate: Gate | None = None,
     ) -> Health:
         """The state now, with what the sinks say of the messages so far.
 
-        fault: why no estimates can be made at the moment, where that is known; silence is noticed here
-        gate:  why frames were skipped, and how many may be analysed
+        fault:   why no estimates can be made at the moment, where that is known; silence is noticed here
+        outlets: why some of them reach nobody
+        gate:    why frames were skipped, and how many may be analysed
         """
         now_ns = monotonic_ns()
         away_s = (now_ns - self._lost_ns) / 1e9 if self._lost_ns is not None else 0.0
@@ -181,6 +185,7 @@ class StreamStats:
             faces_left_out=self._left_out,
             estimates=self._estimates,
             dropped=dropped,
+            outlets=outlets or msgspec.UNSET,
             latency_ms=latency_ms,
             reconnects=self._reconnects,
             downtime_s=self._downtime_s + away_s,

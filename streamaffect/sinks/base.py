@@ -23,6 +23,21 @@ class Sink(Protocol):
 
 
 @runtime_checkable
+class ConnectedSink(Sink, Protocol):
+    """A sink that hands on to something outside the process, which may be away. Any thread may ask for these."""
+
+    @property
+    def fault(self) -> str:
+        """Why nothing reaches it at the moment, one line for people; empty where all is well."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """Messages that it took and had to drop, since what they were for was away for too long."""
+        ...
+
+
+@runtime_checkable
 class IdlingSink(Sink, Protocol):
     """A sink with work of its own between messages."""
 

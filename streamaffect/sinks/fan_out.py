@@ -81,6 +81,14 @@ class FanOut:
         """Messages that each sink had to drop, where there are any."""
         return {thread.name: thread.dropped for thread in self._threads if thread.dropped}
 
+    def queued(self) -> dict[str, int]:
+        """Messages that wait for each sink."""
+        return {thread.name: thread.queued for thread in self._threads}
+
+    def faults(self) -> dict[str, str]:
+        """Why what a sink hands on reaches nobody, for those of which it is so."""
+        return {thread.name: fault for thread in self._threads if (fault := thread.fault)}
+
     @property
     def has_failed(self) -> bool:
         """True where an error has ended a sink before the run, or where one lacks messages that it must have."""

@@ -7,15 +7,34 @@ and a replayed estimate the time at which it was published first; both stay as t
 
 import math
 import threading
+from bisect import bisect_left
 from collections import deque
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import UNSET
 
 from streamaffect.clock import RECENT_S, Clock, monotonic_ns
 from streamaffect.redaction import clean
 from streamaffect.types import Estimate, Event, Health, LatencySummary, Message, Meta
 
 ESTIMATES_KEPT = 2000
+BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass(slots=True)
+class Distribution:
+    """Latencies since the start: how many fell between each of `BOUNDS_S` and the one before, and beyond the last."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_S) + 1))
+    sum_s: float = 0.0
+
+    def add(self, latency_s: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(BOUNDS_S, latency_s)] += 1
+        self.sum_s += latency_s
 
 
 def presentable(message: Message) -> Message:
@@ -27,8 +46,9 @@ def presentable(message: Message) -> Message:
         case Event() if message.detail or message.label is not msgspec.UNSET:
             label = message.label if message.label is msgspec.UNSET else clean(message.label)
             return msgspec.structs.replace(message, detail=clean(message.detail), label=label)
-        case Health() if message.fault:
-            return msgspec.structs.replace(message, fault=clean(message.fault))
+        case Health() if message.fault or message.outlets:
+            outlets = {name: clean(fault) for name, fault in message.outlets.items()} if message.outlets else UNSET
+            return msgspec.structs.replace(message, fault=clean(message.fault), outlets=outlets)
         case Meta():
             return msgspec.structs.replace(message, source=clean(message.source))
     return message
@@ -56,6 +76,7 @@ class Latencies:
 
     def __init__(self) -> None:
         self._noted: dict[str, deque[tuple[int, float]]] = {}
+        self._all: dict[str, Distribution] = {}
         self._lock = threading.Lock()
 
     def note(self, message: Message) -> None:
@@ -65,6 +86,12 @@ class Latencies:
         with self._lock:
             noted = self._noted.setdefault(message.stream, deque(maxlen=ESTIMATES_KEPT))
             noted.append((monotonic_ns(), message.latency_ms["total"]))
+            self._all.setdefault(message.stream, Distribution()).add(message.latency_ms["total"] / 1e3)
+
+    def distributions(self) -> Mapping[str, Distribution]:
+        """All that were noted since the start, by stream."""
+        with self._lock:
+            return deepcopy(self._all)
 
     def summary(self, stream: str) -> LatencySummary | None:
         """Percentiles up to now; None where nothing has left lately."""

@@ -9,7 +9,7 @@ from typing import Literal
 
 from streamaffect.clock import monotonic_ns
 from streamaffect.errors import RecordingError
-from streamaffect.sinks.base import IdlingSink, Sink
+from streamaffect.sinks.base import ConnectedSink, IdlingSink, Sink
 from streamaffect.types import Message
 
 log = logging.getLogger(__name__)
@@ -48,8 +48,18 @@ class SinkThread:
 
     @property
     def dropped(self) -> int:
-        """Messages that were given to `put` and never reached the sink."""
-        return self._dropped
+        """Messages that were given to `put` and never reached the sink, or went no further than that."""
+        return self._dropped + (self._sink.lost if isinstance(self._sink, ConnectedSink) else 0)
+
+    @property
+    def queued(self) -> int:
+        """Messages that wait for the sink."""
+        return len(self._queue)
+
+    @property
+    def fault(self) -> str:
+        """Why what the sink hands on reaches nobody; empty where all is well."""
+        return self._sink.fault if isinstance(self._sink, ConnectedSink) else ""
 
     @property
     def failures(self) -> int:

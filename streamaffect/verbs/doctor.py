@@ -17,6 +17,12 @@ from streamaffect.verbs.signals.ending import orderly_end
 
 _MARKS = {"ok": "[green]ok[/]", "absent": "[yellow]absent[/]", "broken": "[red]broken[/]"}
 TIMED_CALLS = 50
+OUTLETS = {
+    "--lsl": ("pylsl", "lsl"),
+    "--osc": ("python-osc", "osc"),
+    "--mqtt": ("paho-mqtt", "mqtt"),
+    "--metrics": ("prometheus-client", "metrics"),
+}
 DESCRIPTORS = 32
 
 
@@ -45,6 +51,8 @@ def examine() -> Iterator[Finding]:
     yield _microphones()
     yield _terminal()
     yield _optional("Parquet export", "pyarrow", "pip install 'streamaffect[export]'")
+    for flag, (distribution, extra) in OUTLETS.items():
+        yield _optional(flag, distribution, f"pip install 'streamaffect[{extra}]'")
 
 
 def _guarded(name: str, attempt: Callable[[], Finding]) -> Finding:

@@ -21,6 +21,8 @@ from streamaffect.sinks.display.keyboard import Keyboard, has_keys
 from streamaffect.sinks.display.sink import Dashboard
 from streamaffect.sinks.display.state import RunInfo
 from streamaffect.sinks.fan_out import FanOut
+from streamaffect.sinks.outlets.metrics.families import Instruments
+from streamaffect.sinks.outlets.opening import open_outlets
 from streamaffect.sinks.recorder import Recorder
 from streamaffect.sinks.thread import Policy
 from streamaffect.sinks.zmq.publisher import ZmqPublisher
@@ -59,7 +61,7 @@ def run(config: Config, *, display: bool | None = None, reread: Reread | None = 
         unstarted.callback(publisher.close)
         sinks = FanOut()
         markers = [parse_markers(text) for text in config.control.markers]
-        origin = open_origin(current, stack, Deliveries(sinks.dropped, publisher.latency))
+        origin = open_origin(current, stack, Deliveries(sinks.dropped, publisher.latency, sinks.faults))
         about = RunInfo(
             feed=publisher.address,
             subscribe=_subscription(publisher.address),
@@ -76,6 +78,9 @@ def run(config: Config, *, display: bool | None = None, reread: Reread | None = 
         if (server := open_control(desk, config, publisher.address)) is not None:
             stack.callback(server.close)
             log.info("commands are taken at %s", server.address)
+        outlets = open_outlets(config, _instruments(sinks, publisher), replays=isinstance(origin, Replay))
+        for outlet in outlets:
+            unstarted.callback(outlet.close)
         screen = _make_display(about, live=origin.is_live, requested=display)
         # Last, since it may fail, and nothing after it can: no recording is left behind by a run that didn't start.
         recorder = None if recording is None else make_recorder(recording, config, origin.metas)
@@ -84,6 +89,8 @@ def run(config: Config, *, display: bool | None = None, reread: Reread | None = 
         if recorder is not None:  # first, so that the display's last words know how it ended
             sinks.add(recorder, policy, keep_s=RECORDER_KEEP_S, must_have_all=True)
         sinks.add(publisher, policy)
+        for outlet in outlets:
+            sinks.add(outlet, policy)
         if isinstance(screen, Dashboard):
             stack.enter_context(suspends_in_order(screen))
             if has_keys():
@@ -116,6 +123,16 @@ def _stop(origin: Origin, sinks: FanOut, manager: ServiceManager) -> None:
     manager.stopping()
     origin.stop()
     sinks.hurry()
+
+
+def _instruments(sinks: FanOut, publisher: ZmqPublisher) -> Instruments:
+    return Instruments(
+        latencies=publisher.latencies,
+        subscribers=lambda: publisher.subscribers,
+        queued=sinks.queued,
+        dropped=sinks.dropped,
+        faults=sinks.faults,
+    )
 
 
 def _make_display(about: RunInfo, *, live: bool, requested: bool | None) -> Sink | None:

@@ -31,6 +31,7 @@ FLOORS: Mapping[str, list[list[str]]] = {
             "clock.py",
             "settings.py",
             "config.py",
+            "lab_streaming.py",
         ],
         ["runtime", "faces", "sources", "assets"],
         ["lenses", "text", "feed", "voice", "affect"],

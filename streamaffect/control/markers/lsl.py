@@ -5,17 +5,12 @@ left here is to read its clock beside our own.
 """
 
 import logging
-import os
 import threading
-from functools import cache
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from streamaffect.clock import monotonic_ns
 from streamaffect.control.markers.base import SetMarker
-from streamaffect.errors import ConfigError
-from streamaffect.paths import from_home
+from streamaffect.lab_streaming import load_pylsl, lsl_ahead_ns
 
 log = logging.getLogger(__name__)
 
@@ -23,32 +18,8 @@ RESOLVE_S = 1.0
 PULL_S = 0.2
 CORRECTION_S = 3.0
 PATIENCE_S = 5.0
-ATTEMPTS = 5
 JOIN_S = 3.0
 PAUSE_S = 0.2
-
-
-def require_pylsl() -> ModuleType:
-    """The module pylsl. Raises ConfigError, with the command that installs it, where it or liblsl is missing."""
-    try:
-        import pylsl
-    except (ImportError, RuntimeError, OSError) as error:
-        reason = str(error).strip().splitlines()
-        raise ConfigError(
-            f"markers from Lab Streaming Layer need pylsl with liblsl ({reason[0] if reason else error}); run: "
-            "pip install 'streamaffect[lsl]'"
-        ) from error
-    _quieten(pylsl)
-    module: ModuleType = pylsl
-    return module
-
-
-@cache
-def _quieten(pylsl: Any) -> None:
-    """Keep liblsl from writing over a display, unless the user has settings of their own for it. Once, before use."""
-    places = (Path("lsl_api.cfg"), Path("~/lsl_api/lsl_api.cfg"), Path("/etc/lsl_api/lsl_api.cfg"))
-    if "LSLAPICFG" not in os.environ and not any(from_home(place).exists() for place in places):
-        pylsl.set_config_content("[log]\nlevel = -3\n")
 
 
 class LslMarkers:
@@ -58,7 +29,7 @@ class LslMarkers:
     """
 
     def __init__(self, name: str, set_marker: SetMarker) -> None:
-        self._lsl: Any = require_pylsl()
+        self._lsl = load_pylsl("markers from Lab Streaming Layer need")
         self._name = name
         self._origin = f"lsl:{name}"
         self._set = set_marker
@@ -106,20 +77,10 @@ class LslMarkers:
             while not self._stop.is_set():
                 sample, at_s = inlet.pull_sample(PULL_S)
                 if sample is not None:
-                    self._set(_text(sample), origin=self._origin, monotonic_ns=round(at_s * 1e9) + self._offset_ns())
+                    at_ns = round(at_s * 1e9) - lsl_ahead_ns(self._lsl)
+                    self._set(_text(sample), origin=self._origin, monotonic_ns=at_ns)
         finally:
             inlet.close_stream()
-
-    def _offset_ns(self) -> int:
-        """From liblsl's clock to ours: the closest of several readings."""
-        best_ns, offset_ns = None, 0
-        for _ in range(ATTEMPTS):
-            before_ns = monotonic_ns()
-            theirs_ns = round(self._lsl.local_clock() * 1e9)
-            took_ns = monotonic_ns() - before_ns
-            if best_ns is None or took_ns < best_ns:
-                best_ns, offset_ns = took_ns, before_ns + took_ns // 2 - theirs_ns
-        return offset_ns
 
 
 def _text(sample: list[Any]) -> str:

@@ -36,10 +36,10 @@ class Gate:
 
     def __init__(self, cap_fps: float | None = None, phase: float = 0.0) -> None:
         self.pressed = False
-        self.is_faulty = False
         self.overload_fps: float | None = None
         self.offered = self.admitted = 0
         self.why: Counter[SkipReason] = Counter()
+        self._trouble: SkipReason = "late"
         self._cap_fps = cap_fps
         self._phase = phase
         self._due_s = -1e18
@@ -86,6 +86,10 @@ class Gate:
             self._gap_s += (gap_s - self._gap_s) * (USUAL if self._gap_s else 1.0)
         self._before_s = time_s
 
+    def in_trouble(self, reason: SkipReason) -> None:
+        """Why the frames up to the next finished one are not looked at; without a word it is a lack of time."""
+        self._trouble = reason
+
     def finished(self, index: int) -> None:
         """Count why each frame since the last finished one was skipped."""
         missing = max(0, index - self._next)
@@ -93,8 +97,8 @@ class Gate:
         while self._refused and self._refused[0][0] < index:
             self.why[self._refused.popleft()[1]] += 1
             missing -= 1
-        self.why["fault" if self.is_faulty else "late"] += max(0, missing)
-        self.is_faulty = False
+        self.why[self._trouble] += max(0, missing)
+        self._trouble = "late"
 
 
 class Pace:
@@ -126,15 +130,17 @@ class Pace:
         with self._lock:
             self._gates.pop(stream, None)
 
-    def look(self, now_ns: int, faults: Mapping[str, str]) -> None:
+    def look(self, now_ns: int, troubles: Mapping[str, SkipReason | None]) -> None:
         """See whether there is too much to do, once a second; to be called more often. Live only.
 
-        faults: why a stream gets no estimates at the moment; what is skipped meanwhile says nothing of the load
+        troubles: what keeps a stream from getting estimates at the moment, if anything does; what is skipped
+                  meanwhile says nothing of the load
         """
         with self._lock:
             gates = dict(self._gates)
         for stream, gate in gates.items():
-            gate.is_faulty = gate.is_faulty or bool(faults.get(stream))
+            if (trouble := troubles.get(stream)) is not None:
+                gate.in_trouble(trouble)
         elapsed_s = (now_ns - self._window_ns) / 1e9
         if elapsed_s < WINDOW_S:
             return
@@ -143,7 +149,7 @@ class Pace:
         window = {
             stream: tuple(now - before for now, before in zip(count, self._before[stream], strict=True))
             for stream, count in counts.items()
-            if stream in self._before and not faults.get(stream)
+            if stream in self._before and troubles.get(stream) is None
         }
         self._before = counts
         running = {stream: count for stream, count in window.items() if count[0]}

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from streamaffect.pipeline.stations.engine import EngineStation
 from streamaffect.pipeline.stations.faces import FaceStation
 from streamaffect.pipeline.stations.vigil import Vigil
+from streamaffect.types import SkipReason
 
 SLOW_S = 1.5  # a call that takes longer is worth a word
 
@@ -48,6 +49,14 @@ class Watch:
         return self._state("the face detector", faces.name, faces.fault) or self._state(
             "the engine", engine.name, engine.fault
         )
+
+    def trouble(self, stream: str) -> SkipReason | None:
+        """Which of the two keeps the stream from getting estimates at the moment; None where neither does."""
+        stations: tuple[tuple[SkipReason, EngineStation | FaceStation], ...] = (
+            ("detector", self._faces[stream]),
+            ("engine", self._engine),
+        )
+        return next((what for what, one in stations if self._state(what, one.name, one.fault)), None)
 
     def _state(self, who: str, name: str, fault: str) -> str:
         if fault:

@@ -99,6 +99,11 @@ class Peers:
         self._monitor.setsockopt(zmq.RCVHWM, 0)  # without a limit, since ZeroMQ's own thread would wait at it
         self._monitor.connect(address)
 
+    @property
+    def subscribers(self) -> int:
+        """How many have subscribed to something and are still connected."""
+        return sum(peer.subscribes and not peer.cut for peer in self._peers.values())
+
     def look(self) -> None:
         """Take note of who has come and gone, and cut off strangers where there are too many: the oldest first."""
         while (happened := self._event()) is not None:

@@ -5,6 +5,7 @@ XPUB tells who subscribes to what, so that late joiners get the last message of 
 
 import logging
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Final
 
@@ -15,7 +16,7 @@ from streamaffect.feed.address import Address, check_protection
 from streamaffect.feed.alive import ALIVE
 from streamaffect.feed.wire import as_repeat, encode, topic_of
 from streamaffect.settings import FeedSettings
-from streamaffect.sinks.publishing import Latencies, published
+from streamaffect.sinks.publishing import Distribution, Latencies, published
 from streamaffect.sinks.zmq.admission import Admission
 from streamaffect.sinks.zmq.allowances import Allowances
 from streamaffect.sinks.zmq.binding import bind
@@ -37,6 +38,7 @@ _SUBSCRIBE = b"\x01"
 class ZmqPublisher:
     """A sink that publishes `[topic, payload]`. Construction binds the address, so that errors come before the run.
 
+    subscribers: so many are connected and have subscribed to something, as of a moment ago
     Raises WireError where the address is malformed, in use or unprotected, or where a key is missing.
     """
 
@@ -67,11 +69,16 @@ class ZmqPublisher:
         except BaseException:
             self._open.close()
             raise
+        self.subscribers = 0
         self.address = str(self._socket.getsockopt_string(zmq.LAST_ENDPOINT))
 
     def latency(self, stream: str) -> LatencySummary | None:
         """From the capture to the sending of the stream's estimates, lately; callable from any thread."""
         return self._latencies.summary(stream)
+
+    def latencies(self) -> Mapping[str, Distribution]:
+        """The same since the start, of all streams; callable from any thread."""
+        return self._latencies.distributions()
 
     def send(self, message: Message) -> None:
         """Publish a message; a live estimate gets its time of publishing now. Never waits for a subscriber."""
@@ -127,6 +134,7 @@ class ZmqPublisher:
         """See who has connected, and who has subscribed to what."""
         self._looked_s = now_s
         self._peers.look()
+        self.subscribers = self._peers.subscribers
         self._admission.watch()
         prefixes = []
         for _ in range(REQUESTS_AT_ONCE):

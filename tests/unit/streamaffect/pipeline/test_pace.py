@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from streamaffect.pipeline.stations.pace import Gate, Pace
+from streamaffect.types import SkipReason
 
 FPS = 25.0
 
@@ -16,7 +17,7 @@ class Machine:
 
     def __init__(self, can_do: dict[str, float], cap_fps: float | None = None) -> None:
         self.can_do = can_do
-        self.faults: dict[str, str] = {}
+        self.troubles: dict[str, SkipReason | None] = {}
         self.pace = Pace(cap_fps)
         self.gates = {stream: self.pace.gate(stream) for stream in can_do}
         self.second = 0
@@ -27,7 +28,7 @@ class Machine:
             for stream, gate in self.gates.items():
                 self._offer(stream, gate)
             self.second += 1
-            self.pace.look(self._start_ns + self.second * 1_000_000_000, self.faults)
+            self.pace.look(self._start_ns + self.second * 1_000_000_000, self.troubles)
 
     def _offer(self, stream: str, gate: Gate) -> None:
         first = round(self.second * FPS)
@@ -68,10 +69,13 @@ def test_each_skipped_frame_has_a_reason() -> None:
     passed = admitted(gate, 20)
     gate.finished(passed[0])
     gate.finished(passed[3])  # 1 and 2 of those that had passed were replaced by newer ones
-    gate.is_faulty = True
+    gate.in_trouble("engine")
     gate.finished(passed[5])
+    gate.in_trouble("stale")
+    gate.finished(passed[6])  # none was missed but by the cap
+    gate.finished(passed[8])
     assert passed[:6] == [0, 2, 4, 6, 8, 10]
-    assert +gate.why == {"cap": 5, "late": 2, "fault": 1}
+    assert +gate.why == {"cap": 8, "late": 2 + 1, "engine": 1}
 
 
 def test_a_newer_frame_that_takes_the_place_of_a_waiting_one_leaves_that_one_with_its_reason() -> None:
@@ -133,7 +137,7 @@ def test_a_single_bad_second_changes_nothing() -> None:
 
 def test_what_is_skipped_while_there_is_no_engine_says_nothing_of_the_load() -> None:
     machine = Machine(dict.fromkeys("ab", 5.0))
-    machine.faults = dict.fromkeys("ab", "the engine failed")
+    machine.troubles = dict.fromkeys("ab", "engine")
     machine.run(10)
     assert not machine.gates["a"].pressed
 
@@ -142,7 +146,7 @@ def test_while_there_is_no_engine_the_rate_does_not_rise_either() -> None:
     machine = Machine(dict.fromkeys("ab", 10.0))
     machine.run(15)
     before = machine.gates["a"].limit_fps
-    machine.faults = dict.fromkeys("ab", "the engine failed")
+    machine.troubles = dict.fromkeys("ab", "engine")
     machine.run(60)
     assert before is not None
     assert machine.gates["a"].limit_fps == before

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import UNSET
 
 from streamaffect.clock import RECENT_S
 from streamaffect.pipeline import stats
@@ -200,3 +201,9 @@ def test_memory_is_that_of_this_process_in_mebibytes(stream: StreamStats) -> Non
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     peak_mb = int(status["VmHWM"].split()[0]) / 1024
     assert health(stream).memory_mb == pytest.approx(peak_mb, rel=0.2)
+
+
+def test_outlets_that_reach_nobody_stand_in_the_report_and_nowhere_where_there_are_none(stream: StreamStats) -> None:
+    assert health(stream).outlets is UNSET
+    report = stream.health(0, dropped={}, latency_ms=None, outlets={"mqtt": "no broker listens at home:1883"})
+    assert report.outlets == {"mqtt": "no broker listens at home:1883"}

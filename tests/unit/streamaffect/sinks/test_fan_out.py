@@ -1,6 +1,7 @@
 """Every message to every sink, whatever another sink does."""
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -157,3 +158,39 @@ def test_a_failure_of_what_gives_the_messages_closes_the_sinks_too() -> None:
     with pytest.raises(ZeroDivisionError, match="a bug"):
         sinks.feed(messages())
     assert (shelf.kept, shelf.closed.is_set()) == ([0], True)
+
+
+@dataclass
+class Line(Shelf):
+    """A sink whose receiver may be away."""
+
+    fault: str = ""
+    lost: int = 0
+
+
+def test_a_sink_whose_receiver_is_away_says_so_and_what_it_lost_counts_as_dropped() -> None:
+    sinks, line = FanOut(), Line("line", fault="nobody listens", lost=4)
+    sinks.add(line, "wait")
+    sinks.add(open_shelf("shelf"), "wait")
+    assert sinks.faults() == {"line": "nobody listens"}
+    assert sinks.dropped() == {"line": 4}
+    line.gate.set()
+    sinks.feed([])
+
+
+def test_what_waits_for_each_sink_can_be_asked() -> None:
+    sinks, shut, shelf = FanOut(), Shelf("shut"), open_shelf("open")
+    sinks.add(shut, "wait")
+    sinks.add(shelf, "wait")
+    seen: list[dict[str, int]] = []
+
+    def messages() -> Iterator[Message]:
+        yield from numbered(10)
+        deadline_s = time.monotonic() + WAIT_S
+        while sinks.queued() != {"shut": 9, "open": 0} and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        seen.append(sinks.queued())
+        shut.gate.set()
+
+    sinks.feed(messages())
+    assert seen == [{"shut": 9, "open": 0}]

@@ -1,0 +1,1 @@
+"""Outlets beside the feed: Lab Streaming Layer, Open Sound Control, MQTT, Prometheus; each is a sink of its own."""

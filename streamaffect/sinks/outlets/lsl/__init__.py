@@ -1,0 +1,1 @@
+"""Outlets of Lab Streaming Layer: values by place of a face, at their capture times, and markers."""

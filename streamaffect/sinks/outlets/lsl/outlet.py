@@ -1,0 +1,168 @@
+"""Outlets of Lab Streaming Layer: one for each place of a face, and one for the markers of each stream.
+
+They are there from the start, whether anybody is in view or not, since a recorder is set up before the participant
+comes. Time stamps are capture times on LSL's own clock.
+"""
+
+import logging
+import socket
+from dataclasses import dataclass
+from typing import Any, Final
+
+from streamaffect.lab_streaming import load_pylsl
+from streamaffect.recordings.export.episodes import marker_text
+from streamaffect.settings import LslSettings
+from streamaffect.sinks.outlets.lsl.channels import Channel, channels_of, nothing, sample
+from streamaffect.sinks.outlets.lsl.grid import Grid, Sample
+from streamaffect.sinks.outlets.lsl.local_clock import LslTime
+from streamaffect.sinks.outlets.packages import require
+from streamaffect.sinks.outlets.slots import ENDS, REMOVES, Slots
+from streamaffect.types import Estimate, Event, Message, Meta
+
+log = logging.getLogger(__name__)
+
+LATE_S: Final = 0.4  # so long a tick waits for estimates that are still being made
+
+
+class LslOutlet:
+    """A sink that offers affect and markers in the lab's network.
+
+    replays: times are those of a recording
+    Raises OutletError where pylsl or liblsl is missing.
+    """
+
+    name: Final = "lsl"
+    idle_s: Final = 0.1
+
+    def __init__(self, settings: LslSettings, *, replays: bool = False) -> None:
+        require("pylsl", extra="lsl", flag="--lsl")
+        self._lsl = load_pylsl("--lsl needs")
+        self._settings = settings
+        self._replays = replays
+        self._time = LslTime(self._lsl)
+        self._slots = Slots(settings.slots, setting="lsl.slots")
+        self._streams: dict[str, _Stream] = {}
+
+    def send(self, message: Message) -> None:
+        """Offer what the message says; health has no outlet, and refined estimates come too late for one."""
+        match message:
+            case Meta() if message.stream not in self._streams:
+                self._streams[message.stream] = _Stream(self._lsl, self._settings, message)
+            case Estimate() if message.refines is None and message.stream in self._streams:
+                self._estimate(message)
+            case Event() if message.stream in self._streams:
+                self._event(message)
+        self.idle()
+
+    def idle(self) -> None:
+        """Live, keep the rate where nothing is estimated."""
+        until_s = self._time.now_s() - LATE_S
+        for stream in self._streams.values():
+            if stream.live:
+                stream.tick(until_s)
+
+    def close(self) -> None:
+        """Withdraw the outlets."""
+        self._streams.clear()
+
+    def _estimate(self, estimate: Estimate) -> None:
+        slot = self._slots.of(estimate)
+        if slot is not None:
+            at_s = self._at(estimate.stream, estimate.t_capture_ns)
+            self._streams[estimate.stream].put(slot - 1, at_s, estimate)
+
+    def _at(self, stream: str, t_ns: int) -> float:
+        if self._replays or not self._streams[stream].captured_now:
+            return self._time.laid_down(stream, t_ns)
+        return self._time.of(t_ns)
+
+    def _event(self, event: Event) -> None:
+        stream = self._streams[event.stream]
+        stream.mark(self._at(event.stream, event.t_ns), marker_text(event))
+        for slot in self._slots.leave(event):
+            stream.leave(slot - 1)
+        if event.event in ENDS:
+            self._time.forget(event.stream)
+            stream.live = False
+        if event.event in REMOVES:
+            del self._streams[event.stream]
+
+
+class _Stream:
+    """The outlets of one stream.
+
+    captured_now: its times are of now
+    live:         time goes on by itself
+    """
+
+    def __init__(self, lsl: Any, settings: LslSettings, meta: Meta) -> None:
+        self.live = self.captured_now = meta.live
+        self._channels = channels_of(meta)
+        self._grid = Grid(settings.rate, settings.slots, nothing(self._channels)) if settings.rate else None
+        self._faces = [
+            lsl.StreamOutlet(_face_info(lsl, meta, slot, self._channels, settings.rate))
+            for slot in range(1, settings.slots + 1)
+        ]
+        self._markers = lsl.StreamOutlet(_info(lsl, meta, "markers", _Form("Markers", 1, "string")))
+
+    def put(self, place: int, at_s: float, estimate: Estimate) -> None:
+        values = sample(self._channels, estimate)
+        if self._grid is None:
+            self._faces[place].push_sample(values, at_s)
+            return
+        self._grid.start(at_s)
+        self.tick(at_s)
+        self._grid.put(place, at_s, values)
+
+    def leave(self, place: int) -> None:
+        if self._grid is not None:
+            self._grid.clear(place)
+
+    def mark(self, at_s: float, text: str) -> None:
+        self._markers.push_sample([text], at_s)
+
+    def tick(self, until_s: float) -> None:
+        if self._grid is not None:
+            for at_s, samples in self._grid.due(until_s):
+                self._push(at_s, samples)
+
+    def _push(self, at_s: float, samples: list[Sample]) -> None:
+        for outlet, values in zip(self._faces, samples, strict=True):
+            outlet.push_sample(list(values), at_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What the samples of an outlet are like; a rate of 0 is an irregular one."""
+
+    kind: str
+    channels: int
+    format: str
+    rate_hz: float = 0.0
+
+
+def _face_info(lsl: Any, meta: Meta, slot: int, channels: tuple[Channel, ...], rate_hz: float) -> Any:
+    info = _info(lsl, meta, f"face {slot}", _Form("Affect", len(channels), "double64", rate_hz))
+    listed = info.desc().append_child("channels")
+    for channel in channels:
+        described = listed.append_child("channel")
+        described.append_child_value("label", channel.label)
+        described.append_child_value("unit", channel.unit)
+        described.append_child_value("type", channel.kind)
+    return info
+
+
+def _info(lsl: Any, meta: Meta, part: str, form: _Form) -> Any:
+    """The description of one outlet. Its source id is the same at every start, so that inlets find it again."""
+    name = f"streamaffect {meta.stream} {part}"
+    source_id = f"streamaffect {socket.gethostname()} {meta.stream} {part}"
+    info = lsl.StreamInfo(name, form.kind, form.channels, form.rate_hz or lsl.IRREGULAR_RATE, form.format, source_id)
+    acquisition = info.desc().append_child("acquisition")
+    for key, value in (
+        ("manufacturer", meta.software),
+        ("model", meta.model),
+        ("bundle_sha256", meta.bundle_sha256),
+        ("notice", meta.notice),
+    ):
+        acquisition.append_child_value(key, value)
+    return info

@@ -1,0 +1,1 @@
+"""Metrics for Prometheus over HTTP, with `/livez` and `/readyz`."""

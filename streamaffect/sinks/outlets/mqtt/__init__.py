@@ -1,0 +1,1 @@
+"""States and events at an MQTT broker, with Home Assistant's discovery."""
