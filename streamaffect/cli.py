@@ -33,6 +33,9 @@ FLAG_SETTINGS = {
     "engine": ("engine", "backend"),
     "bind": ("feed", "bind"),
     "insecure_bind": ("feed", "insecure_bind"),
+    "web": ("web", "bind"),
+    "web_token": ("web", "token_file"),
+    "web_video": ("web", "video"),
     "control": ("control", "bind"),
     "markers": ("control", "markers"),
     "baseline": ("baseline", "seconds"),
@@ -113,6 +116,7 @@ def _verbs() -> dict[str, Verb]:
         "keys": _keys,
         "bench": _bench,
         "ctl": _ctl,
+        "view": _view,
     }
 
 
@@ -220,6 +224,19 @@ def _ctl(options: argparse.Namespace) -> int:
     from streamaffect.verbs.ctl import ctl
 
     return ctl(options)
+
+
+def _view(options: argparse.Namespace) -> int:
+    from streamaffect.config import load_config
+    from streamaffect.verbs.page.view import view
+
+    return view(
+        options.recording,
+        load_config(flags=_flags(options)).web,
+        video=options.video,
+        video_offset_s=options.video_offset,
+        opens_browser=options.open,
+    )
 
 
 def _set_up_logging(level: str) -> None:

@@ -25,6 +25,7 @@ from streamaffect.settings import (
     RunSettings,
     SourceSettings,
     TrackerSettings,
+    WebSettings,
 )
 
 Settings = dict[str, Any]
@@ -46,6 +47,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     feed: FeedSettings = FeedSettings()
     control: ControlSettings = ControlSettings()
     baseline: BaselineSettings = BaselineSettings()
+    web: WebSettings = WebSettings()
 
 
 def load_config(

@@ -60,6 +60,7 @@ class Pipeline:
     pauses:      between a failure of an engine or a detector and the next one
     patience_s:  a call of an engine or a detector that takes longer has hung
     open_stream: opens a further stream, from "NAME=SOURCE"; without it none can be added
+    look:        is shown each picture of a stream, with its faces, after its estimates; it must not wait
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Pipeline:
         pauses: Backoff | None = None,
         patience_s: float = PATIENCE_S,
         open_stream: Callable[[str], Stream] | None = None,
+        look: Callable[[str, Sightings], None] | None = None,
     ) -> None:
         self.is_live = any(stream.info.live for stream in streams)
         self.stats: dict[str, StreamStats] = {stream.name: _stats(stream) for stream in streams}
@@ -95,6 +97,7 @@ class Pipeline:
         self._exchange: Exchange[Sightings] = self._turns or Mailbox(names, capacity=OFFLINE_FRAMES)
         self._changes = Changes(used=names)
         self._open_stream = open_stream
+        self._look = look
         self._outputs: Channel[Output] = Channel(LIVE_OUTPUTS if self.is_live else OFFLINE_FRAMES, newest_wins=False)
         vigil = Vigil()
         self._engine = EngineStation(
@@ -319,6 +322,8 @@ class Pipeline:
         for stream, sightings in output.batch:
             if stream not in output.stale:
                 self.stats[stream].take_frame(sightings)
+                if self._look is not None:
+                    self._look(stream, sightings)
 
     def _health(self) -> Iterator[Message]:
         dropped = self._deliveries.dropped()

@@ -1,7 +1,7 @@
 """What gives the messages of a run: the pipeline over sources, or a recording that is played back."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from streamaffect.pipeline.stats import Deliveries
 from streamaffect.recordings.replay import Replay
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.sources.parse import kind_of, recording_of, split_name
-from streamaffect.types import Message, Meta
+from streamaffect.types import Message, Meta, Sightings
 
 log = logging.getLogger(__name__)
 
@@ -70,21 +70,33 @@ class Origin(Protocol):
         ...
 
 
-def open_origin(config: Config, stack: ExitStack, deliveries: Deliveries) -> Origin:
+def open_origin(
+    config: Config,
+    stack: ExitStack,
+    deliveries: Deliveries,
+    *,
+    look: Callable[[str, Sightings], None] | None = None,
+) -> Origin:
     """Open what the settings name; what it holds is given back with the stack.
 
-    Raises StreamAffectError where something cannot start.
+    look: is shown each picture; a recording has none. Raises StreamAffectError where something cannot start.
     """
     specs = [split_name(source)[1] for source in config.run.sources]
     replays = [spec for spec in specs if kind_of(spec) == "replay"]
     if not replays:
-        return _open_pipeline(config, stack, deliveries)
+        return _open_pipeline(config, stack, deliveries, look)
     if len(specs) > 1:
         raise ConfigError(f"{replays[0]}: a recording is replayed alone; start another process for the other sources")
+    if look is not None:
+        raise ConfigError(
+            "--web-video: a recording holds no pictures; `streamaffect view RECORDING --video FILE` shows its video"
+        )
     return Replay(recording_of(replays[0]))
 
 
-def _open_pipeline(config: Config, stack: ExitStack, deliveries: Deliveries) -> Pipeline:
+def _open_pipeline(
+    config: Config, stack: ExitStack, deliveries: Deliveries, look: Callable[[str, Sightings], None] | None
+) -> Pipeline:
     bundle = load_bundle(config.run.bundle or None)
     streams = open_streams(config.run.sources, config, bundle)
     for stream in streams:
@@ -103,4 +115,5 @@ def _open_pipeline(config: Config, stack: ExitStack, deliveries: Deliveries) -> 
         reopen=engine_after(bundle, config.engine),
         patience_s=config.run.patience_s,
         open_stream=lambda source: open_streams([source], config, bundle)[0],
+        look=look,
     )

@@ -10,6 +10,7 @@ from streamaffect.control.markers.base import parse_markers
 from streamaffect.control.opening import open_control, open_markers
 from streamaffect.control.opening_baselines import open_baselines
 from streamaffect.errors import ConfigError
+from streamaffect.feed.control_address import OFF
 from streamaffect.pipeline.stats import Deliveries
 from streamaffect.recordings.replay import Replay
 from streamaffect.settings import DEFAULT_ADDRESS
@@ -25,6 +26,8 @@ from streamaffect.sinks.zmq.publisher import ZmqPublisher
 from streamaffect.verbs.descriptors import require_descriptors
 from streamaffect.verbs.key_actions import KeyActions, RecordingSwitch
 from streamaffect.verbs.origin import open_origin
+from streamaffect.verbs.page.actions import PageActions
+from streamaffect.verbs.page.opening import open_page
 from streamaffect.verbs.recording import make_recorder, recording_path
 from streamaffect.verbs.signals.ending import leave_at_once, orderly_end
 from streamaffect.verbs.signals.suspension import suspends_in_order
@@ -48,16 +51,19 @@ def run(config: Config, *, display: bool | None = None) -> int:
     recording = recording_path(config)
     with orderly_end() as ending, ExitStack() as stack:
         unstarted = stack.enter_context(ExitStack())
+        page = open_page(config, unstarted)
         publisher = ZmqPublisher(config.feed)
         unstarted.callback(publisher.close)
         sinks = FanOut()
         markers = [parse_markers(text) for text in config.control.markers]
-        origin = open_origin(config, stack, Deliveries(sinks.dropped, publisher.latency))
+        deliveries = Deliveries(sinks.dropped, publisher.latency)
+        origin = open_origin(config, stack, deliveries, look=None if page is None else page.look)
         about = RunInfo(
             feed=publisher.address,
             subscribe=_subscription(publisher.address),
             recording=config.run.record or None,
             is_recorded=lambda: sinks.is_complete(Recorder.name),
+            page=None if page is None else page.url,
             keys="m marker, b baseline, r record, q quit, ? help" if has_keys() else None,
         )
         baselines = open_baselines(config, replays=isinstance(origin, Replay))
@@ -77,10 +83,12 @@ def run(config: Config, *, display: bool | None = None) -> int:
         if recorder is not None:  # first, so that the display's last words know how it ended
             sinks.add(recorder, policy, keep_s=RECORDER_KEEP_S, must_have_all=True)
         sinks.add(publisher, policy)
+        if page is not None:
+            sinks.add(page.start(_page_actions(config, desk, recording_now)), "drop_oldest")
         if isinstance(screen, Dashboard):
             stack.enter_context(suspends_in_order(screen))
             if has_keys():
-                actions = KeyActions(
+                key_actions = KeyActions(
                     desk,
                     baselines,
                     recording_now,
@@ -88,7 +96,7 @@ def run(config: Config, *, display: bool | None = None) -> int:
                     say=screen.say,
                     baseline_s=config.baseline.seconds,
                 )
-                screen.use_keys(Keyboard(actions.press))
+                screen.use_keys(Keyboard(key_actions.press))
         if screen is not None:
             sinks.add(screen, "drop_oldest")
 
@@ -104,6 +112,10 @@ def run(config: Config, *, display: bool | None = None) -> int:
         if origin.has_stuck_threads:
             leave_at_once(code)
         return code
+
+
+def _page_actions(config: Config, desk: Desk, recording: RecordingSwitch) -> PageActions | None:
+    return None if config.control.bind == OFF else PageActions(desk, recording)
 
 
 def _make_display(about: RunInfo, *, live: bool, requested: bool | None) -> Sink | None:
