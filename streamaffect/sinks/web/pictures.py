@@ -20,7 +20,7 @@ LONGEST_PX = 960
 QUALITY = 75
 AROUND = 0.35  # of a face's side, on each of its sides: boxes end at the forehead and lag behind
 REMEMBERED_S = 1.0
-BLURRED_PX = 72  # what is left of a blurred picture, in pixels along its longer side
+BLURRED_PX = 48  # what is left of a blurred picture, in pixels along its longer side
 GRAINS = 5  # and of a face in it
 
 
@@ -65,7 +65,7 @@ class Pictures:
 
 
 def blurred(image: ImageArray, faces: Sequence[Box]) -> ImageArray:
-    """A picture (H, W, 3) in which nobody can be recognised, and a movement can."""
+    """A picture (H, W, 3) in which people are hardly recognised, and movements are."""
     height, width = image.shape[:2]
     share = BLURRED_PX / max(height, width)
     coarse = cv2.resize(

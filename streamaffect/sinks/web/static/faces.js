@@ -55,11 +55,15 @@ class Card {
   #bar(name, share) {
     let bar = this.meters.get(name);
     if (!bar) {
-      bar = { meter: make("meter", { min: 0, max: 1, "aria-label": name }), number: make("span") };
+      const fill = make("i");
+      const meter = make("div", { className: "meter", role: "meter", "aria-label": name, "aria-valuemin": 0, "aria-valuemax": 1 }, fill);
+      bar = { meter, fill, number: make("span") };
       this.meters.set(name, bar);
       this.bars.append(make("div", { className: "emotion" }, make("span", {}, name), bar.meter, bar.number));
     }
-    bar.meter.value = Number.isNaN(share) ? 0 : share;
+    const width = Number.isNaN(share) ? 0 : share;
+    bar.meter.setAttribute("aria-valuenow", width);
+    bar.fill.style.width = `${100 * width}%`;
     say(bar.number, Number.isNaN(share) ? "–" : `${Math.round(100 * share)} %`);
   }
 }

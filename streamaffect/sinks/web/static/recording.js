@@ -86,7 +86,7 @@ export class RecordingView {
       const joined = tables.length ? uPlot.join(tables, tables.map((table) => table.map(() => 2))) : [[0], [null]];
       chart.setFaces(this.shown);
       const [seconds, ...columns] = joined;
-      chart.show(seconds, columns, this.range);
+      chart.show(seconds, [columns], this.range);
     }
     this.#decorate();
     this.#export();
@@ -126,7 +126,10 @@ export class RecordingView {
 
   seek(seconds, { movesVideo = true } = {}) {
     this.cursor = Math.min(this.whole[1], Math.max(this.whole[0], seconds));
-    if (movesVideo && this.video) this.video.currentTime = Math.max(0, this.cursor - this.about.video.offset_s);
+    if (movesVideo && this.video) {
+      this.leads = true; // the video may end before the recording does, and must not pull the cursor back
+      this.video.currentTime = Math.max(0, this.cursor - this.about.video.offset_s);
+    }
     if (this.cursor < this.range[0] || this.cursor > this.range[1]) {
       const half = (this.range[1] - this.range[0]) / 2;
       this.zoom(this.cursor - half, this.cursor + half);
@@ -252,6 +255,9 @@ export class RecordingView {
     if (!this.about.video) return;
     find("#video-card").hidden = false;
     this.video = find("#video");
+    this.video.addEventListener("error", () => {
+      find("#video-error").hidden = false;
+    });
     this.video.src = "/v1/recording/video";
     const follow = () => this.seek(this.video.currentTime + this.about.video.offset_s, { movesVideo: false });
     const watch = () => {
@@ -261,7 +267,10 @@ export class RecordingView {
       }
     };
     this.video.addEventListener("play", watch);
-    this.video.addEventListener("seeked", follow);
+    this.video.addEventListener("seeked", () => {
+      if (!this.leads) follow();
+      this.leads = false;
+    });
   }
 
   #buttons() {
