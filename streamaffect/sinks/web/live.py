@@ -123,19 +123,16 @@ class LivePage:
 
     async def _send_updates(self, socket: WebSocket) -> None:
         """What is new, at most so often. Who takes it slowly gets less of it: sending waits, and skips meanwhile."""
-        version, silent_s = 0, SILENCE_S
+        version, silent_s, said = 0, 0.0, b""
         while not self._ending:
             version, messages = self._board.since(version)
             silent_s += UPDATE_S
-            if messages or silent_s >= SILENCE_S:
-                await socket.send_text(self._update(messages))
-                silent_s = 0.0
+            about = json.dumps({"kind": "update", **self._abilities()})[:-1].encode()
+            if messages or about != said or silent_s >= SILENCE_S:
+                await socket.send_text((about + b',"messages":[' + b",".join(messages) + b"]}").decode())
+                silent_s, said = 0.0, about
             await asyncio.sleep(UPDATE_S)
         await socket.close(1001)
-
-    def _update(self, messages: list[bytes]) -> str:
-        about = json.dumps({"kind": "update", **self._abilities()})[:-1].encode()
-        return (about + b',"messages":[' + b",".join(messages) + b"]}").decode()
 
     def _abilities(self) -> dict[str, object]:
         recording = "" if self._actions is None else self._actions.recording

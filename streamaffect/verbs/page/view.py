@@ -7,8 +7,8 @@ from pathlib import Path
 from streamaffect.errors import ConfigError
 from streamaffect.paths import from_home
 from streamaffect.settings import WebSettings
-from streamaffect.verbs.interruption import interrupted_by_signals
 from streamaffect.verbs.page.opening import require_libraries
+from streamaffect.verbs.signals.interruption import interrupted_by_signals
 
 
 def view(

@@ -176,12 +176,11 @@ def test_a_port_that_is_in_use_is_said() -> None:
 
 
 def test_closing_frees_the_port_at_once_with_clients_that_stay(caplog: pytest.LogCaptureFixture) -> None:
-    with page() as (sink, port):
-        with Caller(port) as caller:
-            caller.next("update")
-            started_s = time.monotonic()
-            sink.close()
-            assert time.monotonic() - started_s < 20
+    with page() as (sink, port), Caller(port) as caller:
+        caller.next("update")
+        started_s = time.monotonic()
+        sink.close()
+        assert time.monotonic() - started_s < 20
     with page(port=port):
         assert ask(port, "/v1/page").json["mode"] == "live"
     assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []

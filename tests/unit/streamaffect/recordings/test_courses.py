@@ -31,7 +31,13 @@ def two_faces(tmp_path: Path) -> Path:
     """Two faces, four pictures a second for five seconds; the second abstains at 2 s. Markers at 1.1 and 3 s."""
     messages: list[object] = []
     for i in range(20):
-        poor = {"valence": None, "arousal": None, "valence_interval": None, "arousal_interval": None, "outputs": {}}
+        poor: dict[str, object] = {
+            "valence": None,
+            "arousal": None,
+            "valence_interval": None,
+            "arousal_interval": None,
+            "outputs": {},
+        }
         messages += [
             estimate_at(i / 4, track=1, seq=2 * i),
             estimate_at(i / 4, track=2, seq=2 * i + 1, **({"status": "abstain", **poor} if i == 8 else {})),

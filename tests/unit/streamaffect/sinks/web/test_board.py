@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from streamaffect.sinks.web import board as board_module
-from streamaffect.sinks.web.board import EVENTS_AT_FIRST, Board
+from streamaffect.clock import monotonic_ns
+from streamaffect.sinks.web.board import EVENTS_AT_FIRST, STALE_NS, Board
 from streamaffect.types import Box, Event, Message
 from tests.support.recordings import health_of, live_estimate_at, meta_of
 
@@ -69,8 +69,8 @@ def test_a_face_of_which_nothing_is_heard_is_not_shown_for_ever(monkeypatch: pyt
     board = Board()
     put(board, live_estimate_at(0))
     assert len(board.estimates()) == 1
-    later_ns = board_module.monotonic_ns() + board_module.STALE_NS
-    monkeypatch.setattr(board_module, "monotonic_ns", lambda: later_ns)
+    later_ns = monotonic_ns() + STALE_NS
+    monkeypatch.setattr("streamaffect.sinks.web.board.monotonic_ns", lambda: later_ns)
     assert board.estimates() == []
 
 
