@@ -375,7 +375,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="ev
     downtime_s: for source_back, engine_back, detector_back and sound_back, how long there was none
     step_s:     for clock_stepped alone: by how many seconds t_capture_ns and t_publish_ns went forward
     label:      for marker: its text, as whoever has set it gave it
-    origin:     who has set a marker or given a command: ctl, key, lsl:NAME, tcp:PORT; absent for all others
+    origin:     who has set a marker or given a command: ctl, key, page, lsl:NAME, tcp:PORT; absent for all others
     detail:     one line for people, without credentials
     """
 

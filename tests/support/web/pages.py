@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import wsproto
-from wsproto.events import AcceptConnection, RejectConnection, Request, TextMessage
+from wsproto.events import AcceptConnection, Ping, RejectConnection, Request, TextMessage
 
 from streamaffect.errors import ControlError
 from streamaffect.feed.commands import Reply
@@ -119,6 +119,8 @@ class Caller:
         self._connection.receive_data(data)
         events = list(self._connection.events())
         for event in events:
+            if isinstance(event, Ping):
+                self._socket.sendall(self._connection.send(event.response()))
             if isinstance(event, TextMessage):
                 self._part += event.data
                 if event.message_finished:

@@ -274,6 +274,7 @@ export class Live {
     find("#mark-form").addEventListener("submit", (event) => {
       event.preventDefault();
       next();
+      find("#mark-label").select();
     });
     find("#baseline").addEventListener("click", does.b);
     find("#baseline-clear").addEventListener("click", () => this.socket.send({ command: "baseline clear" }));
