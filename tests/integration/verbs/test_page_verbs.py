@@ -67,7 +67,7 @@ def test_a_run_shows_its_faces_and_takes_markers_and_recordings_from_its_page(tm
     folder = tmp_path / "here"
     folder.mkdir(mode=0o700)
     port = free_port()
-    words = ("--source", "cam=synthetic", "--bundle", str(write_bundle(tmp_path / "bundle")), "--no-display")
+    words = ["--source", "cam=synthetic", "--bundle", str(write_bundle(tmp_path / "bundle")), "--no-display"]
     words += ("--bind", "tcp://127.0.0.1:0", "--web", f"127.0.0.1:{port}", "--web-video", "blurred")
     with program(*words, folder=folder):
         assert wait_for_a_face(port)["stream"] == "cam"
@@ -90,7 +90,7 @@ def test_a_run_shows_its_faces_and_takes_markers_and_recordings_from_its_page(tm
 
 def test_a_run_whose_control_is_off_has_no_buttons(tmp_path: Path) -> None:
     port = free_port()
-    words = ("--source", "synthetic", "--bundle", str(write_bundle(tmp_path / "bundle")), "--no-display")
+    words = ["--source", "synthetic", "--bundle", str(write_bundle(tmp_path / "bundle")), "--no-display"]
     words += ("--bind", "tcp://127.0.0.1:0", "--web", f"127.0.0.1:{port}", "--control", "off")
     with program(*words, folder=tmp_path):
         wait_for_a_face(port)
