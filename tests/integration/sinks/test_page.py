@@ -125,6 +125,14 @@ def test_commands_are_carried_out_and_answered_and_a_refusal_says_why() -> None:
         assert [one["label"] for one in clerk.asked] == ["stimulus 1", "refuse"]
 
 
+def test_that_a_recording_has_begun_is_told_to_every_page_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamaffect.sinks.web.live.SILENCE_S", float("inf"))  # nothing else is told in this test
+    with page(actions=Clerk()) as (_, port), Caller(port) as one, Caller(port) as other:
+        assert other.next("update")["recording"] == ""
+        one.send({"command": "record"})
+        assert other.next("update")["recording"] == "session.jsonl"
+
+
 def test_a_page_without_commands_says_so_and_takes_none() -> None:
     with page() as (_, port), Caller(port) as caller:
         assert caller.next("update")["commands"] is False

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
@@ -97,13 +98,15 @@ class Caller:
         self._socket.sendall(self._connection.send(TextMessage(json.dumps(value))))
 
     def next(self, kind: str) -> Any:
-        """The next message of this kind."""
-        while True:
+        """The next message of this kind; pings alone are none, however many come."""
+        deadline_s = time.monotonic() + WAIT_S
+        while time.monotonic() < deadline_s:
             while self._waiting:
                 message = json.loads(self._waiting.pop(0))
                 if message["kind"] == kind:
                     return message
             self._read()
+        raise TimeoutError(f"no {kind} within {WAIT_S:g} s")
 
     def _handshake(self) -> int:
         while True:

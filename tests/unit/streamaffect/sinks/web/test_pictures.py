@@ -60,3 +60,13 @@ def test_a_large_picture_is_reduced() -> None:
     pictures = Pictures("blurred")
     pictures.look("cam", seen(np.zeros((1080, 1920, 3), np.uint8)))
     assert max(decoded(pictures.jpeg("cam")).shape) == LONGEST_PX
+
+
+def test_where_blurred_pictures_are_asked_for_no_other_is_given() -> None:
+    pictures, image, box = Pictures("blurred"), picture(), Box(0.38, 0.29, 0.25, 0.45)
+    pictures.look("cam", seen(image, box))
+    hidden = blurred(image, [box]).astype(int)
+    assert np.abs(decoded(pictures.jpeg("cam")) - hidden).mean() < 3
+    pictures.look("cam", seen(image))  # the face is not found any more, and may be there still
+    assert np.abs(decoded(pictures.jpeg("cam")) - hidden).mean() < 3
+    assert np.abs(image - hidden).mean() > 8
