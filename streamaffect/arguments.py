@@ -8,6 +8,7 @@ from streamaffect.redaction import clean
 from streamaffect.version import SOFTWARE
 
 DEFAULT_METRICS = "127.0.0.1:9464"
+DEFAULT_PAGE = "127.0.0.1:8765"
 
 SOURCES = """\
 sources:
@@ -52,6 +53,13 @@ examples:
 """
 
 
+VIEW_EXAMPLES = """\
+examples:
+  streamaffect view interview.jsonl --video interview.mp4
+  streamaffect view session.jsonl --web 127.0.0.1:9000 --open
+"""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that repeats no credentials when it complains of a word."""
 
@@ -80,6 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_bench(verbs)
     _add_ctl(verbs)
     _add_proxy(verbs)
+    _add_view(verbs)
     return parser
 
 
@@ -133,6 +142,7 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
     parser.add_argument(
         "--profile", metavar="FILE", help="keep the baseline of one person here, and take it from here the next time"
     )
+    _add_page(parser)
     parser.add_argument(
         "--display",
         action=argparse.BooleanOptionalAction,
@@ -202,6 +212,47 @@ def _add_outlets(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_page(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--web",
+        nargs="?",
+        const=DEFAULT_PAGE,
+        metavar="HOST:PORT",
+        help=f"show the stream in a browser, at {DEFAULT_PAGE} unless told otherwise",
+    )
+    parser.add_argument(
+        "--web-token",
+        metavar="FILE",
+        help="file with the token that a browser must know, made where it does not exist; other machines need one",
+    )
+    parser.add_argument(
+        "--web-video",
+        nargs="?",
+        const="plain",
+        choices=("plain", "blurred"),
+        help="show the picture there too, or the picture with blurred faces; otherwise numbers alone",
+    )
+
+
+def _add_view(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "view",
+        help="look at a recording in a browser",
+        description="Open a recording in the page: its course, markers and gaps; zoom, leave stretches out, export.",
+        epilog=VIEW_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("recording", type=Path, metavar="RECORDING")
+    parser.add_argument("--video", type=Path, metavar="FILE", help="the video that was recorded, to be seen beside it")
+    parser.add_argument(
+        "--video-offset", type=float, default=0.0, metavar="S", help="second of the recording at which the video begins"
+    )
+    parser.add_argument("--web", default=DEFAULT_PAGE, metavar="HOST:PORT", help="default: %(default)s")
+    parser.add_argument("--web-token", metavar="FILE", help="file with the token that a browser must know")
+    parser.add_argument("--open", action="store_true", help="open this machine's browser")
+    _finish(parser, "view")
+
+
 def _add_listen(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "listen",
@@ -225,6 +276,7 @@ def _add_replay(verbs: Verbs) -> None:
     parser.add_argument("recording", type=Path, metavar="RECORDING")
     parser.add_argument("--bind", metavar="ADDRESS", help="address of the feed; default tcp://127.0.0.1:5556")
     parser.add_argument("--display", action=argparse.BooleanOptionalAction, default=None, help="live view")
+    _add_page(parser)
     _finish(parser, "replay")
 
 

@@ -37,6 +37,9 @@ FLAG_SETTINGS = {
     "lens": ("lens", "use"),
     "bind": ("feed", "bind"),
     "insecure_bind": ("feed", "insecure_bind"),
+    "web": ("web", "bind"),
+    "web_token": ("web", "token_file"),
+    "web_video": ("web", "video"),
     "control": ("control", "bind"),
     "markers": ("control", "markers"),
     "baseline": ("baseline", "seconds"),
@@ -123,6 +126,7 @@ def _verbs() -> dict[str, Verb]:
         "bench": _bench,
         "ctl": _ctl,
         "proxy": _proxy,
+        "view": _view,
     }
 
 
@@ -250,6 +254,19 @@ def _proxy(options: argparse.Namespace) -> int:
         allowed_clients=options.allowed_clients,
     )
     return proxy(options.feeds, settings, keys=options.keys, max_seconds=options.max_seconds)
+
+
+def _view(options: argparse.Namespace) -> int:
+    from streamaffect.config import load_config
+    from streamaffect.verbs.page.view import view
+
+    return view(
+        options.recording,
+        load_config(flags=_flags(options)).web,
+        video=options.video,
+        video_offset_s=options.video_offset,
+        opens_browser=options.open,
+    )
 
 
 def _set_up_logging(level: str, *, as_json: bool) -> None:

@@ -30,6 +30,7 @@ from streamaffect.settings import (
     RunSettings,
     SourceSettings,
     TrackerSettings,
+    WebSettings,
 )
 
 Settings = dict[str, Any]
@@ -56,6 +57,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     osc: OscSettings = OscSettings()
     mqtt: MqttSettings = MqttSettings()
     metrics: MetricsSettings = MetricsSettings()
+    web: WebSettings = WebSettings()
 
 
 def load_config(

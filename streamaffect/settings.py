@@ -253,3 +253,18 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     bind: str = ""
     insecure_bind: bool = False
+
+
+class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[web]: the page for a browser.
+
+    bind:       HOST:PORT; empty is none. An address that other machines can reach needs `token_file`
+    token_file: file with the word that a browser must know; it is made where it does not exist. Empty is none
+    hosts:      further names under which browsers ask for the page, as behind a proxy
+    video:      show the picture too: as it is, or with its faces blurred
+    """
+
+    bind: str = ""
+    token_file: str = ""
+    hosts: list[str] = []
+    video: Literal["off", "plain", "blurred"] = "off"

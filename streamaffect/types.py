@@ -52,6 +52,7 @@ EventName = Literal[
     "baseline_refused",
     "baseline_cleared",
 ]
+Light = Literal["good", "fair", "poor"]
 SourceState = Literal["starting", "live", "stalled", "lost", "ended"]
 SkipReason = Literal["late", "overload", "cap", "engine", "detector", "stale"]
 SoundState = Literal["waiting", "heard", "lost", "absent"]
@@ -187,6 +188,18 @@ class Quality:
         return min(self.size, self.sharpness, self.inside, self.score)
 
 
+class PictureLights(msgspec.Struct, frozen=True):
+    """How well the picture shows a face, as traffic lights.
+
+    light: neither dark nor overexposed; distance: large enough and not cut off; blur: sharp; pose: towards the camera
+    """
+
+    light: Light
+    distance: Light
+    blur: Light
+    pose: Light
+
+
 @dataclass(frozen=True, slots=True)
 class TrackedFace:
     """A track at one frame.
@@ -209,6 +222,7 @@ class Sighting:
     crop:    (S, S, 3) uint8 RGB; None while the face is hidden or shown too poorly to be looked at
     quality: overall quality of the crop in [0, 1]; None while the face is hidden
     advice:  what would make the picture better, a sentence; None where nothing must
+    lights:  the same as traffic lights; None while the face is hidden
     """
 
     track: int
@@ -217,6 +231,7 @@ class Sighting:
     crop: ImageArray | None
     quality: float | None
     advice: str | None = None
+    lights: PictureLights | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +353,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
     downtime_s:       seconds without a source, in total; reconnects: how often it came back
     memory_mb:        highest resident memory of the process so far, MiB
     advice:           what would make the picture of the largest face better, a sentence; absent where nothing must
+    picture:          how well the picture shows the largest face, as traffic lights; absent where there is none
     progress:         share of the file that is done, [0, 1]; None for a live source
     sound:            what is heard beside the pictures; absent where nothing has asked for it
     analysis_fps:     frames a second that are analysed at most, by a cap or because there is too much to do; absent
@@ -368,6 +384,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
     downtime_s: float = 0.0
     memory_mb: float = 0.0
     advice: str | msgspec.UnsetType = msgspec.UNSET
+    picture: PictureLights | msgspec.UnsetType = msgspec.UNSET
     progress: float | None = None
     sound: SoundHealth | msgspec.UnsetType = msgspec.UNSET
     analysis_fps: float | msgspec.UnsetType = msgspec.UNSET
@@ -387,7 +404,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="ev
     downtime_s: for source_back, engine_back, detector_back and sound_back, how long there was none
     step_s:     for clock_stepped alone: by how many seconds t_capture_ns and t_publish_ns went forward
     label:      for marker: its text, as whoever has set it gave it
-    origin:     who has set a marker or given a command: ctl, key, lsl:NAME, tcp:PORT; absent for all others
+    origin:     who has set a marker or given a command: ctl, key, page, lsl:NAME, tcp:PORT; absent for all others
     detail:     one line for people, without credentials
     """
 

@@ -22,8 +22,7 @@ from streamaffect.clock import monotonic_ns
 from streamaffect.feed.client import Subscriber
 from streamaffect.sinks.display.dashboard import render
 from streamaffect.sinks.display.lines import Screenful
-from streamaffect.sinks.display.sink import RunInfo
-from streamaffect.sinks.display.state import DisplayState
+from streamaffect.sinks.display.state import DisplayState, RunInfo
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "tcp://127.0.0.1:5556"

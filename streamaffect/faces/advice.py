@@ -1,13 +1,17 @@
-"""What would make a face's picture better, in one sentence for whoever sits before the camera."""
+"""What would make a face's picture better: a sentence for whoever sits before the camera, and four traffic lights."""
+
+import math
 
 import cv2
 import numpy as np
 
-from streamaffect.types import Face, FloatArray, ImageArray, Quality
+from streamaffect.types import Face, FloatArray, ImageArray, Light, PictureLights, Quality
 
 FAR, CUT, BLURRED = 0.5, 0.85, 0.35  # of `Quality`
 DARK, BRIGHT = 45.0, 215.0  # mean grey of the face
 TURNED = 0.45  # how far the nose stands off the middle of the eyes, in distances of the eyes
+FAIR_DISTANCE, FAIR_CUT, FAIR_BLUR, FAIR_TURN = 0.75, 0.95, 0.5, 0.3  # the same, from where on it is well
+FAIR_DARK, FAIR_BRIGHT = 65.0, 200.0
 
 CLOSER = "come closer: the face is small"
 INSIDE = "move into the picture: the face is cut off"
@@ -31,12 +35,38 @@ def advise(crop: ImageArray, face: Face, quality: Quality) -> str | None:
     return FRONT if face.keypoints is not None and _is_turned(face.keypoints, face.box.w, face.box.h) else None
 
 
+def lights(crop: ImageArray, face: Face, quality: Quality) -> PictureLights:
+    """The four lights for crop (S, S, 3) uint8 RGB: poor is what `advise` may speak of, fair is close to it."""
+    grey = cv2.mean(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY))[0]
+    is_poor, is_fair = not DARK <= grey <= BRIGHT, not FAIR_DARK <= grey <= FAIR_BRIGHT
+    turn = 0.0 if face.keypoints is None else _turn(face.keypoints, face.box.w, face.box.h)
+    return PictureLights(
+        light="poor" if is_poor else "fair" if is_fair else "good",
+        distance=_worse(_light(quality.size, FAR, FAIR_DISTANCE), _light(quality.inside, CUT, FAIR_CUT)),
+        blur=_light(quality.sharpness, BLURRED, FAIR_BLUR),
+        pose=_light(-turn, -TURNED, -FAIR_TURN),
+    )
+
+
+def _light(value: float, poor: float, fair: float) -> Light:
+    return "poor" if value < poor else "fair" if value < fair else "good"
+
+
+def _worse(one: Light, other: Light) -> Light:
+    order: tuple[Light, ...] = ("poor", "fair", "good")
+    return min(one, other, key=order.index)
+
+
 def _is_turned(keypoints: FloatArray, width: float, height: float) -> bool:
+    return _turn(keypoints, width, height) > TURNED
+
+
+def _turn(keypoints: FloatArray, width: float, height: float) -> float:
     """keypoints (6, 2), the first of which are right eye, left eye and nose tip; counted in sides of the box."""
     right, left, nose = (np.asarray(point, float) / (max(width, 1e-6), max(height, 1e-6)) for point in keypoints[:3])
     across = left - right
     apart = float(np.hypot(*across))
     if apart < 1e-3:
-        return True
+        return math.inf
     off = float(np.dot(nose - (right + left) / 2, across)) / apart**2
-    return abs(off) > TURNED
+    return abs(off)

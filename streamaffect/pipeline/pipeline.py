@@ -64,6 +64,7 @@ class Pipeline:
     open_stream: opens a further stream, from "NAME=SOURCE"; without it none can be added
     lenses:      look at what the engine computes, and add outputs
     cap_fps:     frames a second of each stream that are analysed at most; None: all
+    look:        is shown each picture of a stream, with its faces, after its estimates; it must not wait
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Pipeline:
         open_stream: Callable[[str], Stream] | None = None,
         lenses: Sequence[LensPart] = (),
         cap_fps: float | None = None,
+        look: Callable[[str, Sightings], None] | None = None,
     ) -> None:
         self.is_live = any(stream.info.live for stream in streams)
         self.stats: dict[str, StreamStats] = {stream.name: _stats(stream) for stream in streams}
@@ -103,6 +105,7 @@ class Pipeline:
         self._exchange: Exchange[Sightings] = self._turns or Mailbox(names, capacity=OFFLINE_FRAMES)
         self._changes = Changes(used=names)
         self._open_stream = open_stream
+        self._look = look
         self._outputs: Channel[Output] = Channel(LIVE_OUTPUTS if self.is_live else OFFLINE_FRAMES, newest_wins=False)
         vigil = Vigil()
         self._engine = EngineStation(
@@ -346,6 +349,8 @@ class Pipeline:
             else:
                 self.stats[stream].take_frame(sightings)
                 self._pace.gate(stream).finished(sightings.frame.index)
+                if self._look is not None:
+                    self._look(stream, sightings)
 
     def _health(self) -> Iterator[Message]:
         dropped, outlets = self._deliveries.dropped(), self._deliveries.faults()

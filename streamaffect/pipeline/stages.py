@@ -10,7 +10,7 @@ import msgspec
 from streamaffect.affect.assemble import Assembler
 from streamaffect.affect.estimate import Estimator, Observation, Step
 from streamaffect.clock import monotonic_ns
-from streamaffect.faces.advice import advise
+from streamaffect.faces.advice import advise, lights
 from streamaffect.faces.cadence.cadence import Cadence
 from streamaffect.faces.crop import crop_face
 from streamaffect.faces.cuts import CutWatch, Verdict
@@ -142,8 +142,15 @@ class FaceStage:
         measured = measure(crop, tracked.face, frame.picture.shape, self._crop)
         is_lying = is_left_lying(tracked.face, frame.picture, self._crop)
         usable = crop if measured.overall >= self._lowest_quality and not is_lying else None
-        advice = advise(crop, tracked.face, measured)
-        return Sighting(tracked.track, tracked.face, True, usable, measured.overall, advice)  # noqa: FBT003 - visible
+        return Sighting(
+            track=tracked.track,
+            face=tracked.face,
+            visible=True,
+            crop=usable,
+            quality=measured.overall,
+            advice=advise(crop, tracked.face, measured),
+            lights=lights(crop, tracked.face, measured),
+        )
 
 
 class AffectStage:

@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from streamaffect.clock import RECENT_S, monotonic_ns
 from streamaffect.pipeline.stations.pace import Gate
-from streamaffect.types import Health, LatencySummary, Sightings, SoundHealth, SourceState
+from streamaffect.types import Health, LatencySummary, PictureLights, Sightings, SoundHealth, SourceState
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +89,7 @@ class StreamStats:
         self.last_s: float | None = None
         self._rate_in, self._rate_out = Rate(), Rate()
         self._advised: deque[str | None] = deque(maxlen=PICTURES_ADVISED)
+        self._lights: deque[PictureLights | None] = deque(maxlen=PICTURES_ADVISED)
         self._reconnects = 0
         self._downtime_s = 0.0
         self._lost_ns: int | None = None
@@ -195,18 +196,28 @@ class StreamStats:
             advice=self._advice(),
             analysis_fps=UNSET if gate is None or gate.limit_fps is None else gate.limit_fps,
             skipped_why=UNSET if gate is None or not self.skipped else dict(+gate.why),
+            picture=self._picture(),
         )
 
     def _note_advice(self, sightings: Sightings) -> None:
         visible = [face for face in sightings.faces if face.visible]
         largest = max(visible, key=lambda face: face.face.box.w, default=None)
         self._advised.append(None if largest is None else largest.advice)
+        self._lights.append(None if largest is None else largest.lights)
 
     def _advice(self) -> str | UnsetType:
         """What most of the last pictures say."""
         found = [advice for advice in self._advised if advice is not None]
         usual, count = Counter(found).most_common(1)[0] if found else ("", 0)
         return usual if self.is_live and self.state == "live" and 2 * count > len(self._advised) else UNSET
+
+    def _picture(self) -> PictureLights | UnsetType:
+        """Each light as most of the last pictures have it; unset where most have no face."""
+        seen = [one for one in self._lights if one is not None]
+        if not self.is_live or self.state != "live" or 2 * len(seen) <= len(self._lights):
+            return UNSET
+        names = ("light", "distance", "blur", "pose")
+        return PictureLights(*(Counter(getattr(one, name) for one in seen).most_common(1)[0][0] for name in names))
 
     def _silence(self, now_ns: int) -> str:
         """What is missing, where a live stream has gone without a frame for much longer than it used to."""

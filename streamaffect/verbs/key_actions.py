@@ -1,6 +1,7 @@
 """What the keys of the live display do."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,9 +38,14 @@ class RecordingSwitch:
         self._origin = origin
         self._sinks = sinks
         self._policy = policy
+        self._lock = threading.Lock()
 
     def toggle(self) -> str:
         """Begin or end one; returns what was done, in words. Raises RecordingError where it cannot be begun."""
+        with self._lock:
+            return self._toggle()
+
+    def _toggle(self) -> str:
         if self.current:
             ended, self.current = self.current, ""
             return (

@@ -19,7 +19,7 @@ from streamaffect.pipeline.stats import Deliveries
 from streamaffect.recordings.replay import Replay
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.sources.parse import kind_of, recording_of, split_name
-from streamaffect.types import Message, Meta
+from streamaffect.types import Message, Meta, Sightings
 
 log = logging.getLogger(__name__)
 
@@ -92,21 +92,33 @@ class Origin(Protocol):
         ...
 
 
-def open_origin(current: CurrentSettings, stack: ExitStack, deliveries: Deliveries) -> Origin:
+def open_origin(
+    current: CurrentSettings,
+    stack: ExitStack,
+    deliveries: Deliveries,
+    *,
+    look: Callable[[str, Sightings], None] | None = None,
+) -> Origin:
     """Open what the settings name, and follow where they change; what it holds is given back with the stack.
 
-    Raises StreamAffectError where something cannot start.
+    look: is shown each picture; a recording has none. Raises StreamAffectError where something cannot start.
     """
     specs = [split_name(source)[1] for source in current.config.run.sources]
     replays = [spec for spec in specs if kind_of(spec) == "replay"]
     if not replays:
-        return _open_pipeline(current, stack, deliveries)
+        return _open_pipeline(current, stack, deliveries, look)
     if len(specs) > 1:
         raise ConfigError(f"{replays[0]}: a recording is replayed alone; start another process for the other sources")
+    if look is not None:
+        raise ConfigError(
+            "--web-video: a recording holds no pictures; `streamaffect view RECORDING --video FILE` shows its video"
+        )
     return Replay(recording_of(replays[0]))
 
 
-def _open_pipeline(current: CurrentSettings, stack: ExitStack, deliveries: Deliveries) -> Pipeline:
+def _open_pipeline(
+    current: CurrentSettings, stack: ExitStack, deliveries: Deliveries, look: Callable[[str, Sightings], None] | None
+) -> Pipeline:
     config = current.config
     bundle = load_bundle(config.run.bundle or None)
     lenses = open_lens_parts(bundle, config.lens)
@@ -129,6 +141,7 @@ def _open_pipeline(current: CurrentSettings, stack: ExitStack, deliveries: Deliv
         open_stream=lambda source: open_streams([source], current.config, bundle)[0],
         lenses=lenses,
         cap_fps=config.run.analysis_fps or None,
+        look=look,
     )
     current.on_take = lambda new: pipeline.retune(tracker_settings(new, bundle), new.source)
     return pipeline

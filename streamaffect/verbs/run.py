@@ -1,16 +1,19 @@
 """The verb `run`: messages to feed, display and recording, until the end or a signal."""
 
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain
 
+from streamaffect.affect.baselines import Baselines
 from streamaffect.config import Config
 from streamaffect.control.desk import Desk, Office
-from streamaffect.control.markers.base import parse_markers
+from streamaffect.control.markers.base import MarkerSpec, parse_markers
 from streamaffect.control.opening import open_control, open_markers
 from streamaffect.control.opening_baselines import open_baselines
 from streamaffect.errors import ConfigError
+from streamaffect.feed.control_address import OFF
 from streamaffect.pipeline.stats import Deliveries
 from streamaffect.recordings.replay import Replay
 from streamaffect.service.systemd import ServiceManager
@@ -29,6 +32,8 @@ from streamaffect.sinks.zmq.publisher import ZmqPublisher
 from streamaffect.verbs.descriptors import require_descriptors
 from streamaffect.verbs.key_actions import KeyActions, RecordingSwitch
 from streamaffect.verbs.origin import CurrentSettings, Origin, open_origin
+from streamaffect.verbs.page.actions import PageActions
+from streamaffect.verbs.page.opening import open_page
 from streamaffect.verbs.recording import dated, make_recorder, open_retention, recording_path
 from streamaffect.verbs.signals.ending import leave_at_once, orderly_end
 from streamaffect.verbs.signals.reloading import Parts, Reloading, Reread
@@ -57,16 +62,19 @@ def run(config: Config, *, display: bool | None = None, reread: Reread | None = 
         manager = ServiceManager()
         stack.callback(manager.close)
         unstarted = stack.enter_context(ExitStack())
+        page = open_page(config, unstarted)
         publisher = ZmqPublisher(config.feed)
         unstarted.callback(publisher.close)
         sinks = FanOut()
         markers = [parse_markers(text) for text in config.control.markers]
-        origin = open_origin(current, stack, Deliveries(sinks.dropped, publisher.latency, sinks.faults))
+        deliveries = Deliveries(sinks.dropped, publisher.latency, sinks.faults)
+        origin = open_origin(current, stack, deliveries, look=None if page is None else page.look)
         about = RunInfo(
             feed=publisher.address,
             subscribe=_subscription(publisher.address),
             recording=config.run.record or None,
             is_recorded=lambda: sinks.is_complete(Recorder.name),
+            page=None if page is None else page.url,
             keys="m marker, b baseline, r record, q quit, ? help" if has_keys() else None,
         )
         baselines = open_baselines(config, replays=isinstance(origin, Replay))
@@ -74,13 +82,9 @@ def run(config: Config, *, display: bool | None = None, reread: Reread | None = 
         recording_now = RecordingSwitch(config, origin, sinks, policy)
         office = Office(sinks.tell, ending.ask, publisher.address, lambda: recording_now.current, baselines)
         desk = Desk(origin, office)
-        open_markers(markers, desk.mark_whatever, stack)
-        if (server := open_control(desk, config, publisher.address)) is not None:
-            stack.callback(server.close)
-            log.info("commands are taken at %s", server.address)
+        _take_commands(desk, config, publisher.address, markers, stack)
         outlets = open_outlets(config, _instruments(sinks, publisher), replays=isinstance(origin, Replay))
-        for outlet in outlets:
-            unstarted.callback(outlet.close)
+        unstarted.callback(_close_all, outlets)
         screen = _make_display(about, live=origin.is_live, requested=display)
         # Last, since it may fail, and nothing after it can: no recording is left behind by a run that didn't start.
         recorder = None if recording is None else make_recorder(recording, config, origin.metas)
@@ -88,17 +92,13 @@ def run(config: Config, *, display: bool | None = None, reread: Reread | None = 
         # The display may miss messages at any time; the others are given all of a file that is read offline.
         if recorder is not None:  # first, so that the display's last words know how it ended
             sinks.add(recorder, policy, keep_s=RECORDER_KEEP_S, must_have_all=True)
-        sinks.add(publisher, policy)
-        for outlet in outlets:
-            sinks.add(outlet, policy)
+        for sink in (publisher, *outlets):
+            sinks.add(sink, policy)
+        if page is not None:
+            sinks.add(page.start(_page_actions(config, desk, recording_now)), "drop_oldest")
         if isinstance(screen, Dashboard):
             stack.enter_context(suspends_in_order(screen))
-            if has_keys():
-                seconds = config.baseline.seconds
-                actions = KeyActions(
-                    desk, baselines, recording_now, stop=ending.ask, say=screen.say, baseline_s=seconds
-                )
-                screen.use_keys(Keyboard(actions.press))
+            _take_keys(screen, desk, baselines, recording_now, stop=ending.ask, baseline_s=config.baseline.seconds)
         if screen is not None:
             sinks.add(screen, "drop_oldest")
         retention = open_retention(config, stack)
@@ -107,8 +107,7 @@ def run(config: Config, *, display: bool | None = None, reread: Reread | None = 
             stack.callback(reloading.close)
             reloading.start(Parts(desk, current, retention, manager))
         sinks.feed(manager.watch(desk.watch(baselines.apply(chain(origin.metas, origin.messages())))))
-        for remark in () if origin.has_stuck_threads else origin.remarks:
-            log.warning(remark)
+        _log_remarks(origin)
         code = int(sinks.has_failed or (origin.has_failed and not ending.is_asked_for))
         if origin.has_stuck_threads:
             leave_at_once(code)
@@ -117,6 +116,34 @@ def run(config: Config, *, display: bool | None = None, reread: Reread | None = 
 
 def _check_descriptors(sources: int) -> None:
     require_descriptors(DESCRIPTORS + DESCRIPTORS_PER_SOURCE * sources, what_for=f"{sources} source(s)")
+
+
+def _take_commands(desk: Desk, config: Config, feed: str, markers: Sequence[MarkerSpec], stack: ExitStack) -> None:
+    """Take markers and commands from outside the process until the run ends."""
+    open_markers(markers, desk.mark_whatever, stack)
+    if (server := open_control(desk, config, feed)) is not None:
+        stack.callback(server.close)
+        log.info("commands are taken at %s", server.address)
+
+
+def _take_keys(
+    screen: Dashboard,
+    desk: Desk,
+    baselines: Baselines,
+    recording: RecordingSwitch,
+    *,
+    stop: Callable[[], None],
+    baseline_s: float,
+) -> None:
+    """Let keys do what they say, where there is a keyboard."""
+    if has_keys():
+        actions = KeyActions(desk, baselines, recording, stop=stop, say=screen.say, baseline_s=baseline_s)
+        screen.use_keys(Keyboard(actions.press))
+
+
+def _close_all(sinks: Sequence[Sink]) -> None:
+    for sink in sinks:
+        sink.close()
 
 
 def _stop(origin: Origin, sinks: FanOut, manager: ServiceManager) -> None:
@@ -133,6 +160,15 @@ def _instruments(sinks: FanOut, publisher: ZmqPublisher) -> Instruments:
         dropped=sinks.dropped,
         faults=sinks.faults,
     )
+
+
+def _page_actions(config: Config, desk: Desk, recording: RecordingSwitch) -> PageActions | None:
+    return None if config.control.bind == OFF else PageActions(desk, recording)
+
+
+def _log_remarks(origin: Origin) -> None:
+    for remark in () if origin.has_stuck_threads else origin.remarks:
+        log.warning(remark)
 
 
 def _make_display(about: RunInfo, *, live: bool, requested: bool | None) -> Sink | None:

@@ -138,6 +138,13 @@ def test_the_shipped_model_the_demo_clip_and_the_weights_are_in_the_wheel(conten
     assert {f"streamaffect/engines/voice/{name}" for name in ("voice.json", "voice.onnx", "MODEL_CARD.md")} <= contents
 
 
+def test_the_page_and_the_licence_of_what_draws_on_it_are_in_the_wheel(contents: set[str]) -> None:
+    static = ROOT / "streamaffect" / "sinks" / "web" / "static"
+    files = {file.relative_to(ROOT).as_posix() for file in static.rglob("*") if file.is_file()}
+    assert "streamaffect/sinks/web/static/vendor/uPlot.LICENSE" in files
+    assert files <= contents
+
+
 def test_every_preset_is_in_the_wheel(contents: set[str]) -> None:
     presets = {f"streamaffect/{file.relative_to(ROOT).as_posix()}" for file in (ROOT / "configs").rglob("*.toml")}
     assert presets

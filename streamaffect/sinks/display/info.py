@@ -237,6 +237,8 @@ def _run_facts(state: DisplayState) -> list[Fact]:
     facts: list[Fact] = []
     if state.run.feed is not None:
         facts.append(Fact(6, "feed", state.run.feed, 2))
+    if state.run.page is not None:
+        facts.append(Fact(6, "page", state.run.page))
     if state.run.subscribe is not None:
         facts.append(Fact(9, "subscribe", state.run.subscribe, 2))
     if state.run.keys is not None:

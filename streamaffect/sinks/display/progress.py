@@ -35,6 +35,8 @@ class PlainProgress:
         if isinstance(message, Meta) and not self._noticed:
             self._noticed = True
             _write(self._console, message.notice)
+            if self._state.run.page is not None:
+                _write(self._console, f"page: {self._state.run.page}")
         self._state.update(message, now_ns)
         if isinstance(message, Health) and message.state != "starting":
             self._print_when_due(message, now_ns)

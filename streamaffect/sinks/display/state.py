@@ -26,6 +26,7 @@ class RunInfo:
     subscribe: a command that subscribes to it
     recording: where the run is recorded
     keys:      which keys do something
+    page:      what to open in a browser
     is_recorded: whether that has worked; asked at the end
     """
 
@@ -33,6 +34,7 @@ class RunInfo:
     subscribe: str | None = None
     recording: str | None = None
     keys: str | None = None
+    page: str | None = None
     is_recorded: Callable[[], bool] = lambda: True
 
 

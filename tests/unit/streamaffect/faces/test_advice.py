@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streamaffect.faces.advice import CLOSER, DARKER, FRONT, INSIDE, LIGHTER, STILLER, advise
+from streamaffect.faces.advice import CLOSER, DARKER, FRONT, INSIDE, LIGHTER, STILLER, advise, lights
 from streamaffect.types import Box, Face, Quality
 
 GOOD = Quality(size=1.0, sharpness=1.0, inside=1.0, score=0.9)
@@ -29,3 +29,22 @@ def face(nose_x: float = 0.5) -> Face:
 )
 def test_the_most_pressing_thing_is_said(quality: Quality, grey: int, nose_x: float, advice: str | None) -> None:
     assert advise(np.full((64, 64, 3), grey, np.uint8), face(nose_x), quality) == advice
+
+
+@pytest.mark.parametrize(
+    ("quality", "grey", "nose_x", "lamps"),
+    [
+        (GOOD, 120, 0.5, ("good", "good", "good", "good")),
+        (GOOD, 20, 0.5, ("poor", "good", "good", "good")),
+        (GOOD, 55, 0.5, ("fair", "good", "good", "good")),
+        (GOOD, 240, 0.5, ("poor", "good", "good", "good")),
+        (Quality(0.3, 1.0, 1.0, 0.9), 120, 0.5, ("good", "poor", "good", "good")),
+        (Quality(0.6, 1.0, 0.6, 0.9), 120, 0.5, ("good", "poor", "good", "good")),
+        (Quality(1.0, 0.4, 0.9, 0.9), 120, 0.5, ("good", "fair", "fair", "good")),
+        (Quality(1.0, 0.2, 1.0, 0.9), 20, 0.62, ("poor", "good", "poor", "poor")),
+        (GOOD, 120, 0.57, ("good", "good", "good", "fair")),
+    ],
+)
+def test_each_light_speaks_of_its_own(quality: Quality, grey: int, nose_x: float, lamps: tuple[str, ...]) -> None:
+    found = lights(np.full((64, 64, 3), grey, np.uint8), face(nose_x), quality)
+    assert (found.light, found.distance, found.blur, found.pose) == lamps

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from msgspec import UNSET
@@ -10,9 +11,21 @@ from msgspec import UNSET
 from streamaffect.clock import RECENT_S
 from streamaffect.pipeline import stats
 from streamaffect.pipeline.stats import Rate, StreamStats
-from streamaffect.types import Box, Face, Frame, Health, LatencySummary, Sighting, Sightings, SourceState
+from streamaffect.types import (
+    Box,
+    Face,
+    Frame,
+    Health,
+    LatencySummary,
+    Light,
+    PictureLights,
+    Sighting,
+    Sightings,
+    SourceState,
+)
 
 S = 1_000_000_000
+REST: tuple[Light, Light, Light] = ("good", "good", "fair")
 
 
 class Watch:
@@ -207,3 +220,25 @@ def test_outlets_that_reach_nobody_stand_in_the_report_and_nowhere_where_there_a
     assert health(stream).outlets is UNSET
     report = stream.health(0, dropped={}, latency_ms=None, outlets={"mqtt": "no broker listens at home:1883"})
     assert report.outlets == {"mqtt": "no broker listens at home:1883"}
+
+
+def test_the_lights_are_those_of_the_largest_face_in_most_of_the_last_pictures(stream: StreamStats) -> None:
+    def seen(index: int, light: Light, *, far: Light = "poor") -> Sightings:
+        near_and_far = [
+            Sighting(0, Face(Box(0, 0, 0.5, 0.5), 1.0), True, None, 0.9, None, PictureLights(light, *REST)),
+            Sighting(1, Face(Box(0, 0, 0.1, 0.1), 1.0), True, None, 0.9, None, PictureLights(far, far, far, far)),
+        ]
+        return Sightings(Frame(np.zeros((1, 1, 3), np.uint8), index, index / 30, 0, None), near_and_far, (), (), 0, 0)
+
+    for index in range(30):
+        stream.take_frame(seen(index, "poor" if index % 3 == 0 else "good"))
+    assert health(stream).picture == PictureLights("good", "good", "good", "fair")
+    for index in range(30, 50):
+        stream.take_frame(seen(index, "poor"))
+    assert health(stream).picture == PictureLights("poor", "good", "good", "fair")
+
+
+def test_where_most_pictures_have_no_face_there_are_no_lights(stream: StreamStats) -> None:
+    for index in range(20):
+        stream.take_frame(looked_at(index))
+    assert health(stream).picture is msgspec.UNSET

@@ -1,0 +1,122 @@
+"""A recording as courses over time, one of each face, to be drawn: everything in memory, in columns.
+
+Of a picture the latest word counts, as in the exports that have one value a picture.
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from streamaffect.recordings.export.latest import latest
+from streamaffect.recordings.export.table import OutputName, Row, Survey, rows, survey
+from streamaffect.recordings.header import RecordingHeader
+from streamaffect.recordings.reading import read_recording
+from streamaffect.types import Estimate, Event, Message
+
+NAN: Final = float("nan")
+STATUSES: Final = ("ok", "warming", "held", "abstain")
+VALUES: Final = (
+    "valence",
+    "valence_low",
+    "valence_high",
+    "arousal",
+    "arousal_low",
+    "arousal_high",
+    "status",
+    "quality",
+)
+
+
+@dataclass(slots=True)
+class Course:
+    """One face: seconds of the recording (float64), and for each of the columns as many float32; NaN for no value."""
+
+    stream: str
+    track: int
+    seconds: "array[float]" = field(default_factory=lambda: array("d"))
+    columns: "list[array[float]]" = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happened: `what` is an event's name, `label` what a marker or its detail says."""
+
+    stream: str
+    seconds: float
+    what: str
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Courses:
+    """What there is to draw. `names` are those of the columns: VALUES, then the model's classes as head/class."""
+
+    path: Path
+    header: RecordingHeader
+    names: tuple[str, ...]
+    courses: Sequence[Course]
+    moments: Sequence[Moment]
+    estimates: int
+    complaint: str | None
+
+
+def read_courses(path: str | Path) -> Courses:
+    """Read a recording. Raises RecordingError where it is none."""
+    recording = read_recording(path)
+    found = survey(recording, None)
+    header = recording.header.with_added(found.added)
+    classes = _classes(header, found)
+    courses: dict[tuple[str, int], Course] = {}
+    count = 0
+    for row in latest(rows(recording, None, start_ns=found.start_ns)):
+        estimate = row.estimate
+        key = (estimate.stream, estimate.track)
+        course = courses.get(key)
+        if course is None:
+            empty = [array("f") for _ in range(len(VALUES) + len(classes))]
+            course = courses[key] = Course(estimate.stream, estimate.track, columns=empty)
+        _append(course, row, classes)
+        count += 1
+    return Courses(
+        path=recording.path,
+        header=header,
+        names=VALUES + tuple("/".join(name) for name in classes),
+        courses=sorted(courses.values(), key=lambda one: (one.stream, one.track)),
+        moments=list(_moments(recording, found.origins(header), found.start_ns)),
+        estimates=count,
+        complaint=recording.complaint,
+    )
+
+
+def _classes(header: RecordingHeader, found: Survey) -> tuple[OutputName, ...]:
+    heads = {head.name for head in header.heads if head.kind == "classification"}
+    return tuple(name for name in found.outputs if name[0] in heads)
+
+
+def _append(course: Course, row: Row, classes: Sequence[OutputName]) -> None:
+    course.seconds.append(row.timestamp_s)
+    for column, value in zip(course.columns, _values(row.estimate, classes), strict=True):
+        column.append(NAN if value is None else value)
+
+
+def _values(estimate: Estimate, classes: Sequence[OutputName]) -> Iterator[float | None]:
+    for value, interval in (
+        (estimate.valence, estimate.valence_interval),
+        (estimate.arousal, estimate.arousal_interval),
+    ):
+        yield value
+        yield from (None, None) if interval is None else interval
+    yield STATUSES.index(estimate.status)
+    yield estimate.quality
+    for head, name in classes:
+        yield estimate.outputs.get(head, {}).get(name)
+
+
+def _moments(messages: Iterable[Message], origins_ns: Mapping[str, int], start_ns: int) -> Iterator[Moment]:
+    for message in messages:
+        if isinstance(message, Event) and message.event not in ("track_born", "track_lost"):
+            seconds = (message.t_ns - origins_ns.get(message.stream, start_ns)) / 1e9
+            label = message.label if isinstance(message.label, str) else message.detail
+            yield Moment(message.stream, seconds, message.event, label)

@@ -1,0 +1,69 @@
+// The list of faces: values with their intervals, status, and bars of the model's classes.
+import { faceColour, make, say, signed } from "./dom.js";
+
+export class Faces {
+  constructor(root, nothing) {
+    this.root = root;
+    this.nothing = make("p", { className: "faint" }, nothing);
+    this.cards = new Map();
+  }
+
+  // faces: [{key, name, slot, valence, arousal, intervals, relative, status, quality, classes: {name: share}}]
+  show(faces) {
+    const keys = new Set(faces.map((face) => face.key));
+    for (const [key, card] of this.cards) {
+      if (!keys.has(key)) {
+        card.root.remove();
+        this.cards.delete(key);
+      }
+    }
+    if (!faces.length) this.root.append(this.nothing);
+    else this.nothing.remove();
+    for (const face of faces) {
+      if (!this.cards.has(face.key)) this.cards.set(face.key, new Card(this.root));
+      this.cards.get(face.key).show(face);
+    }
+  }
+}
+
+class Card {
+  constructor(root) {
+    this.name = make("span");
+    this.status = make("span", { className: "faint" });
+    this.rows = ["valence", "arousal"].map((what) => ({ what, value: make("dd"), more: make("dd", { className: "faint" }) }));
+    this.bars = make("div");
+    this.meters = new Map();
+    const list = make("dl", {}, ...this.rows.flatMap((row) => [make("dt", {}, row.what), row.value, row.more]));
+    this.root = make("div", { className: "face" }, make("h3", {}, this.name, this.status), list, this.bars);
+    root.append(this.root);
+  }
+
+  show(face) {
+    this.root.style.borderLeftColor = faceColour(face.slot);
+    say(this.name, `face ${face.name}`);
+    say(this.status, face.status);
+    for (const row of this.rows) {
+      say(row.value, signed(face[row.what]));
+      const interval = face.intervals[row.what];
+      const relative = face.relative?.[row.what];
+      const own = typeof relative === "number" ? `, ${signed(relative)} to baseline` : "";
+      say(row.more, interval ? `${signed(interval[0])} … ${signed(interval[1])}${own}` : own.slice(2));
+    }
+    for (const [name, share] of Object.entries(face.classes)) this.#bar(name, share);
+  }
+
+  #bar(name, share) {
+    let bar = this.meters.get(name);
+    if (!bar) {
+      const fill = make("i");
+      const meter = make("div", { className: "meter", role: "meter", "aria-label": name, "aria-valuemin": 0, "aria-valuemax": 1 }, fill);
+      bar = { meter, fill, number: make("span") };
+      this.meters.set(name, bar);
+      this.bars.append(make("div", { className: "emotion" }, make("span", {}, name), bar.meter, bar.number));
+    }
+    const width = Number.isNaN(share) ? 0 : share;
+    bar.meter.setAttribute("aria-valuenow", width);
+    bar.fill.style.width = `${100 * width}%`;
+    say(bar.number, Number.isNaN(share) ? "–" : `${Math.round(100 * share)} %`);
+  }
+}

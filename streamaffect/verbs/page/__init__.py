@@ -1,0 +1,1 @@
+"""The page at the command line: of a run, and of a recording."""

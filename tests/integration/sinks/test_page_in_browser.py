@@ -1,0 +1,218 @@
+"""The page in a real browser: what it shows, what its buttons do, and what it asks of whom."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from streamaffect.recordings.courses import read_courses
+from streamaffect.settings import WebSettings
+from streamaffect.sinks.web.pictures import Pictures
+from streamaffect.sinks.web.recorded import RecordedPage
+from streamaffect.sinks.web.server import PageServer
+from streamaffect.sinks.web.sink import Page
+from streamaffect.types import Event, Frame, PictureLights, Sightings
+from tests.support.recordings import estimate_at, health_of, live_estimate_at, meta_of, record
+from tests.support.web.pages import WAIT_S, Clerk, browser_path, page
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from playwright.sync_api import Page as Tab
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    path = browser_path()
+    with playwright.sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield launched
+        launched.close()
+
+
+class Watched:
+    """A tab, and whatever it complained of or asked for elsewhere."""
+
+    def __init__(self, tab: "Tab", host: str) -> None:
+        self.tab = tab
+        self.complaints: list[str] = []
+        self.elsewhere: list[str] = []
+        tab.set_default_timeout(WAIT_S * 1000)
+        tab.on("console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None)
+        tab.on("pageerror", lambda error: self.complaints.append(str(error)))
+        tab.on("request", lambda asked: self._note(asked.url, host))
+        tab.on("websocket", lambda opened: self._note(opened.url, host))
+
+    def _note(self, url: str, host: str) -> None:
+        if not url.startswith((f"http://{host}/", f"ws://{host}/", f"blob:http://{host}/")):
+            self.elsewhere.append(url)
+
+
+@contextmanager
+def opened(
+    browser: "Browser", port: int, *, path: str = "/", scheme: str = "light", width: int = 1280
+) -> Iterator[Watched]:
+    host = f"127.0.0.1:{port}"
+    viewport: dict[str, int] = {"width": width, "height": 900}
+    with closing(browser.new_context(viewport=viewport, color_scheme=scheme)) as context:  # type: ignore[arg-type]
+        watched = Watched(context.new_page(), host)
+        watched.tab.goto(f"http://{host}{path}")
+        yield watched
+        assert watched.elsewhere == []
+
+
+def show_a_face(sink: Page, *, first: int = 0, count: int = 30) -> None:
+    meta, health = meta_of("webcam", live=True), health_of("webcam")
+    sink.send(meta)
+    lamps = PictureLights(light="poor", distance="good", blur="fair", pose="good")
+    sink.send(replace(health, picture=lamps, advice="more light on the face: it is dark"))
+    for i in range(first, first + count):
+        sink.send(live_estimate_at(i / 30, seq=i, track=3))
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_a_face_is_shown_with_its_values_and_nobody_else_is_asked(browser: "Browser", scheme: str, width: int) -> None:
+    with page(actions=Clerk()) as (sink, port), opened(browser, port, scheme=scheme, width=width) as seen:
+        show_a_face(sink)
+        tab = seen.tab
+        tab.wait_for_selector(".face")
+        assert "face 3" in tab.inner_text("#faces")
+        assert "+0.31" in tab.inner_text("#faces")
+        assert "+0.12 … +0.48" in tab.inner_text("#faces")
+        assert "62 %" in tab.inner_text(".emotion >> nth=1")
+        tab.wait_for_selector(".lamp.poor")
+        assert "more light on the face" in tab.inner_text("#lights")
+        assert tab.locator("#lights .lamp.fair").count() == 1
+        assert "apparent expression, not felt emotion" in tab.inner_text("#notice")
+        assert tab.evaluate("() => document.documentElement.dataset.theme") == scheme
+        assert tab.evaluate("() => document.documentElement.scrollWidth") <= width
+        assert tab.locator("#valence canvas").count() == 1
+        assert tab.is_hidden("#picture")
+        assert seen.complaints == []
+
+
+def test_buttons_and_keys_give_commands_and_typing_does_not(browser: "Browser") -> None:
+    clerk = Clerk()
+    with page(actions=clerk) as (sink, port), opened(browser, port) as seen:
+        show_a_face(sink)
+        tab = seen.tab
+        tab.wait_for_selector("#actions:not([hidden])")
+        tab.fill("#mark-label", "brm 7")
+        tab.press("#mark-label", "Enter")
+        tab.wait_for_selector("#answer.good")
+        tab.click("#baseline")
+        tab.locator("#baseline").evaluate("(button) => button.blur()")
+        tab.keyboard.press("7")
+        tab.keyboard.press("r")
+        tab.wait_for_selector("#record.on")
+        assert "session.jsonl" in tab.inner_text("#summary")
+        assert clerk.asked == [
+            {"command": "mark", "label": "brm 7"},
+            {"command": "baseline start", "seconds": 5},
+            {"command": "mark", "label": "7"},
+            {"command": "record"},
+        ]
+        sink.send(Event(stream="webcam", t_ns=1, event="marker", label="<b>not bold</b>", origin="ctl"))
+        tab.wait_for_selector("#events .marker")
+        assert "<b>not bold</b>" in tab.inner_text("#events")
+        assert seen.complaints == []
+
+
+def test_a_page_left_open_over_a_restart_comes_back_and_begins_anew(browser: "Browser") -> None:
+    with page() as (sink, port), opened(browser, port) as seen:
+        show_a_face(sink)
+        seen.tab.wait_for_selector(".face")
+        assert seen.tab.is_hidden("#actions")
+        sink.close()
+        seen.tab.wait_for_selector("#state.poor")
+        with page(port=port) as (again, _):
+            again.send(meta_of("door", live=True))
+            again.send(live_estimate_at(0, stream="door", track=0))
+            seen.tab.wait_for_selector("#state.good")
+            seen.tab.wait_for_selector("text=face door/0")
+
+
+def test_the_picture_is_shown_where_the_run_shows_it(browser: "Browser") -> None:
+    pictures = Pictures("plain")
+    with page(pictures=pictures) as (sink, port):
+        image = np.full((90, 160, 3), (0, 0, 255), np.uint8)
+        assert cv2.imencode(".jpg", image)[0]
+        pictures.look("webcam", Sightings(Frame(image, 0, 0.0, 0, 0), (), (), (), 0, 0))
+        show_a_face(sink)
+        with opened(browser, port) as seen:
+            seen.tab.wait_for_selector("#picture:not([hidden])")
+            width = "() => new Promise((done) => document.querySelector('#picture-image').addEventListener('load', "
+            assert seen.tab.evaluate(width + "(event) => done(event.target.naturalWidth)))") == 160
+            assert seen.complaints == []
+
+
+def test_the_token_opens_the_page_by_hand_and_by_the_address(browser: "Browser", tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    with page(token_file=str(file)) as (sink, port):
+        show_a_face(sink)
+        token = file.read_text().strip()
+        with opened(browser, port) as seen:
+            seen.tab.fill("#token", "wrong-but-long-enough")
+            seen.tab.press("#token", "Enter")
+            seen.tab.wait_for_selector("text=this is not the token")
+            seen.tab.fill("#token", token)
+            seen.tab.press("#token", "Enter")
+            seen.tab.wait_for_selector("#live:not([hidden])")
+            show_a_face(sink)
+            seen.tab.wait_for_selector(".face")
+        with opened(browser, port, path=f"/#token={token}") as seen:
+            show_a_face(sink, first=30)
+            seen.tab.wait_for_selector(".face")
+            assert token not in seen.tab.url
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    messages = [
+        estimate_at(i / 25, seq=i, status="held" if 50 <= i < 75 else "ok", valence=i / 250 - 0.5) for i in range(250)
+    ]
+    marker = Event(stream="clip", t_ns=4_000_000_000, event="marker", label="stimulus 1", origin="ctl")
+    return record(tmp_path / "interview.jsonl", [*messages, marker])
+
+
+def test_a_recording_is_looked_at_cut_and_exported(browser: "Browser", recording: Path) -> None:
+    with closing(PageServer(WebSettings(bind="127.0.0.1:0"))) as server:
+        server.start(RecordedPage(read_courses(recording)).routes)
+        with opened(browser, server.address.port) as seen:
+            tab = seen.tab
+            over = tab.locator("#recorded-valence .u-over")
+            over.wait_for()
+            tab.wait_for_selector("#values .face")
+            box = over.bounding_box()
+            assert box is not None
+            over.click(position={"x": box["width"] / 2, "y": 40})
+            tab.wait_for_selector("text=at 0:0")
+            assert abs(float(tab.inner_text("#at").removeprefix("at 0:")) - 5) < 0.2
+            assert abs(float(tab.inner_text("#values dd >> nth=0").replace("−", "-"))) < 0.03
+            tab.click("#moments button")
+            tab.wait_for_selector("text=at 0:04.00")
+            tab.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 40)
+            tab.mouse.down()
+            tab.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 40, steps=4)
+            tab.mouse.up()
+            tab.click("#exclude")
+            tab.wait_for_selector("#excluded li")
+            tab.keyboard.press("+")
+            with tab.expect_download() as download:
+                tab.click("#export")
+            lines = Path(download.value.path()).read_text().splitlines()
+            times = [float(line.split(",")[2]) for line in lines[1:]]
+            assert download.value.suggested_filename == "interview-shown.csv"
+            assert lines[0].startswith("frame,face_id,timestamp,confidence,success,valence")
+            assert times[0] > 1.0 and times[-1] < 9.0
+            assert not any(6.2 < time < 7.8 for time in times)
+            assert "stimulus 1" in "".join(lines)
+            tab.click("#excluded button")
+            tab.wait_for_selector("#excluded-card", state="hidden")
+            assert seen.complaints == []

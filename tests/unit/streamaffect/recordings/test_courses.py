@@ -1,0 +1,101 @@
+"""A recording as courses to be drawn, and what is shown of it as CSV."""
+
+import csv
+import io
+import math
+from pathlib import Path
+
+import pytest
+
+from streamaffect.errors import RecordingError
+from streamaffect.recordings.courses import VALUES, read_courses
+from streamaffect.recordings.export.shown import Selection, write_shown
+from streamaffect.types import Event
+from tests.support.recordings import estimate_at, live_estimate_at, live_header, record, refined_clip
+
+
+def marker(time_s: float, label: str) -> Event:
+    return Event(stream="clip", t_ns=round(time_s * 1e9), event="marker", label=label, origin="ctl")
+
+
+def shown(path: Path, selection: Selection, decimal: str = ".") -> list[dict[str, str]]:
+    file = io.BytesIO()
+    count = write_shown(file, path, selection, decimal="," if decimal == "," else ".")
+    found = list(csv.DictReader(io.StringIO(file.getvalue().decode()), delimiter=";" if decimal == "," else ","))
+    assert len(found) == count
+    return found
+
+
+@pytest.fixture
+def two_faces(tmp_path: Path) -> Path:
+    """Two faces, four pictures a second for five seconds; the second abstains at 2 s. Markers at 1.1 and 3 s."""
+    messages: list[object] = []
+    for i in range(20):
+        poor: dict[str, object] = {
+            "valence": None,
+            "arousal": None,
+            "valence_interval": None,
+            "arousal_interval": None,
+            "outputs": {},
+        }
+        messages += [
+            estimate_at(i / 4, track=1, seq=2 * i),
+            estimate_at(i / 4, track=2, seq=2 * i + 1, **({"status": "abstain", **poor} if i == 8 else {})),
+        ]
+    messages += [marker(1.1, "one"), marker(3.0, "two")]
+    return record(tmp_path / "two.jsonl", messages)  # type: ignore[arg-type]
+
+
+def test_each_face_has_a_course_with_its_values_and_nothing_where_it_abstained(two_faces: Path) -> None:
+    courses = read_courses(two_faces)
+    assert courses.estimates == 40
+    assert courses.names == (*VALUES, "emotions/neutral", "emotions/happiness", "emotions/sadness")
+    one, other = courses.courses
+    assert (one.track, other.track) == (1, 2)
+    assert list(one.seconds) == [i / 4 for i in range(20)]
+    named = dict(zip(courses.names, other.columns, strict=True))
+    assert named["valence"][7] == pytest.approx(0.31)
+    assert math.isnan(named["valence"][8])
+    assert math.isnan(named["emotions/happiness"][8])
+    assert list(named["status"][7:10]) == [0, 3, 0]
+    assert [(moment.seconds, moment.label) for moment in courses.moments] == [(1.1, "one"), (3.0, "two")]
+
+
+def test_of_a_refined_picture_the_latest_word_is_drawn(tmp_path: Path) -> None:
+    (course,) = read_courses(record(tmp_path / "refined.jsonl", refined_clip())).courses
+    assert list(course.seconds) == pytest.approx([0, 0.04, 0.08, 0.12, 0.16])
+
+
+def test_a_live_recording_begins_at_its_first_estimate(tmp_path: Path) -> None:
+    path = record(tmp_path / "live.jsonl", [live_estimate_at(1, seq=0), live_estimate_at(2.5, seq=1)], live_header())
+    (course,) = read_courses(path).courses
+    assert list(course.seconds) == pytest.approx([0, 1.5])
+
+
+def test_a_recording_without_faces_has_no_course(tmp_path: Path) -> None:
+    assert read_courses(record(tmp_path / "empty.jsonl", [])).courses == []
+
+
+def test_what_is_no_recording_is_said(tmp_path: Path) -> None:
+    (tmp_path / "text.jsonl").write_text("hello\n")
+    with pytest.raises(RecordingError, match="is not a streamaffect recording"):
+        read_courses(tmp_path / "text.jsonl")
+
+
+def test_the_csv_has_the_faces_and_times_that_are_shown_and_nothing_that_is_left_out(two_faces: Path) -> None:
+    faces = frozenset({("clip", 2)})
+    rows = shown(two_faces, Selection(faces, within=(1.0, 4.0), without=((1.9, 2.1), (3.25, 9.0))))
+    assert {row["face_id"] for row in rows} == {"2"}
+    assert [float(row["timestamp"]) for row in rows] == [1.0, 1.25, 1.5, 1.75, 2.25, 2.5, 2.75, 3.0]
+    assert [row["marker"] for row in rows] == ["", "one", "", "", "", "", "", "two"]
+
+
+def test_a_marker_in_what_is_left_out_is_left_out_with_it(two_faces: Path) -> None:
+    rows = shown(two_faces, Selection(frozenset({("clip", 1)}), within=(0.0, 2.0), without=((1.0, 1.2),)))
+    assert "marker" not in rows[0]
+    assert [float(row["timestamp"]) for row in rows] == [0, 0.25, 0.5, 0.75, 1.25, 1.5, 1.75, 2.0]
+
+
+def test_decimal_commas_are_written_where_they_are_asked_for(two_faces: Path) -> None:
+    rows = shown(two_faces, Selection(frozenset({("clip", 1)}), within=(0.25, 0.25)), decimal=",")
+    assert [row["timestamp"] for row in rows] == ["0,25"]
