@@ -79,6 +79,32 @@ print("about to hang", flush=True)
     + RUN
 )
 
+LOSES_INTERRUPTIONS = """
+import sys, time
+import streamaffect.verbs.origin
+from streamaffect.cli import main
+
+def wait():
+    print("about to hang", flush=True)
+    while True:
+        time.sleep(0.01)
+
+class CallsBack:
+    def __del__(self):
+        wait()
+
+def in_a_callback(*_):
+    CallsBack()  # Python says of an exception in there, and goes on
+    wait()
+
+def without_a_word(*_):
+    try:
+        wait()
+    except BaseException:
+        wait()
+
+"""
+
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
@@ -123,6 +149,15 @@ def test_ctrl_c_at_any_time_of_the_start_ends_without_a_trace(bundle: Path, afte
     if "init_import_site" in err:
         pytest.skip("the interpreter itself was not up yet")
     assert (code, "Traceback" in err) in [(0, False), (-signal.SIGINT, False)], err
+
+
+@pytest.mark.parametrize("how", ["in_a_callback", "without_a_word"])
+def test_an_interruption_of_the_start_that_is_lost_comes_again(bundle: Path, how: str) -> None:
+    program = f"{LOSES_INTERRUPTIONS}streamaffect.verbs.origin.load_bundle = {how}\n{RUN}"
+    process = start(["-c", program], bundle, "--source", "demo")
+    assert process.stdout is not None and process.stdout.readline() == "about to hang\n"
+    code, err = ended_by(process, signal.SIGINT)
+    assert (code in (0, -signal.SIGINT), err) == (True, "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -5,6 +5,7 @@ signals too, through a pipe that the system writes to, and ends the process wher
 call that holds the interpreter's lock stops that thread as well; a process of its own ends ours then.
 """
 
+import ctypes
 import os
 import select
 import signal
@@ -23,6 +24,8 @@ from streamaffect.verbs.signals.terminal import has_terminal
 
 WITHIN_S: Final = 1.8  # of two seconds
 BY_FORCE_S: Final = 1.9
+AGAIN_S: Final = 0.9  # after which whoever still starts is interrupted once more
+LOOK_S: Final = 0.05
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -38,6 +41,8 @@ class Ending:
         self.on_hangup = on_hangup
         self._had_terminal = has_terminal()
         self._stop: Callable[[], None] | None = None
+        self._is_dropped = False
+        self._interrupted_s = 0.0
 
     def is_meant(self, number: int) -> bool:
         """True for a signal that asks for an end; SIGHUP always does when the terminal of the run was closed."""
@@ -48,7 +53,7 @@ class Ending:
     def on_signal(self, number: int, _frame: FrameType | None) -> None:
         """The handler in the main thread. While a run starts, it is interrupted; once it runs, it is stopped.
 
-        An interruption that comes in the midst of a callback is dropped by Python, and made up for by `start`.
+        An interruption in the midst of a callback is dropped by Python, and made up for by `interrupt_again`.
         """
         if not self.is_meant(number):
             return
@@ -56,6 +61,21 @@ class Ending:
         if self._stop is None:
             raise KeyboardInterrupt
         self._stop()
+
+    def dropped(self) -> None:
+        """Python has dropped the interruption."""
+        self._is_dropped = True
+
+    def interrupt_again(self, after_s: float) -> None:
+        """From another thread: interrupt the main one once more, if it still starts though it was asked to end.
+
+        after_s: seconds since it was asked. Native code may drop an interruption without a word; half of the time is
+                 left for an end that is under way.
+        """
+        if self._stop is None and (self._is_dropped or after_s > AGAIN_S >= self._interrupted_s):
+            self._is_dropped, self._interrupted_s = False, after_s
+            main = ctypes.c_ulong(threading.main_thread().ident or 0)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(main, ctypes.py_object(KeyboardInterrupt))
 
     def ask(self) -> None:
         """The same from another thread, where the main one may be stuck."""
@@ -89,7 +109,7 @@ def orderly_end(on_hangup: Callable[[], None] | None = None) -> Iterator[Ending]
     before = {number: signal.signal(number, ending.on_signal) for number in taken}
     before_fd = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
     tell = sys.unraisablehook
-    sys.unraisablehook = lambda dropped: None if dropped.exc_type is KeyboardInterrupt else tell(dropped)
+    sys.unraisablehook = lambda lost: ending.dropped() if lost.exc_type is KeyboardInterrupt else tell(lost)
     try:
         deadly = [number for number in SIGNALS if number != signal.SIGHUP or on_hangup is None]
         with last_resort(hearing, BY_FORCE_S, deadly) as resort:
@@ -125,9 +145,12 @@ def _hear(signals: socket.socket, ending: Ending, resort: LastResort) -> None:
             if not number:
                 return
         resort.asked()
-        deadline_s = time.monotonic() + WITHIN_S
+        asked_s = time.monotonic()
         ending.ask()
-        while select.select([signals], [], [], max(0.0, deadline_s - time.monotonic()))[0]:
+        while (left_s := asked_s + WITHIN_S - time.monotonic()) > 0:
+            if not select.select([signals], [], [], min(LOOK_S, left_s))[0]:
+                ending.interrupt_again(time.monotonic() - asked_s)
+                continue
             number = signals.recv(1)
             if not number:
                 return
