@@ -23,7 +23,7 @@ PACKAGE = Path("streamaffect")
 FOLDERS = {"streamaffect": PACKAGE, "engines": PACKAGE / "engines", "train": PACKAGE / "train"}
 BUILD_NEEDS = ("pyproject.toml", "README.md", "LICENSE", "NOTICE", *FOLDERS, "configs")
 NOT_SOURCES = shutil.ignore_patterns("__pycache__", "*.egg-info")
-MAX_WHEEL_MB = 16.0
+MAX_WHEEL_MB = 20.0
 WAIT_S = 20.0
 
 # Runs the installed command line where the kernel ends the process at its first try to connect to anything.

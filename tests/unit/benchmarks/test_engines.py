@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from benchmarks.engine_accuracy import side_by_side
-from benchmarks.engine_tables import answer_rows, layer_rows, measured, time_rows
+from benchmarks.engines.accuracy import side_by_side
+from benchmarks.engines.tables import answer_rows, layer_rows, measured, time_rows
 from engines.bench import REFERENCE
 from engines.store import EngineStore
 from streamaffect.errors import EngineError

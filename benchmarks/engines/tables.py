@@ -3,14 +3,14 @@
 Three results, PREFIX_times, PREFIX_answers and PREFIX_layers, which `benchmarks/render.py` puts into docs/engines.md.
 Times are those of `engines bench`: all engines in turns, on one thread.
 
-    python -m engines build && python benchmarks/engine_tables.py
-    python -m engines build runs/paper-size && python benchmarks/engine_tables.py runs/paper-size --prefix paper_size
+    python -m engines build && python benchmarks/engines/tables.py
+    python -m engines build runs/paper-size && python benchmarks/engines/tables.py runs/paper-size --prefix paper_size
 """
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough, wherever it is started from
+sys.path.insert(0, str(Path(__file__).parents[2]))  # a bare checkout is enough, wherever it is started from
 
 import argparse
 from collections.abc import Sequence

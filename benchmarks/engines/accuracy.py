@@ -2,13 +2,13 @@
 
 Runs `benchmarks/accuracy.py` once for each, with an engine cache that holds this engine alone.
 
-    python benchmarks/engine_accuracy.py --data faces --limit 150
+    python benchmarks/engines/accuracy.py --data faces --limit 150
 """
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough, wherever it is started from
+sys.path.insert(0, str(Path(__file__).parents[2]))  # a bare checkout is enough, wherever it is started from
 
 import argparse
 import json

@@ -1,12 +1,12 @@
 """What an Engine of ours adds to the backend's own call: processor time of the frame encoder at batch 1, in turns.
 
-python benchmarks/engine_overhead.py
+python benchmarks/engines/overhead.py
 """
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough, wherever it is started from
+sys.path.insert(0, str(Path(__file__).parents[2]))  # a bare checkout is enough, wherever it is started from
 
 import argparse
 import statistics

@@ -1,0 +1,1 @@
+"""What engines cost, where their time goes, and whether they answer alike."""
