@@ -3,6 +3,7 @@
 Structs alone, so that what needs a setting doesn't load what it sets.
 """
 
+import math
 from typing import Annotated, Literal
 
 import msgspec
@@ -24,6 +25,7 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     realtime:    play files by their clock, as if live
     max_seconds: end after so long; 0 is never
     analysis_fps: frames a second of each stream that are analysed at most; 0 is all of them
+    priorities:  each "NAME=SHARE": the stream's share, beside 1 of any other, where not all frames can be analysed
     record:      file to record to; empty is none
     overwrite:   replace a recording that exists
     keep_days:   remove recordings in the folder of `record` that were last written to so many days ago; 0 keeps all
@@ -37,11 +39,23 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     realtime: bool = False
     max_seconds: Annotated[float, Meta(ge=0.0)] = 0.0
     analysis_fps: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0
+    priorities: list[str] = []
     record: str = ""
     overwrite: bool = False
     keep_days: Annotated[float, Meta(ge=0.0, le=36_500.0)] = 0.0
     require_all: bool = False
     patience_s: Seconds = 10.0
+
+    def __post_init__(self) -> None:
+        for text in self.priorities:
+            name, share = _priority(text)
+            if not (name and 0.01 <= share <= 100.0):
+                raise ValueError(f"expected NAME=SHARE with a share from 0.01 to 100, such as door=2, and got {text!r}")
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """`priorities`, by stream."""
+        return dict(map(_priority, self.priorities))
 
 
 class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -268,3 +282,11 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     token_file: str = ""
     hosts: list[str] = []
     video: Literal["off", "plain", "blurred"] = "off"
+
+
+def _priority(text: str) -> tuple[str, float]:
+    name, _, share = text.partition("=")
+    try:
+        return name.strip(), float(share)
+    except ValueError:
+        return text, math.nan

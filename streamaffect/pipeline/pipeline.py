@@ -10,7 +10,7 @@ or reordered.
 import logging
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -64,6 +64,7 @@ class Pipeline:
     open_stream: opens a further stream, from "NAME=SOURCE"; without it none can be added
     lenses:      look at what the engine computes, and add outputs
     cap_fps:     frames a second of each stream that are analysed at most; None: all
+    priorities:  by stream, its share of what can be done under overload, beside 1 of any other
     look:        is shown each picture of a stream, with its faces, after its estimates; it must not wait
     """
 
@@ -82,6 +83,7 @@ class Pipeline:
         open_stream: Callable[[str], Stream] | None = None,
         lenses: Sequence[LensPart] = (),
         cap_fps: float | None = None,
+        priorities: Mapping[str, float] | None = None,
         look: Callable[[str, Sightings], None] | None = None,
     ) -> None:
         self.is_live = any(stream.info.live for stream in streams)
@@ -94,7 +96,7 @@ class Pipeline:
         self._process = os.getpid()
         self._stop = threading.Event()
         self._max_s = max_seconds
-        self._pace = Pace(cap_fps)
+        self._pace = Pace(cap_fps, priorities)
         self._deliveries = deliveries
         self._bulletin = Bulletin(self.stats, self._clock)
         self._announced: set[str] = set()

@@ -141,7 +141,15 @@ def _open_pipeline(
         open_stream=lambda source: open_streams([source], current.config, bundle)[0],
         lenses=lenses,
         cap_fps=config.run.analysis_fps or None,
+        priorities=_shares(config, [stream.name for stream in streams]),
         look=look,
     )
     current.on_take = lambda new: pipeline.retune(tracker_settings(new, bundle), new.source)
     return pipeline
+
+
+def _shares(config: Config, streams: Sequence[str]) -> dict[str, float]:
+    for name in config.run.shares:
+        if name not in streams:
+            log.warning("run.priorities: there is no stream %r yet; there is %s", name, ", ".join(streams))
+    return config.run.shares

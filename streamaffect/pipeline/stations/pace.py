@@ -1,15 +1,16 @@
 """How many frames a second of each stream are analysed, so that what cannot be done is left out evenly.
 
 Live, more frames may come than can be looked at. Where that happens to most streams at once, the machine has too much
-to do: first the detectors look less often, then the rate of all streams falls together, to what can be done; both go
-back step by step. A stream that is alone in being late is too slow by itself, and slows no other down. A cap on the
-rate holds for files, too.
+to do: first the detectors look less often, then the rate of all streams falls together, to what can be done, each by
+its priority; both go back step by step. A stream that is alone in being late is too slow by itself, and slows no other
+down. A cap on the rate holds for files, too.
 """
 
 import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from streamaffect.clock import monotonic_ns
 from streamaffect.types import SkipReason
@@ -32,9 +33,11 @@ class Gate:
 
     cap_fps: so many a second at most; None: all
     phase:   where between two frames of the others its own ones lie, [0, 1), once the rate of all falls
+    weight:  its rate then, in multiples of that of a stream of priority 1
     """
 
-    def __init__(self, cap_fps: float | None = None, phase: float = 0.0) -> None:
+    def __init__(self, cap_fps: float | None = None, phase: float = 0.0, weight: float = 1.0) -> None:
+        self.weight = weight
         self.pressed = False
         self.overload_fps: float | None = None
         self.offered = self.admitted = 0
@@ -101,20 +104,37 @@ class Gate:
         self._trouble = "late"
 
 
+class Load(NamedTuple):
+    """What a stream has asked for, in frames, and the weight of the stream."""
+
+    offered: int
+    admitted: int
+    late: int
+    weight: float
+
+    def since(self, before: "Load") -> "Load":
+        """What it has asked for after that."""
+        return Load(
+            self.offered - before.offered, self.admitted - before.admitted, self.late - before.late, self.weight
+        )
+
+
 class Pace:
     """The gates of all streams of a run, and what is asked of their detectors.
 
-    cap_fps: frames a second of each stream that are analysed at most; None: all
+    cap_fps:    frames a second of each stream that are analysed at most; None: all
+    priorities: by stream, its share of what can be done where that is too little, beside 1 of any other
     """
 
-    def __init__(self, cap_fps: float | None = None) -> None:
+    def __init__(self, cap_fps: float | None = None, priorities: Mapping[str, float] | None = None) -> None:
         self._cap_fps = cap_fps
+        self._priorities = dict(priorities or {})
         self._lock = threading.Lock()
         self._gates: dict[str, Gate] = {}
         self._pressed = False
         self._rate_fps: float | None = None
         self._window_ns = monotonic_ns()
-        self._before: dict[str, tuple[int, int, int]] = {}
+        self._before: dict[str, Load] = {}
         self._bad = 0
         self._good_s = 0.0
         self._wait_s = WAIT_S
@@ -123,7 +143,10 @@ class Pace:
     def gate(self, stream: str) -> Gate:
         """The gate of a stream; it is made when it is first asked for."""
         with self._lock:
-            return self._gates.setdefault(stream, self._of_now(Gate(self._cap_fps, len(self._gates) * GOLDEN % 1)))
+            if stream not in self._gates:
+                phase, weight = len(self._gates) * GOLDEN % 1, self._priorities.get(stream, 1.0)
+                self._gates[stream] = self._of_now(Gate(self._cap_fps, phase, weight))
+            return self._gates[stream]
 
     def leave(self, stream: str) -> None:
         """Forget a stream."""
@@ -145,23 +168,24 @@ class Pace:
         if elapsed_s < WINDOW_S:
             return
         self._window_ns = now_ns
-        counts = {stream: (gate.offered, gate.admitted, gate.why["late"]) for stream, gate in gates.items()}
-        window = {
-            stream: tuple(now - before for now, before in zip(count, self._before[stream], strict=True))
-            for stream, count in counts.items()
-            if stream in self._before and troubles.get(stream) is None
+        totals = {
+            stream: Load(gate.offered, gate.admitted, gate.why["late"], gate.weight) for stream, gate in gates.items()
         }
-        self._before = counts
-        running = {stream: count for stream, count in window.items() if count[0]}
+        loads = [
+            totals[stream].since(before)
+            for stream, before in self._before.items()
+            if stream in totals and troubles.get(stream) is None
+        ]
+        self._before = totals
+        running = [load for load in loads if load.offered]
         if running and elapsed_s < 2 * WINDOW_S:  # who has slept has not been late
-            self._judge(list(running.values()), elapsed_s)
+            self._judge(running, elapsed_s)
         for gate in gates.values():
             self._of_now(gate)
 
-    def _judge(self, counts: list[tuple[int, ...]], elapsed_s: float) -> None:
-        """counts: of each stream, the frames offered, admitted and late within `elapsed_s`."""
-        late = [count for count in counts if count[2] >= max(LATE_FRAMES, LATE_SHARE * count[1])]
-        if 2 * len(late) > len(counts):
+    def _judge(self, loads: list[Load], elapsed_s: float) -> None:
+        late = [load for load in loads if load.late >= max(LATE_FRAMES, LATE_SHARE * load.admitted)]
+        if 2 * len(late) > len(loads):
             self._bad, self._good_s = self._bad + 1, 0.0
             if self._bad >= IN_A_ROW:
                 self._bad = 0
@@ -171,18 +195,18 @@ class Pace:
         self._good_s += elapsed_s
         if self._good_s >= self._wait_s and (self._pressed or self._rate_fps is not None):
             self._good_s = 0.0
-            self._speed_up(max(count[0] for count in counts) / elapsed_s)
+            self._speed_up(max(load.offered / load.weight for load in loads) / elapsed_s)
 
-    def _slow_down(self, late: list[tuple[int, ...]], elapsed_s: float) -> None:
+    def _slow_down(self, late: list[Load], elapsed_s: float) -> None:
         if self._rose:
             self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
             self._rose = False
         if not self._pressed:
             self._pressed = True
             return
-        admitted_fps, done_fps = (
-            sum(admitted - skipped * part for _, admitted, skipped in late) / len(late) / elapsed_s for part in (0, 1)
-        )
+        weight = sum(load.weight for load in late)
+        admitted_fps = sum(load.admitted for load in late) / weight / elapsed_s
+        done_fps = sum(load.admitted - load.late for load in late) / weight / elapsed_s
         is_first = self._rate_fps is None
         self._rate_fps = max(LEAST_FPS, FALL * admitted_fps, SPARE * done_fps)
         if is_first:
@@ -199,5 +223,6 @@ class Pace:
             log.warning("all frames are analysed again")
 
     def _of_now(self, gate: Gate) -> Gate:
-        gate.pressed, gate.overload_fps = self._pressed, self._rate_fps
+        gate.pressed = self._pressed
+        gate.overload_fps = None if self._rate_fps is None else self._rate_fps * gate.weight
         return gate

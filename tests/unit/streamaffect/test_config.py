@@ -109,6 +109,9 @@ MISTAKES = {
     "run.max_seconds=" + "9" * 5000: "expected `float`, got `str`",
     "run.max_seconds=" + "[" * 5000: "expected `float`, got `str`",
     "engine.backend=caffe": "engine.backend = 'caffe': invalid enum value 'caffe'",
+    'run.priorities=["door"]': "expected NAME=SHARE with a share from 0.01 to 100, such as door=2, and got 'door'",
+    'run.priorities=["a=2", "=3"]': "and got '=3'",
+    'run.priorities=["a=nan"]': "and got 'a=nan'",
     "source.backoff_min_s=60": "backoff_min_s is 60, above backoff_max_s 0.75",
 }
 
@@ -183,6 +186,7 @@ def finite(least: float, most: float) -> st.SearchStrategy[float]:
                     "record": texts,
                     "realtime": st.booleans(),
                     "max_seconds": finite(0, 1e300),
+                    "priorities": st.lists(finite(0.01, 100).map("door={!r}".format)),
                 }
             ),
             "engine": st.fixed_dictionaries({"threads": st.integers(1, 64)}),

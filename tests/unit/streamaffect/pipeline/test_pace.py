@@ -15,10 +15,12 @@ class Machine:
     can_do: of each stream, frames a second; what is admitted beyond that is late
     """
 
-    def __init__(self, can_do: dict[str, float], cap_fps: float | None = None) -> None:
+    def __init__(
+        self, can_do: dict[str, float], cap_fps: float | None = None, priorities: dict[str, float] | None = None
+    ) -> None:
         self.can_do = can_do
         self.troubles: dict[str, SkipReason | None] = {}
-        self.pace = Pace(cap_fps)
+        self.pace = Pace(cap_fps, priorities)
         self.gates = {stream: self.pace.gate(stream) for stream in can_do}
         self.second = 0
         self._start_ns = self.pace._window_ns
@@ -108,6 +110,15 @@ def test_most_of_what_is_left_out_is_left_out_evenly() -> None:
     machine.run(60)
     why = machine.gates["a"].why
     assert why["overload"] > 3 * why["late"]
+
+
+def test_a_stream_of_priority_two_keeps_twice_the_rate_of_the_others() -> None:
+    machine = Machine({"door": 16.0, "b": 8.0, "c": 8.0}, priorities={"door": 2.0})
+    machine.run(30)
+    door, b, c = (machine.gates[stream].limit_fps or 0.0 for stream in ("door", "b", "c"))
+    assert door == pytest.approx(2 * b)
+    assert b == c
+    assert 5.0 < b < 11.0
 
 
 def test_it_goes_back_when_there_is_time_again() -> None:
