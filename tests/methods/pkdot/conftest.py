@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.support.training.audio_visual import CONFIGS, Finished, finish
+from tests.support.training.audio_visual import CONFIGS, Finished, finish_once
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    return finish(CONFIGS / "pkdot" / "smoke.toml", tmp_path_factory.mktemp("pkdot"))
+    return finish_once(CONFIGS / "pkdot" / "smoke.toml", tmp_path_factory)

@@ -1,7 +1,10 @@
 """Data of the methods that see and hear, as trees that the tests write, and short runs of their shipped recipes."""
 
+import fcntl
 import json
 import math
+import os
+import shutil
 import wave
 from collections.abc import Mapping
 from fractions import Fraction
@@ -49,9 +52,25 @@ class Finished(NamedTuple):
     bundle: Bundle
 
 
-def finish(recipe: Path, folder: Path, *more: str) -> Finished:
+def finish(recipe: Path, folder: Path) -> Finished:
     """A run from start to end."""
-    return Finished(run("fit", recipe, folder, *more), folder, load_bundle(folder / "bundle"))
+    return Finished(run("fit", recipe, folder), folder, load_bundle(folder / "bundle"))
+
+
+def finish_once(recipe: Path, folders: pytest.TempPathFactory) -> Finished:
+    """The same, made once for all processes of the tests; each of them works with a copy of its own."""
+    own = folders.mktemp(recipe.parent.name) / "run"
+    base = folders.getbasetemp()
+    common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    made = common / f"{recipe.parent.name}_{recipe.stem}"
+    with made.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            run("fit", recipe, own)
+            shutil.copytree(own, made)
+        else:
+            shutil.copytree(made, own)
+    return Finished(json.loads((own / "report.json").read_text()), own, load_bundle(own / "bundle"))
 
 
 def check_evaluate(finished: Finished, recipe: Path) -> None:
