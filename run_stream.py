@@ -6,7 +6,7 @@ import sys
 if __name__ == "__main__":
     words = sys.argv[1:]
     try:
-        from streamaffect.cli import main
+        from streamaffect.__main__ import main
 
         # Here even `--help` is about running.
         sys.exit(main(["run", *words] if not words or words[0].startswith("-") else words))

@@ -2,6 +2,7 @@
 
 import json
 import queue
+import signal
 import socket
 import subprocess
 import sys
@@ -59,6 +60,10 @@ class Process:
         """End it without a word."""
         self._process.kill()
         self._process.wait()
+
+    def stop(self) -> None:
+        """Have it stand still: it answers nobody, and its connections stay."""
+        self._process.send_signal(signal.SIGSTOP)
 
     def __enter__(self) -> "Process":
         return self
