@@ -16,6 +16,7 @@ SAMPLE_PERIOD_NS = 100_000_000
 HISTORY_SAMPLES = 600
 STALE_AFTER_NS = 3_000_000_000
 EVENTS_KEPT = 8
+OUTPUTS_MAX = 64  # names of a stream that are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class StreamState:
 
     lost_since_ns: since when the source is away; None while it is there
     faces_seen:    how many different faces it has had
+    outputs:       names of further outputs that its estimates have had, in the order in which they came
     """
 
     name: str
@@ -85,6 +87,7 @@ class StreamState:
     ended: bool = False
     faces_seen: int = 0
     newest_track: int = -1
+    outputs: list[str] = field(default_factory=list)
 
 
 class Note(NamedTuple):
@@ -142,6 +145,9 @@ class DisplayState:
             stream.newest_track = estimate.track
             stream.faces_seen += 1
         face.take(estimate, now_ns)
+        stream.outputs += [name for name in estimate.outputs if name not in stream.outputs][
+            : OUTPUTS_MAX - len(stream.outputs)
+        ]
 
     def _take_health(self, stream: StreamState, health: Health, now_ns: int) -> None:
         stream.health = health
