@@ -105,6 +105,7 @@ class DisplayState:
         self.streams: dict[str, StreamState] = {}
         self.faces: dict[tuple[str, int], FaceState] = {}
         self.notes: deque[Note] = deque(maxlen=EVENTS_KEPT)
+        self.votes: deque[str] = deque(maxlen=EVENTS_KEPT)  # of whole files, for the closing words
 
     def update(self, message: Message, now_ns: int) -> None:
         """Take one message that arrived at `now_ns`."""
@@ -165,6 +166,8 @@ class DisplayState:
                 self.faces.pop((event.stream, event.track), None)
             case "source_lost" if stream.lost_since_ns is None:
                 stream.lost_since_ns = now_ns
+            case "votes":
+                self.votes.append(self._sentence(event))
             case "source_back":
                 stream.lost_since_ns = None
             case "source_ended":
@@ -181,6 +184,8 @@ class DisplayState:
                 words = f"{event.event.replace('_', ' ')} after {event.downtime_s:.1f} s"
             case "marker" if isinstance(event.label, str):
                 words = f"marker: {event.label}"
+            case "votes":
+                return f"{event.stream}/{event.track}: {event.detail}"
             case name:
                 words = name.replace("_", " ")
         if event.detail:
