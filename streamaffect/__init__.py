@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from streamaffect.affect.votes import video_votes
     from streamaffect.analysis import analyze, analyze_image
     from streamaffect.errors import (
         BundleError,
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     from streamaffect.feed.client import Subscriber
     from streamaffect.feed.controller import Controller
     from streamaffect.runtime.bundle import Bundle, load_bundle
-    from streamaffect.types import Estimate, Event, Health, Meta
+    from streamaffect.types import Estimate, Event, Health, Meta, Votes
     from streamaffect.version import __version__
 
 # From 1.29 on ONNX Runtime reports its use, models included, to its maker unless it finds this when it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
+    "streamaffect.affect.votes": ("video_votes",),
     "streamaffect.analysis": ("analyze", "analyze_image"),
     "streamaffect.feed.client": ("Subscriber",),
     "streamaffect.feed.controller": ("Controller",),
@@ -45,7 +47,7 @@ _HOMES = {
         "WireError",
     ),
     "streamaffect.runtime.bundle": ("Bundle", "load_bundle"),
-    "streamaffect.types": ("Estimate", "Event", "Health", "Meta"),
+    "streamaffect.types": ("Estimate", "Event", "Health", "Meta", "Votes"),
     "streamaffect.version": ("__version__",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -66,11 +68,13 @@ __all__ = [
     "SourceError",
     "StreamAffectError",
     "Subscriber",
+    "Votes",
     "WireError",
     "__version__",
     "analyze",
     "analyze_image",
     "load_bundle",
+    "video_votes",
 ]
 
 

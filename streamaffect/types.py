@@ -51,6 +51,7 @@ EventName = Literal[
     "baseline_taken",
     "baseline_refused",
     "baseline_cleared",
+    "votes",
 ]
 Light = Literal["good", "fair", "poor"]
 SourceState = Literal["starting", "live", "stalled", "lost", "ended"]
@@ -391,6 +392,26 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
     skipped_why: dict[SkipReason, int] | msgspec.UnsetType = msgspec.UNSET
 
 
+class Votes(msgspec.Struct, frozen=True, kw_only=True):
+    """What all frames of one face say together of an output whose values are scores of classes.
+
+    output:   its name
+    frames:   how many have voted: those in which the face was seen
+    majority: the class that was the largest in most frames; of equals the one that came first
+    shares:   by class, share of the frames in which it was the largest, [0, 1]
+    means:    by class, mean score
+    clear:    share of the frames in which the largest score was at least 0.36, for a product of two probabilities what
+              0.3 for each gives, [0, 1]
+    """
+
+    output: str
+    frames: int
+    majority: str
+    shares: dict[str, Share]
+    means: dict[str, float]
+    clear: Share
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="event"):
     """Something that happened once: topic `event/<stream>/`.
 
@@ -399,12 +420,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="ev
                 detector of this stream; clock_stepped: the system clock was set, or the machine has slept; sound_lost,
                 sound_back: the sound of a stream has stopped while its pictures go on, and is there again; marker:
                 somebody has marked the moment t_ns; stream_added, stream_removed, stop_asked: commands to the run;
-                baseline_started, baseline_taken, baseline_refused, baseline_cleared: of a face's neutral
+                baseline_started, baseline_taken, baseline_refused, baseline_cleared: of a face's neutral; votes: at the
+                end of a file, what the frames of a face say together
     track:      for events of a track
     downtime_s: for source_back, engine_back, detector_back and sound_back, how long there was none
     step_s:     for clock_stepped alone: by how many seconds t_capture_ns and t_publish_ns went forward
     label:      for marker: its text, as whoever has set it gave it
     origin:     who has set a marker or given a command: ctl, key, page, lsl:NAME, tcp:PORT; absent for all others
+    votes:      for votes alone
     detail:     one line for people, without credentials
     """
 
@@ -417,6 +440,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="ev
     step_s: float | msgspec.UnsetType = msgspec.UNSET
     label: str | msgspec.UnsetType = msgspec.UNSET
     origin: str | msgspec.UnsetType = msgspec.UNSET
+    votes: Votes | msgspec.UnsetType = msgspec.UNSET
     detail: str = ""
 
 

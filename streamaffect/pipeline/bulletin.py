@@ -6,12 +6,13 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Final
 
+from streamaffect.affect.votes import votes_in_words
 from streamaffect.clock import Clock, Step, monotonic_ns
 from streamaffect.pipeline.hearing import SoundChange, TellChange
 from streamaffect.pipeline.stations.base import Change, Tell
 from streamaffect.pipeline.stats import StreamStats
 from streamaffect.sources.supervise import SourceChange
-from streamaffect.types import Event, EventName
+from streamaffect.types import Event, EventName, Votes
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,12 @@ class Bulletin:
     def command(self, stream: str, event: EventName, detail: str) -> Event:
         """What somebody has told the run to do with a stream, now."""
         return Event(stream=stream, t_ns=self.now_ns(self._stats[stream]), event=event, detail=detail)
+
+    def votes(self, stream: str, votes: Iterable[tuple[int, Votes]]) -> Iterator[Event]:
+        """What the frames of each face of a file say together."""
+        t_ns = self.now_ns(self._stats[stream])
+        for track, its in votes:
+            yield Event(stream=stream, t_ns=t_ns, event="votes", track=track, votes=its, detail=votes_in_words(its))
 
     def ended(self, stream: str, detail: str) -> Event:
         """A stream that has ended now."""

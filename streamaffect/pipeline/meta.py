@@ -18,14 +18,6 @@ def make_meta(
     lenses: that look at it; they come after the heads of the bundle
     """
     manifest = bundle.manifest
-    heads = [
-        HeadMeta(
-            name=head.name,
-            kind=head.kind,
-            outputs=[{"name": output.name, "range": output.range, "unit": output.unit} for output in head.outputs],
-        )
-        for head in manifest.published_heads
-    ]
     return Meta(
         stream=stream.name,
         t_ns=t_ns,
@@ -33,7 +25,7 @@ def make_meta(
         live=stream.info.live,
         model=manifest.label,
         bundle_sha256=bundle.sha256,
-        heads=[*heads, *lenses],
+        heads=[*head_metas(bundle), *lenses],
         clip_s=manifest.clip.length_s,
         context_s=manifest.context.clips * manifest.clip.length_s,
         engine=str(engine),
@@ -41,3 +33,15 @@ def make_meta(
         software=SOFTWARE,
         notice=NOTICE,
     )
+
+
+def head_metas(bundle: Bundle) -> list[HeadMeta]:
+    """The heads of a bundle as subscribers see them."""
+    return [
+        HeadMeta(
+            name=head.name,
+            kind=head.kind,
+            outputs=[{"name": output.name, "range": output.range, "unit": output.unit} for output in head.outputs],
+        )
+        for head in bundle.manifest.published_heads
+    ]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 import msgspec
 
 from streamaffect.affect.assemble import Assembler
+from streamaffect.affect.votes import VoteCounter, voted_on
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import ControlError, FaultError, SourceError
 from streamaffect.lenses.view import LensPart
@@ -23,7 +24,7 @@ from streamaffect.pipeline.bulletin import Bulletin
 from streamaffect.pipeline.changes import Changes
 from streamaffect.pipeline.channel import Channel, Closed
 from streamaffect.pipeline.exchange import Exchange, Mailbox
-from streamaffect.pipeline.meta import make_meta
+from streamaffect.pipeline.meta import head_metas, make_meta
 from streamaffect.pipeline.remarks import remark
 from streamaffect.pipeline.stations.base import Care, Tell
 from streamaffect.pipeline.stations.engine import Ended, EngineStation, Estimated, OpenEngine, Output
@@ -100,6 +101,9 @@ class Pipeline:
         self._deliveries = deliveries
         self._bulletin = Bulletin(self.stats, self._clock)
         self._announced: set[str] = set()
+        # A camera has no end at which its frames could be counted.
+        self._files = {stream.name for stream in streams if not stream.info.live or stream.info.duration_s is not None}
+        self._votes = VoteCounter(voted_on([*head_metas(bundle), *self._lens_metas]))
         self._is_cut_short = False
         self._pauses = pauses or Backoff()
         names = list(self.stats)
@@ -344,6 +348,8 @@ class Pipeline:
         for message in output.messages:
             if isinstance(message, Estimate):
                 self.stats[message.stream].take_estimate(has_values=message.status != "abstain")
+                if message.stream in self._files:
+                    self._votes.take(message)
             yield message
         for stream, sightings in output.batch:
             if stream in output.stale:
@@ -379,6 +385,7 @@ class Pipeline:
             return
         self._announced.add(stream)
         failure = next(worker.failure for worker in self._workers if worker.stream.name == stream)
+        yield from self._bulletin.votes(stream, self._votes.pop(stream))
         yield self._bulletin.ended(stream, str(failure) if failure is not None else "")
 
     def _care(self, tell: Tell) -> Care:

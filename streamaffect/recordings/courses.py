@@ -7,10 +7,12 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
+
+from msgspec import UNSET
 
 from streamaffect.recordings.export.latest import latest
-from streamaffect.recordings.export.table import OutputName, Row, Survey, rows, survey
+from streamaffect.recordings.export.table import Row, Survey, rows, survey
 from streamaffect.recordings.header import RecordingHeader
 from streamaffect.recordings.reading import read_recording
 from streamaffect.types import Estimate, Event, Message
@@ -27,6 +29,9 @@ VALUES: Final = (
     "status",
     "quality",
 )
+
+Part = Literal["value", "low", "high"]
+OutputColumn = tuple[str, str, Part]
 
 
 @dataclass(slots=True)
@@ -51,11 +56,16 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Courses:
-    """What there is to draw. `names` are those of the columns: VALUES, then the model's classes as head/class."""
+    """What there is to draw.
+
+    names:   of the columns: VALUES, then the outputs
+    outputs: one for each column after VALUES: head, output, and whether it is the value or an end of its interval
+    """
 
     path: Path
     header: RecordingHeader
     names: tuple[str, ...]
+    outputs: tuple[OutputColumn, ...]
     courses: Sequence[Course]
     moments: Sequence[Moment]
     estimates: int
@@ -67,7 +77,7 @@ def read_courses(path: str | Path) -> Courses:
     recording = read_recording(path)
     found = survey(recording, None)
     header = recording.header.with_added(found.added)
-    classes = _classes(header, found)
+    outputs = _outputs(found)
     courses: dict[tuple[str, int], Course] = {}
     count = 0
     for row in latest(rows(recording, None, start_ns=found.start_ns)):
@@ -75,14 +85,15 @@ def read_courses(path: str | Path) -> Courses:
         key = (estimate.stream, estimate.track)
         course = courses.get(key)
         if course is None:
-            empty = [array("f") for _ in range(len(VALUES) + len(classes))]
+            empty = [array("f") for _ in range(len(VALUES) + len(outputs))]
             course = courses[key] = Course(estimate.stream, estimate.track, columns=empty)
-        _append(course, row, classes)
+        _append(course, row, outputs)
         count += 1
     return Courses(
         path=recording.path,
         header=header,
-        names=VALUES + tuple("/".join(name) for name in classes),
+        names=VALUES + tuple("/".join(column if column[2] != "value" else column[:2]) for column in outputs),
+        outputs=outputs,
         courses=sorted(courses.values(), key=lambda one: (one.stream, one.track)),
         moments=list(_moments(recording, found.origins(header), found.start_ns)),
         estimates=count,
@@ -90,18 +101,22 @@ def read_courses(path: str | Path) -> Courses:
     )
 
 
-def _classes(header: RecordingHeader, found: Survey) -> tuple[OutputName, ...]:
-    heads = {head.name for head in header.heads if head.kind == "classification"}
-    return tuple(name for name in found.outputs if name[0] in heads)
+def _outputs(found: Survey) -> tuple[OutputColumn, ...]:
+    columns: list[OutputColumn] = []
+    for head, name in found.outputs:
+        columns.append((head, name, "value"))
+        if (head, name) in found.intervals:
+            columns += [(head, name, "low"), (head, name, "high")]
+    return tuple(columns)
 
 
-def _append(course: Course, row: Row, classes: Sequence[OutputName]) -> None:
+def _append(course: Course, row: Row, outputs: Sequence[OutputColumn]) -> None:
     course.seconds.append(row.timestamp_s)
-    for column, value in zip(course.columns, _values(row.estimate, classes), strict=True):
+    for column, value in zip(course.columns, _values(row.estimate, outputs), strict=True):
         column.append(NAN if value is None else value)
 
 
-def _values(estimate: Estimate, classes: Sequence[OutputName]) -> Iterator[float | None]:
+def _values(estimate: Estimate, outputs: Sequence[OutputColumn]) -> Iterator[float | None]:
     for value, interval in (
         (estimate.valence, estimate.valence_interval),
         (estimate.arousal, estimate.arousal_interval),
@@ -110,8 +125,13 @@ def _values(estimate: Estimate, classes: Sequence[OutputName]) -> Iterator[float
         yield from (None, None) if interval is None else interval
     yield STATUSES.index(estimate.status)
     yield estimate.quality
-    for head, name in classes:
-        yield estimate.outputs.get(head, {}).get(name)
+    given = {} if estimate.output_intervals is UNSET else estimate.output_intervals
+    for head, name, part in outputs:
+        if part == "value":
+            yield estimate.outputs.get(head, {}).get(name)
+        else:
+            ends = given.get(head, {}).get(name)
+            yield None if ends is None else ends[part == "high"]
 
 
 def _moments(messages: Iterable[Message], origins_ns: Mapping[str, int], start_ns: int) -> Iterator[Moment]:

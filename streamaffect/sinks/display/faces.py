@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
+from streamaffect.sinks.display.bars import bar
 from streamaffect.sinks.display.lines import BOLD, FAINT, PLAIN, Line, clean, clip, face_style, faded_style, line, pad
 from streamaffect.sinks.display.state import SAMPLE_PERIOD_NS, DisplayState, FaceState
 from streamaffect.types import Estimate
@@ -23,29 +24,6 @@ SPARK_FADE = 0.35
 SPARK_CELL_S = SPARK_SAMPLES * SAMPLE_PERIOD_NS / 1e9
 
 _SPARKS = "▁▂▃▄▅▆▇█"
-_NONE, _THIN, _HEAVY = range(3)
-_STROKES = {
-    (_NONE, _NONE): " ",
-    (_NONE, _THIN): "╶",
-    (_NONE, _HEAVY): "╺",
-    (_THIN, _NONE): "╴",
-    (_THIN, _THIN): "─",
-    (_THIN, _HEAVY): "╼",
-    (_HEAVY, _NONE): "╸",
-    (_HEAVY, _THIN): "╾",
-    (_HEAVY, _HEAVY): "━",
-}
-_STROKES_AT_ZERO = {
-    (_NONE, _NONE): "│",
-    (_NONE, _THIN): "├",
-    (_NONE, _HEAVY): "┝",
-    (_THIN, _NONE): "┤",
-    (_THIN, _THIN): "┼",
-    (_THIN, _HEAVY): "┾",
-    (_HEAVY, _NONE): "┥",
-    (_HEAVY, _THIN): "┽",
-    (_HEAVY, _HEAVY): "┿",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +88,6 @@ def face_name(face: FaceState, *, several: bool) -> str:
     return f"{clean(estimate.stream)}/{estimate.track}" if several else str(estimate.track)
 
 
-def bar(value: float | None, interval: tuple[float, float] | None, width: int) -> str:
-    """A scale from −1 to 1 with a thin stem from zero, a heavy stroke over the interval and a disc at the value.
-
-    Without an interval the stroke from zero to the value is heavy. Strokes are exact to half a cell; width is odd.
-    """
-    middle = width // 2
-    if value is None:
-        return " " * middle + "│" + " " * middle
-    halves = [_NONE] * (2 * width)
-    at = _half(value, width)
-    _draw(halves, at, width if value >= 0 else width - 1, _THIN if interval else _HEAVY)
-    if interval:
-        _draw(halves, _half(interval[0], width), _half(interval[1], width), _HEAVY)
-    cells = [_STROKES[halves[2 * cell], halves[2 * cell + 1]] for cell in range(width)]
-    cells[middle] = _STROKES_AT_ZERO[halves[2 * middle], halves[2 * middle + 1]]
-    cells[at // 2] = "●"
-    return "".join(cells)
-
-
 def sparkline(face: FaceState, width: int) -> str:
     """The valence of the last seconds, half a second in each cell, from ▁ at −1 to █ at 1; a gap where unknown."""
     cells: list[str] = []
@@ -175,16 +134,6 @@ def _importance(face: FaceState) -> tuple[bool, float, int]:
 
 def _order(face: FaceState) -> tuple[str, int]:
     return face.estimate.stream, face.estimate.track
-
-
-def _half(value: float, width: int) -> int:
-    """The half cell in which a value lies."""
-    return min(2 * width - 1, max(0, int((value + 1) / 2 * 2 * width)))
-
-
-def _draw(halves: list[int], start: int, end: int, weight: int) -> None:
-    for half in range(min(start, end), min(max(start, end) + 1, len(halves))):
-        halves[half] = max(halves[half], weight)
 
 
 def _means_by_age(face: FaceState, newest_ns: int, cells: int) -> dict[int, float]:

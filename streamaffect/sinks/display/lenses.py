@@ -1,91 +1,193 @@
-"""What the lenses say, in words and numbers: a line for each lens of the most important faces."""
+"""What is said beside valence, arousal and emotions: a line for each further output of the most important faces.
 
-from collections.abc import Callable, Mapping
+Lenses come first, in the order in which the stream declares them, then whatever else an estimate holds: a voice, or
+what a later version adds. Each value is a name, a scale with its interval, and a number.
+"""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from msgspec import UNSET
+from rich.cells import cell_len
 from rich.segment import Segment
 
-from streamaffect.sinks.display.faces import face_name, most_important
-from streamaffect.sinks.display.lines import BOLD, FAINT, PLAIN, Line, clean, clip, face_style, pad
+from streamaffect.sinks.display.bars import gauge
+from streamaffect.sinks.display.faces import emotion_head, face_name, most_important, signed
+from streamaffect.sinks.display.lines import BOLD, FAINT, PLAIN, Line, clean, clip, face_style, line, pad
 from streamaffect.sinks.display.state import DisplayState, FaceState
 from streamaffect.text.regions import regions_in_words
 from streamaffect.types import HeadMeta
 
 FACES_MAX = 2
-NAME_WIDTH = 9
-SHOWN = 4  # values of a lens without a form of its own
-LEAST_ACTIVE = 0.15  # of a unit or a score, to be worth a word
+FACE_WIDTH, NAME_WIDTH = 7, 11
+ALL_SHOWN = 4  # values of an output that stand in their own order; of more the largest come first
+LEAST_ACTIVE = 0.15  # of a unit, to be worth a word
+GAUGE_WIDTH, GAUGE_WIDTH_NARROW = 7, 5
+LEAST_SHOWN = 3  # values, before their scales become narrow, and then none
+GAP = "  "
 
+Span = tuple[float, float]
 Named = Mapping[str, float]
 
+SHARE, SIGNED = (0.0, 1.0), (-1.0, 1.0)
 
-def lens_metas(state: DisplayState, stream: str) -> list[HeadMeta]:
-    """The lenses that a stream declares."""
+
+class Item(NamedTuple):
+    """One value to be drawn. span: of its scale; None where that is not known."""
+
+    label: str
+    value: float
+    interval: Span | None
+    span: Span | None
+
+
+def output_metas(state: DisplayState, stream: str) -> list[HeadMeta]:
+    """What a stream says beside its main values: its lenses, then outputs that it does not declare as such."""
     known = state.streams.get(stream)
-    heads = known.meta.heads if known is not None and known.meta is not None else []
-    return [head for head in heads if isinstance(head.lens, str)]
+    if known is None:
+        return []
+    heads = known.meta.heads if known.meta is not None else []
+    lenses = [head for head in heads if isinstance(head.lens, str)]
+    drawn = {emotion_head(state, stream), *(lens.name for lens in lenses)}
+    declared = {head.name: head for head in heads}
+    others = [name for name in known.outputs if name not in drawn]
+    return lenses + [declared.get(name, HeadMeta(name=name, kind="", outputs=[])) for name in others]
 
 
 def lens_rows(state: DisplayState, room: int) -> int:
-    """How many lines the lenses get: as many for every frame, so that nothing jumps."""
-    lenses = max((len(lens_metas(state, stream)) for stream in state.streams), default=0)
-    if not lenses:
+    """How many lines the outputs get: as many for every frame, so that nothing jumps."""
+    outputs = max((len(output_metas(state, stream)) for stream in state.streams), default=0)
+    if not outputs:
         return 0
     faces = min(FACES_MAX, max(1, len(state.faces)))
-    while faces > 1 and faces * lenses + 1 > room:
+    while faces > 1 and faces * outputs + 1 > room:
         faces -= 1
-    return min(faces * lenses + 1, max(0, room))
+    return min(faces * outputs + 1, max(0, room))
 
 
 def lens_block(state: DisplayState, width: int, rows: int) -> list[Line]:
-    """A line of space and at most `rows` − 1 lines of lenses, of the visible and large faces first."""
+    """A line of space and at most `rows` − 1 lines of outputs, of the visible and large faces first."""
     if rows < 2:
         return []
     several = len(state.streams) > 1
     lines: list[Line] = []
     for face in most_important(state):
-        lenses = lens_metas(state, face.estimate.stream)
-        if len(lines) + len(lenses) > rows - 1 and lines:
+        metas = output_metas(state, face.estimate.stream)
+        if len(lines) + len(metas) > rows - 1 and lines:
             break
-        for i, lens in enumerate(lenses):
-            name = face_name(face, several=several) if i == 0 else ""
-            lines.append(_row(face, name, lens, width))
-    return [[Segment("")], *lines][:rows]
+        name = face_name(face, several=several)
+        lines += [_row(face, name if i == 0 else "", meta, width) for i, meta in enumerate(metas)]
+        if len(lines) > rows - 1:
+            left_out = [meta.name for meta in metas[rows - 2 :]]
+            lines = [*lines[: rows - 2], _left_out(left_out, width)]
+    return [[Segment("")], *lines]
 
 
-def _row(face: FaceState, name: str, lens: HeadMeta, width: int) -> Line:
-    values = face.estimate.outputs.get(lens.name)
-    words = _NOTHING if not values else _FORMS.get(lens.kind, _largest)(values, _labels(lens))
+def _left_out(names: Sequence[str], width: int) -> Line:
+    words = f"+{len(names)} more in a higher terminal: {', '.join(names)}"
+    return line(" " * FACE_WIDTH + clip(clean(words), width - FACE_WIDTH), FAINT)
+
+
+def _row(face: FaceState, name: str, meta: HeadMeta, width: int) -> Line:
     head = [
-        Segment(pad(clean(name), 7), face_style(face.slot, bold=True)),
-        Segment(pad(clean(lens.name), NAME_WIDTH), BOLD),
+        Segment(pad(clean(name), FACE_WIDTH), face_style(face.slot, bold=True)),
+        Segment(pad(clean(meta.name), NAME_WIDTH - 1) + " ", BOLD),
     ]
-    return [*head, Segment(clip(clean(words), width - 7 - NAME_WIDTH), PLAIN if values else FAINT)]
+    room = width - FACE_WIDTH - NAME_WIDTH
+    values = face.estimate.outputs.get(meta.name)
+    if not values:
+        return [*head, Segment("–", FAINT)]
+    if meta.kind == "map":
+        return [*head, Segment(clip(regions_in_words(values), room))]
+    items = _items(face, meta, values)
+    if not items:
+        return [*head, Segment(clip(_NOTHING.get(meta.kind, "–"), room), FAINT)]
+    return [*head, *_drawn(items, face.slot, room)]
 
 
-_NOTHING = "–"
+_NOTHING = {"units": f"no unit above {LEAST_ACTIVE}"}
 
 
-def _labels(lens: HeadMeta) -> Mapping[str, str]:
-    return {str(one["name"]): str(one.get("label") or one["name"]) for one in lens.outputs}
+def _items(face: FaceState, meta: HeadMeta, values: Named) -> list[Item]:
+    """What is shown of an output, in the order in which it is."""
+    declared = {str(one["name"]): one for one in meta.outputs}
+    labels = {name: str(declared.get(name, {}).get("label") or name) for name in values}
+    given = face.estimate.output_intervals
+    intervals = {} if given is UNSET else given.get(meta.name, {})
+    names = _CHOICES.get(meta.kind, _largest)(values)
+    word = _WORDS.get(meta.kind, _label)
+    return [
+        Item(
+            clean(word(name, labels[name])),
+            values[name],
+            intervals.get(name),
+            _span(name, declared.get(name, {}).get("range"), values[name], intervals.get(name)),
+        )
+        for name in names
+    ]
 
 
-def _units(values: Named, labels: Mapping[str, str]) -> str:
-    """The active units, the strongest first: "12 lip corner puller 0.82"."""
-    active = sorted(((value, name) for name, value in values.items() if value >= LEAST_ACTIVE), reverse=True)
-    if not active:
-        return "no unit above 0.15"
-    return " · ".join(
-        f"{name.removeprefix('AU').lstrip('0')} {labels.get(name, '')} {value:.2f}" for value, name in active
-    )
+def _active(values: Named) -> list[str]:
+    """The units that move, the strongest first."""
+    return [name for name in sorted(values, key=lambda name: -values[name]) if values[name] >= LEAST_ACTIVE]
 
 
-def _map(values: Named, labels: Mapping[str, str]) -> str:  # noqa: ARG001
-    return regions_in_words(values)
+def _largest(values: Named) -> list[str]:
+    if len(values) <= ALL_SHOWN:
+        return list(values)
+    return sorted(values, key=lambda name: -values[name])
 
 
-def _largest(values: Named, labels: Mapping[str, str]) -> str:
-    best = sorted(values.items(), key=lambda item: item[1], reverse=True)[:SHOWN]
-    return " · ".join(f"{labels.get(name, name)} {value:.2f}" for name, value in best)
+def _label(name: str, label: str) -> str:  # noqa: ARG001 - the label says it all
+    return label
 
 
-_FORMS: Mapping[str, Callable[[Named, Mapping[str, str]], str]] = {"units": _units, "map": _map}
+def _unit_word(name: str, label: str) -> str:
+    return f"{name.removeprefix('AU').lstrip('0')} {label}"
+
+
+_CHOICES: Mapping[str, Callable[[Named], list[str]]] = {"units": _active}
+_WORDS: Mapping[str, Callable[[str, str], str]] = {"units": _unit_word}
+
+
+def _span(name: str, declared: object, value: float, interval: Span | None) -> Span | None:
+    """The scale of a value: as declared, else the usual one that it lies in, None where none is usual."""
+    if isinstance(declared, list | tuple) and len(declared) == 2 and declared[0] < declared[1]:
+        return declared[0], declared[1]
+    low, high = (value, value) if interval is None else interval
+    if name not in ("valence", "arousal") and min(low, value) >= 0.0 and max(high, value) <= 1.0:
+        return SHARE
+    return SIGNED if min(low, value) >= -1.0 and max(high, value) <= 1.0 else None
+
+
+def _drawn(items: Sequence[Item], slot: int, room: int) -> Line:
+    """As many as there is room for, and the number of those that are left out: scales give way before values do."""
+    shown = _with_scales(items, slot, room, GAUGE_WIDTH)
+    for cells in (GAUGE_WIDTH_NARROW, 0):
+        if len(shown) < min(len(items), LEAST_SHOWN):
+            shown = _with_scales(items, slot, room, cells)
+    left_out = len(items) - len(shown)
+    more = [Segment(f"{GAP}+{left_out}", FAINT)] if left_out else []
+    return [*(segment for item in shown for segment in item), *more]
+
+
+def _with_scales(items: Sequence[Item], slot: int, room: int, cells: int) -> list[Line]:
+    shown: list[Line] = []
+    used = 0
+    for i, item in enumerate(items):
+        drawn = _one(item, slot, cells, first=not shown)
+        used += sum(cell_len(segment.text) for segment in drawn)
+        rest = len(items) - i - 1
+        if shown and used + (len(f"{GAP}+{rest}") if rest else 0) > room:
+            break
+        shown.append(drawn)
+    return shown
+
+
+def _one(item: Item, slot: int, cells: int, *, first: bool) -> Line:
+    number = signed(item.value) if item.span is None or item.span[0] < 0 else f"{item.value:.2f}"
+    label = Segment(f"{'' if first else GAP}{item.label} ", PLAIN)
+    if not cells or item.span is None:
+        return [label, Segment(number, PLAIN)]
+    scale = gauge(item.value, item.interval, item.span, cells)
+    return [label, Segment(scale, face_style(slot)), Segment(f" {number}", PLAIN)]

@@ -123,6 +123,7 @@ def plain_line(state: DisplayState, stream: StreamState) -> str:
 def summary(state: DisplayState) -> list[str]:
     """What a run has done, a line per stream; nothing where it has not begun."""
     lines = [_summary_of(stream, stream.health) for stream in state.streams.values() if stream.health is not None]
+    lines += [clean(votes) for votes in state.votes]
     if lines and state.run.recording is not None:
         words = "recorded to" if state.run.is_recorded() else "not completely recorded to"
         lines.append(f"{words} {clean(state.run.recording)}")

@@ -16,6 +16,7 @@ SAMPLE_PERIOD_NS = 100_000_000
 HISTORY_SAMPLES = 600
 STALE_AFTER_NS = 3_000_000_000
 EVENTS_KEPT = 8
+OUTPUTS_MAX = 64  # names of a stream that are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class StreamState:
 
     lost_since_ns: since when the source is away; None while it is there
     faces_seen:    how many different faces it has had
+    outputs:       names of further outputs that its estimates have had, in the order in which they came
     """
 
     name: str
@@ -85,6 +87,7 @@ class StreamState:
     ended: bool = False
     faces_seen: int = 0
     newest_track: int = -1
+    outputs: list[str] = field(default_factory=list)
 
 
 class Note(NamedTuple):
@@ -102,6 +105,7 @@ class DisplayState:
         self.streams: dict[str, StreamState] = {}
         self.faces: dict[tuple[str, int], FaceState] = {}
         self.notes: deque[Note] = deque(maxlen=EVENTS_KEPT)
+        self.votes: deque[str] = deque(maxlen=EVENTS_KEPT)  # of whole files, for the closing words
 
     def update(self, message: Message, now_ns: int) -> None:
         """Take one message that arrived at `now_ns`."""
@@ -142,6 +146,9 @@ class DisplayState:
             stream.newest_track = estimate.track
             stream.faces_seen += 1
         face.take(estimate, now_ns)
+        stream.outputs += [name for name in estimate.outputs if name not in stream.outputs][
+            : OUTPUTS_MAX - len(stream.outputs)
+        ]
 
     def _take_health(self, stream: StreamState, health: Health, now_ns: int) -> None:
         stream.health = health
@@ -159,6 +166,8 @@ class DisplayState:
                 self.faces.pop((event.stream, event.track), None)
             case "source_lost" if stream.lost_since_ns is None:
                 stream.lost_since_ns = now_ns
+            case "votes":
+                self.votes.append(self._sentence(event))
             case "source_back":
                 stream.lost_since_ns = None
             case "source_ended":
@@ -175,6 +184,8 @@ class DisplayState:
                 words = f"{event.event.replace('_', ' ')} after {event.downtime_s:.1f} s"
             case "marker" if isinstance(event.label, str):
                 words = f"marker: {event.label}"
+            case "votes":
+                return f"{event.stream}/{event.track}: {event.detail}"
             case name:
                 words = name.replace("_", " ")
         if event.detail:

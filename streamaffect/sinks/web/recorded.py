@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
@@ -63,6 +64,8 @@ class RecordedPage:
                 "complaint": self._courses.complaint,
                 "statuses": STATUSES,
                 "columns": self._courses.names,
+                "outputs": self._courses.outputs,
+                "heads": msgspec.to_builtins(header.heads),
                 "faces": [
                     {
                         "stream": one.stream,

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from streamaffect import analyze, analyze_image, load_bundle
+from streamaffect import Event, Votes, analyze, analyze_image, load_bundle, video_votes
 from streamaffect.cli import main
 from streamaffect.lenses.finding import lens_folders, open_lenses
 from streamaffect.lenses.graph import GraphLens
@@ -130,3 +130,19 @@ def test_the_encoder_in_int8_gives_its_map_too_and_units_say_nearly_the_same() -
     exact, quick = said
     assert exact.shape == (len(crops), 11)
     assert 0 < np.abs(exact - quick).max() < NEAR_IN_INT8
+
+
+def test_at_the_end_of_a_file_its_frames_vote_in_the_recording_as_in_the_analysis(
+    tmp_path: Path, seen: list[Estimate]
+) -> None:
+    path = tmp_path / "votes.jsonl"
+    asked = ["--source", str(DEMO), "--lens", "compound", "--max-seconds", "1.5", "--record", str(path), "--no-display"]
+    exact = ["--engine", "onnxruntime", "--set", "engine.precision=fp32", "--bind", "tcp://127.0.0.1:*"]
+    assert main(["run", *asked, *exact]) == 0
+    events = [message for message in read_recording(path) if isinstance(message, Event)]
+    assert [event.event for event in events[-2:]] == ["votes", "source_ended"]
+    (expected,) = video_votes(seen).values()
+    votes = events[-2].votes
+    assert isinstance(votes, Votes) and votes.frames == expected.frames > 20
+    assert votes.majority == expected.majority
+    assert votes.means == pytest.approx(expected.means, abs=1e-6)  # a recording has six digits

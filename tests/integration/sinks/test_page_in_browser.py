@@ -16,8 +16,8 @@ from streamaffect.sinks.web.pictures import Pictures
 from streamaffect.sinks.web.recorded import RecordedPage
 from streamaffect.sinks.web.server import PageServer
 from streamaffect.sinks.web.sink import Page
-from streamaffect.types import Event, Frame, PictureLights, Sightings
-from tests.support.recordings import estimate_at, health_of, live_estimate_at, meta_of, record
+from streamaffect.types import Event, Frame, HeadMeta, PictureLights, Sightings
+from tests.support.recordings import ESTIMATE, estimate_at, health_of, live_estimate_at, meta_of, record
 from tests.support.web.pages import WAIT_S, Clerk, browser_path, page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -94,6 +94,41 @@ def test_a_face_is_shown_with_its_values_and_nobody_else_is_asked(browser: "Brow
         assert tab.evaluate("() => document.documentElement.scrollWidth") <= width
         assert tab.locator("#valence canvas").count() == 1
         assert tab.is_hidden("#picture")
+        assert seen.complaints == []
+
+
+def test_every_output_of_a_face_is_shown_whatever_it_is_called(browser: "Browser") -> None:
+    declared = HeadMeta(
+        name="units", kind="units", outputs=[{"name": "AU12", "label": "<i>lip</i>", "range": [0, 1]}], lens="units@1"
+    )
+    said = {
+        "units": {"AU12": 0.8},
+        "voice": {"activity": 0.5, "arousal": -0.5},
+        "strange": {"thing": 17.0},
+        "many": {f"v{i}": i / 50 for i in range(50)},
+    }
+    with page() as (sink, port), opened(browser, port, width=390) as seen:
+        meta = meta_of("webcam", live=True)
+        sink.send(replace(meta, heads=[*meta.heads, declared]))
+        ends = {"units": {"AU12": (0.6, 0.9)}}
+        sink.send(live_estimate_at(0.0, track=3, outputs=ESTIMATE.outputs | said, output_intervals=ends))
+        tab = seen.tab
+        tab.wait_for_selector(".output h4")
+        assert [words.strip() for words in tab.locator(".output h4").all_inner_texts()] == [
+            "units",
+            "voice",
+            "strange",
+            "many the largest 12 of 50",
+        ]
+        assert tab.locator(".value").all_inner_texts()[0].split("\n") == ["<i>lip</i>", "0.80"]
+        lip = tab.locator(".scale").first
+        widths = lip.evaluate("(scale) => [scale, scale.children[1]].map((one) => one.getBoundingClientRect().width)")
+        assert widths[1] / widths[0] == pytest.approx(0.3, abs=0.02)
+        assert "arousal\n−0.50" in tab.inner_text("#faces")
+        assert "thing\n+17.00" in tab.inner_text("#faces")
+        assert tab.evaluate("() => document.documentElement.scrollWidth") <= 390
+        sink.send(live_estimate_at(0.1, seq=1, track=3))
+        tab.wait_for_selector(".output h4", state="detached")
         assert seen.complaints == []
 
 

@@ -1,5 +1,6 @@
-// The list of faces: values with their intervals, status, and bars of the model's classes.
+// The list of faces: values with their intervals, status, bars of the model's classes, and further outputs.
 import { faceColour, make, say, signed } from "./dom.js";
+import { Outputs } from "./outputs.js";
 
 export class Faces {
   constructor(root, nothing) {
@@ -8,7 +9,7 @@ export class Faces {
     this.cards = new Map();
   }
 
-  // faces: [{key, name, slot, valence, arousal, intervals, relative, status, quality, classes: {name: share}}]
+  // faces: [{key, name, slot, valence, arousal, intervals, relative, status, quality, classes: {name: share}, outputs}]
   show(faces) {
     const keys = new Set(faces.map((face) => face.key));
     for (const [key, card] of this.cards) {
@@ -34,7 +35,10 @@ class Card {
     this.bars = make("div");
     this.meters = new Map();
     const list = make("dl", {}, ...this.rows.flatMap((row) => [make("dt", {}, row.what), row.value, row.more]));
-    this.root = make("div", { className: "face" }, make("h3", {}, this.name, this.status), list, this.bars);
+    this.more = make("div");
+    this.outputs = new Outputs(this.more);
+    const body = make("div", { className: "body" }, make("div", { className: "output" }, list, this.bars), this.more);
+    this.root = make("div", { className: "face" }, make("h3", {}, this.name, this.status), body);
     root.append(this.root);
   }
 
@@ -50,6 +54,8 @@ class Card {
       say(row.more, interval ? `${signed(interval[0])} … ${signed(interval[1])}${own}` : own.slice(2));
     }
     for (const [name, share] of Object.entries(face.classes)) this.#bar(name, share);
+    this.outputs.show(face.outputs);
+    this.root.classList.toggle("wide", face.outputs.length > 0);
   }
 
   #bar(name, share) {

@@ -195,6 +195,7 @@ export class Live {
       certain: estimate.status === "ok",
       status: `${estimate.status}${warming}${quality}`,
       classes: estimate.outputs[this.#emotions(estimate.stream)] ?? {},
+      outputs: this.#outputs(estimate),
       trail: trail.map(({ place }) => place),
     };
   }
@@ -202,6 +203,22 @@ export class Live {
   #emotions(stream) {
     const heads = this.streams.get(stream)?.meta?.heads ?? [];
     return heads.find((head) => head.kind === "classification")?.name ?? "emotions";
+  }
+
+  // What there is beside the emotions, in the order in which the stream declares it.
+  #outputs(estimate) {
+    const heads = this.streams.get(estimate.stream)?.meta?.heads ?? [];
+    const declared = new Map(heads.map((head) => [head.name, head]));
+    const names = new Set([...declared.keys(), ...Object.keys(estimate.outputs)]);
+    names.delete(this.#emotions(estimate.stream));
+    return [...names]
+      .filter((name) => estimate.outputs[name])
+      .map((name) => ({
+        name,
+        values: estimate.outputs[name],
+        intervals: estimate.output_intervals?.[name],
+        declared: Object.fromEntries((declared.get(name)?.outputs ?? []).map((one) => [one.name, one])),
+      }));
   }
 
   #drawCharts() {

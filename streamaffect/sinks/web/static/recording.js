@@ -19,6 +19,7 @@ export class RecordingView {
   constructor(about) {
     this.about = about;
     this.faces = about.faces.map((face, number) => ({ ...face, number, key: `${face.stream}/${face.track}`, data: null }));
+    this.emotions = about.heads.find((head) => head.kind === "classification")?.name ?? "emotions";
     this.excluded = [];
     this.stretch = null;
     this.cursor = this.faces.length ? Math.min(...this.faces.map((face) => face.from_s)) : 0;
@@ -98,7 +99,7 @@ export class RecordingView {
     const seconds = new Float64Array(bytes, 0, face.count);
     const columns = this.about.columns.map((_, i) => new Float32Array(bytes, 8 * face.count + 4 * face.count * i, face.count));
     const named = Object.fromEntries(this.about.columns.map((name, i) => [name, columns[i]]));
-    face.data = { ...withGaps(seconds, named), named, times: seconds };
+    face.data = { ...withGaps(seconds, named), named, columns, times: seconds };
     face.stretches = this.#stretches(seconds, named.status);
   }
 
@@ -156,9 +157,9 @@ export class RecordingView {
     for (let j = i; j >= 0 && times[j] > this.cursor - TRAIL_S; j -= 1) {
       if (!Number.isNaN(named.valence[j])) trail.unshift([named.valence[j], named.arousal[j]]);
     }
-    const classes = Object.fromEntries(
-      Object.entries(named).filter(([name]) => name.includes("/")).map(([name, column]) => [name.slice(name.indexOf("/") + 1), column[i]]),
-    );
+    const said = this.#said(face.data, i);
+    const classes = said.get(this.emotions)?.values ?? {};
+    said.delete(this.emotions);
     const status = this.about.statuses[named.status[i]];
     return {
       key: face.key,
@@ -170,8 +171,26 @@ export class RecordingView {
       certain: status === "ok",
       status,
       classes,
+      outputs: [...said.values()],
       trail,
     };
+  }
+
+  // What there is beside the main values at one estimate, by the name of its head.
+  #said({ columns }, i) {
+    const found = new Map();
+    this.about.outputs.forEach(([head, name, part], at) => {
+      const value = columns[columns.length - this.about.outputs.length + at][i];
+      if (Number.isNaN(value)) return;
+      if (!found.has(head)) {
+        const declared = this.about.heads.find((one) => one.name === head)?.outputs ?? [];
+        found.set(head, { name: head, values: {}, intervals: {}, declared: Object.fromEntries(declared.map((one) => [one.name, one])) });
+      }
+      const { values, intervals } = found.get(head);
+      if (part === "value") values[name] = value;
+      else (intervals[name] ??= [value, value])[part === "high" ? 1 : 0] = value;
+    });
+    return found;
   }
 
   zoom(from, to) {

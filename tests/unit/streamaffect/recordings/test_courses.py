@@ -61,6 +61,25 @@ def test_each_face_has_a_course_with_its_values_and_nothing_where_it_abstained(t
     assert [(moment.seconds, moment.label) for moment in courses.moments] == [(1.1, "one"), (3.0, "two")]
 
 
+def test_outputs_of_lenses_have_columns_and_so_have_the_ends_of_their_intervals(tmp_path: Path) -> None:
+    said = {"units": {"AU12": 0.5}, "prompts": {"a / b": 0.25}}
+    ends = {"units": {"AU12": (0.25, 0.75)}}
+    messages = [
+        estimate_at(0, seq=0),
+        estimate_at(1, seq=1, outputs=said, output_intervals=ends),
+    ]
+    courses = read_courses(record(tmp_path / "lenses.jsonl", messages))
+    assert courses.outputs[3:] == (
+        ("units", "AU12", "value"),
+        ("units", "AU12", "low"),
+        ("units", "AU12", "high"),
+        ("prompts", "a / b", "value"),
+    )
+    columns = courses.courses[0].columns[len(VALUES) + 3 :]
+    assert [column[1] for column in columns] == [0.5, 0.25, 0.75, 0.25]
+    assert all(math.isnan(column[0]) for column in columns)
+
+
 def test_of_a_refined_picture_the_latest_word_is_drawn(tmp_path: Path) -> None:
     (course,) = read_courses(record(tmp_path / "refined.jsonl", refined_clip())).courses
     assert list(course.seconds) == pytest.approx([0, 0.04, 0.08, 0.12, 0.16])

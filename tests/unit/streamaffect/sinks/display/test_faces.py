@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamaffect.sinks.display.faces import FaceColumns, bar, signed, sparkline, status_words
+from streamaffect.sinks.display.bars import bar
+from streamaffect.sinks.display.faces import FaceColumns, signed, sparkline, status_words
 from streamaffect.sinks.display.state import FaceState
 from tests.support.feeder import Feeder
 

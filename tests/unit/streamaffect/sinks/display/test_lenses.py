@@ -1,5 +1,8 @@
+import re
+
 import msgspec
 import pytest
+from msgspec import UNSET, UnsetType
 
 from streamaffect.sinks.display.dashboard import render
 from streamaffect.sinks.display.state import DisplayState
@@ -22,14 +25,22 @@ SAID = {
 }
 
 
-def picture(*lenses: HeadMeta, faces: int = 1, width: int = 100, height: int = 32) -> str:
+def picture(
+    *lenses: HeadMeta,
+    faces: int = 1,
+    width: int = 100,
+    height: int = 32,
+    said: dict[str, dict[str, float]] | None = None,
+    intervals: dict[str, dict[str, tuple[float, float]]] | UnsetType = UNSET,
+) -> str:
+    added = (SAID if lenses else {}) if said is None else said
     state = DisplayState()
     for _, message in Feeder(faces=faces).messages(1.0):
         changed = message
         if isinstance(message, Meta):
             changed = msgspec.structs.replace(message, heads=[*message.heads, *lenses])
         elif isinstance(message, Estimate):
-            changed = msgspec.structs.replace(message, outputs=message.outputs | SAID)
+            changed = msgspec.structs.replace(message, outputs=message.outputs | added, output_intervals=intervals)
         state.update(changed, 0)
     lines = render(state, width, height, 0).lines
     assert len(lines) == height
@@ -38,16 +49,41 @@ def picture(*lenses: HeadMeta, faces: int = 1, width: int = 100, height: int = 3
 
 def test_units_stand_in_words_the_strong_ones_alone() -> None:
     shown = picture(UNITS)
-    assert "units    12 lip corner puller 0.82" in shown
+    assert "units      12 lip corner puller ━━━━━●─ 0.82" in shown
     assert "lips part" not in shown
 
 
 def test_a_map_stands_in_regions() -> None:
-    assert "map      mouth 80 %, left eye and brow 20 %" in picture(UNITS, MAP)
+    assert "map        mouth 80 %, left eye and brow 20 %" in picture(UNITS, MAP)
 
 
-def test_a_lens_without_a_form_of_its_own_shows_its_largest_numbers() -> None:
-    assert "mine     bored 0.70 · calm 0.20" in picture(SCORES)
+def test_a_lens_without_a_form_of_its_own_shows_names_scales_and_numbers() -> None:
+    assert "mine       calm ━●───── 0.20  bored ━━━━●── 0.70" in picture(SCORES)
+
+
+def test_an_interval_is_the_heavy_stroke_and_a_range_is_as_declared() -> None:
+    meta = HeadMeta(name="mine", kind="", outputs=[{"name": "pulse", "range": [40, 200]}], lens="mine@1.0")
+    said = {"mine": {"pulse": 120.0}}
+    shown = picture(meta, said=said, intervals={"mine": {"pulse": (100.0, 130.0)}}, width=140)
+    assert "pulse ──╼●─── 120.00" in shown
+
+
+def test_what_nobody_declares_is_shown_too_and_signed_where_it_may_be_negative() -> None:
+    shown = picture(said={"voice": {"activity": 0.5, "arousal": 0.25}, "strange": {"thing": 17.0}})
+    assert "voice      activity ━━━●─── 0.50  arousal    ┝●   +0.25" in shown
+    assert "strange    thing +17.00" in shown
+
+
+def test_of_fifty_values_the_largest_are_shown_and_the_rest_is_counted() -> None:
+    shown = picture(said={"many": {f"v{i}": i / 50 for i in range(50)}}, width=80, height=24)
+    row = next(line for line in shown.split("\n") if " many" in line)
+    assert "v49 ━━━━━━● 0.98" in row
+    assert re.search(r"\+4\d *$", row)
+
+
+def test_outputs_without_room_are_named() -> None:
+    shown = picture(UNITS, said={f"lens{i}": {"a": 0.5} for i in range(9)}, height=24, width=80)
+    assert re.search(r"\+\d more in a higher terminal: .*lens8", shown)
 
 
 def test_a_stream_without_lenses_looks_as_it_did() -> None:

@@ -1,0 +1,92 @@
+// Further outputs of a face, whatever they are called: a heading each, and below it names, scales with intervals, numbers.
+import { make, say, signed } from "./dom.js";
+
+const ALL_SHOWN = 12; // values of an output that stand in their own order; of more the largest come first
+
+export class Outputs {
+  constructor(root) {
+    this.root = root;
+    this.blocks = new Map();
+  }
+
+  // outputs: [{name, values: {name: number}, intervals: {name: [low, high]}, declared: {name: {label, range}}}]
+  show(outputs) {
+    const names = new Set(outputs.map(({ name }) => name));
+    for (const [name, block] of this.blocks) {
+      if (names.has(name)) continue;
+      block.root.remove();
+      this.blocks.delete(name);
+    }
+    for (const output of outputs) {
+      if (!this.blocks.has(output.name)) this.blocks.set(output.name, new Block(this.root, output.name));
+      this.blocks.get(output.name).show(output);
+    }
+  }
+}
+
+class Block {
+  constructor(root, name) {
+    this.more = make("span", { className: "faint" });
+    this.list = make("div");
+    this.root = make("div", { className: "output" }, make("h4", {}, name.replaceAll("_", " "), " ", this.more), this.list);
+    this.rows = [];
+    root.append(this.root);
+  }
+
+  show({ values, intervals, declared }) {
+    let shown = Object.keys(values);
+    const all = shown.length;
+    if (all > ALL_SHOWN) shown = shown.sort((one, other) => values[other] - values[one]).slice(0, ALL_SHOWN);
+    say(this.more, all > ALL_SHOWN ? `the largest ${ALL_SHOWN} of ${all}` : "");
+    while (this.rows.length > shown.length) this.rows.pop().root.remove();
+    while (this.rows.length < shown.length) this.rows.push(new Row(this.list));
+    shown.forEach((name, i) => this.rows[i].show(name, values[name], intervals?.[name], declared?.[name]));
+  }
+}
+
+class Row {
+  constructor(root) {
+    this.name = make("span", { className: "name" });
+    this.stroke = make("i");
+    this.point = make("b");
+    this.zero = make("u");
+    this.scale = make("div", { className: "scale", role: "meter" }, this.zero, this.stroke, this.point);
+    this.number = make("span");
+    this.root = make("div", { className: "value" }, this.name, this.scale, this.number);
+    root.append(this.root);
+  }
+
+  show(name, value, interval, declared) {
+    const span = spanOf(name, value, interval, declared?.range);
+    const label = declared?.label || name;
+    const known = typeof value === "number" && !Number.isNaN(value);
+    say(this.name, label);
+    this.root.title = declared?.label ? `${label} (${name})` : name;
+    say(this.number, !known ? "–" : span && span[0] >= 0 ? value.toFixed(2) : signed(value));
+    this.scale.hidden = !span;
+    if (!span) return;
+    const place = (one) => `${(100 * Math.min(1, Math.max(0, (one - span[0]) / (span[1] - span[0]))))}%`;
+    const nought = Math.min(span[1], Math.max(span[0], 0));
+    const [low, high] = interval ?? [Math.min(nought, value), Math.max(nought, value)];
+    this.zero.hidden = span[0] >= 0;
+    this.zero.style.left = place(0);
+    this.stroke.hidden = this.point.hidden = !known;
+    this.stroke.style.left = place(low);
+    this.stroke.style.right = `calc(100% - ${place(high)})`;
+    this.point.style.left = place(value);
+    this.scale.setAttribute("aria-label", label);
+    this.scale.setAttribute("aria-valuemin", span[0]);
+    this.scale.setAttribute("aria-valuemax", span[1]);
+    if (known) this.scale.setAttribute("aria-valuenow", value);
+    this.scale.title = interval ? `${signed(interval[0])} … ${signed(interval[1])}` : "";
+  }
+}
+
+// The scale of a value: as declared, else the usual one that it lies in, null where none is usual.
+function spanOf(name, value, interval, declared) {
+  if (declared?.length === 2 && declared[0] < declared[1]) return declared;
+  const low = Math.min(value ?? 0, interval?.[0] ?? value ?? 0);
+  const high = Math.max(value ?? 0, interval?.[1] ?? value ?? 0);
+  if (name !== "valence" && name !== "arousal" && low >= 0 && high <= 1) return [0, 1];
+  return low >= -1 && high <= 1 ? [-1, 1] : null;
+}
