@@ -275,12 +275,14 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     bind:       HOST:PORT; empty is none. An address that other machines can reach needs `token_file`
     token_file: file with the word that a browser must know; it is made where it does not exist. Empty is none
     hosts:      further names under which browsers ask for the page, as behind a proxy
+    origins:    addresses of other pages, as http://localhost:8000, that may read the values too
     video:      show the picture too: as it is, or with its faces blurred
     """
 
     bind: str = ""
     token_file: str = ""
     hosts: list[str] = []
+    origins: list[str] = []
     video: Literal["off", "plain", "blurred"] = "off"
 
 

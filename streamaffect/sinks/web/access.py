@@ -15,6 +15,7 @@ COOKIE = "streamaffect"
 LOGIN = "/v1/login"
 DOOR = "/v1/door"
 OPEN = ("/static/", LOGIN, DOOR)  # what shows nothing of the run
+SHARED = ("/v1/latest", "/v1/streams", "/v1/events")  # what pages of other addresses may read where they are let
 MOST_LOGIN_BYTES = 2048
 
 _HEADERS = {
@@ -26,15 +27,20 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
 }
+_MAY_SAY_THE_TOKEN = {"Access-Control-Allow-Methods": "GET", "Access-Control-Allow-Headers": "authorization"}
 
 
 class Access:
-    """Refuses what asks under a foreign name, from a foreign page, or without the token; guards what is answered."""
+    """Refuses what asks under a foreign name, from a foreign page, or without the token; guards what is answered.
 
-    def __init__(self, app: ASGIApp, *, hosts: Hosts, token: Token | None) -> None:
+    origins: addresses whose pages may read the numbers; they give no commands
+    """
+
+    def __init__(self, app: ASGIApp, *, hosts: Hosts, token: Token | None, origins: frozenset[str]) -> None:
         self._app = app
         self._hosts = hosts
         self._token = token
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An ASGI application around the one that answers."""
@@ -43,6 +49,7 @@ class Access:
             return
         headers = Headers(scope=scope)
         host = headers.get("host", "")
+        reader = self._reader(scope, headers)
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -50,6 +57,9 @@ class Access:
                 for name, value in _HEADERS.items():
                     answered[name] = value
                 answered["Content-Security-Policy"] = content_policy(host if self._hosts.allow(host) else "")
+                if reader:
+                    answered["Access-Control-Allow-Origin"] = reader
+                    answered.add_vary_header("Origin")
             await send(message)
 
         if (refusal := self._refusal(scope, headers, host)) is not None:
@@ -63,16 +73,23 @@ class Access:
             return PlainTextResponse(
                 "The page is not known by this name. Use its address, or name it in the setting web.hosts.\n", 421
             )
-        if not _is_of_the_page(scope, headers, host):
-            return PlainTextResponse("Asked for by a page of another site.\n", 403)
         path = str(scope["path"])
-        if self._token is None or path.startswith(OPEN):
-            return None
-        if may_enter(self._token, headers):
+        reads = bool(self._reader(scope, headers))
+        if reads and scope["method"] == "OPTIONS":  # a browser's question whether it may say the token
+            return Response(status_code=204, headers=_MAY_SAY_THE_TOKEN)
+        if not reads and not _is_of_the_page(scope, headers, host):
+            return PlainTextResponse("Asked for by a page of another site; web.origins lets its address read.\n", 403)
+        if self._token is None or path.startswith(OPEN) or may_enter(self._token, headers):
             return None
         if path == "/" and scope["type"] == "http":
             return None  # the page itself asks for the token, and shows nothing before
         return JSONResponse({"error": "the token is missing or wrong: Authorization: Bearer TOKEN"}, 401)
+
+    def _reader(self, scope: Scope, headers: Headers) -> str:
+        """The address of the page that asks, where it is let to read what it asks for; empty otherwise."""
+        origin = headers.get("origin", "").lower()
+        is_reading = scope["type"] == "http" and scope["method"] in ("GET", "OPTIONS") and scope["path"] in SHARED
+        return origin if is_reading and origin in self._origins else ""
 
 
 def content_policy(host: str) -> str:

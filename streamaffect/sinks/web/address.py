@@ -11,6 +11,7 @@ EXAMPLE = "127.0.0.1:8765"
 MAX_PORT = 65535
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[0-9A-Za-z.-]+):(?P<port>\d{1,5})")
+_ORIGIN = re.compile(r"https?://(?:\[[0-9a-f:.]+\]|[0-9a-z._-]+)(?::\d{1,5})?")
 _NAME = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[0-9A-Za-z._-]+)(?::\d{1,5})?")
 
 
@@ -73,6 +74,17 @@ class Hosts:
             return False
         name = found["host"].strip("[]").lower()
         return name in self.names or (self.any_address and _is_literal(name))
+
+
+def checked_origins(origins: list[str]) -> frozenset[str]:
+    """The addresses whose pages may read, as browsers write them. Raises ConfigError where one is no such address."""
+    found = frozenset(origin.lower().removesuffix("/") for origin in origins)
+    for origin in found:
+        if _ORIGIN.fullmatch(origin) is None:
+            raise ConfigError(
+                f"web.origins {origin!r}: expected SCHEME://HOST:PORT, for instance http://localhost:8000"
+            )
+    return found
 
 
 def _is_loopback(host: str) -> bool:

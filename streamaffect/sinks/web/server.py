@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 from streamaffect.errors import WireError
 from streamaffect.settings import WebSettings
 from streamaffect.sinks.web.access import DOOR, LOGIN, Access, login, may_enter
-from streamaffect.sinks.web.address import Hosts, PageAddress, page_address
+from streamaffect.sinks.web.address import Hosts, PageAddress, checked_origins, page_address
 from streamaffect.sinks.web.token import Token, read_token
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ class PageServer:
         address = page_address(settings)
         self._token: Token | None = read_token(settings.token_file) if settings.token_file else None
         self._hosts = Hosts.of(address, settings.hosts)
+        self._origins = checked_origins(settings.origins)
         self._socket = _bound(address)
         self.address: Final = PageAddress(address.host, int(self._socket.getsockname()[1]))
         self._server: uvicorn.Server | None = None
@@ -62,7 +63,7 @@ class PageServer:
         end: called first when the server closes, so that what would go on for ever ends
         """
         self._end = end or _nothing
-        app = Access(self._app(routes), hosts=self._hosts, token=self._token)
+        app = Access(self._app(routes), hosts=self._hosts, token=self._token, origins=self._origins)
         config = uvicorn.Config(
             app,
             loop="asyncio",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streamaffect.errors import WireError
+from streamaffect.errors import ConfigError, WireError
 from streamaffect.settings import WebSettings
 from streamaffect.sinks.web.live import MOST_CLIENTS
 from streamaffect.sinks.web.server import STATIC, PageServer
@@ -73,6 +73,35 @@ def test_a_page_of_another_site_gets_nothing() -> None:
                 assert caller.refused == 403, origin
         with Caller(port, origin=f"http://127.0.0.1:{port}") as caller:
             assert caller.refused == 0
+
+
+def test_pages_of_an_address_that_is_named_read_values_and_do_nothing_else(token_file: str) -> None:
+    mine = "http://localhost:8000"
+    with page(origins=[f"{mine}/"]) as (sink, port):
+        sink.send(live_estimate_at(0))
+        answer = ask(port, "/v1/latest", origin=mine, sec_fetch_site="cross-site")
+        assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, mine)
+        assert answer.headers["vary"] == "Origin"
+        for path, origin in (("/v1/latest", "http://localhost:8001"), ("/v1/page", mine), ("/", mine)):
+            refused = ask(port, path, origin=origin, sec_fetch_site="cross-site")
+            assert (refused.status, refused.headers.get("access-control-allow-origin")) == (403, None), path
+        assert ask(port, "/v1/latest", method="POST", origin=mine).status == 403
+        with Caller(port, origin=mine) as caller:
+            assert caller.refused == 403
+    with page(origins=[mine], token_file=token_file) as (_, port):
+        assert ask(port, "/v1/latest", origin=mine).status == 401
+        preflight = ask(port, "/v1/latest", method="OPTIONS", origin=mine)
+        assert (preflight.status, preflight.headers["access-control-allow-headers"]) == (204, "authorization")
+        word = Path(token_file).read_text().strip()
+        assert ask(port, "/v1/latest", origin=mine, authorization=f"Bearer {word}").status == 200
+
+
+@pytest.mark.parametrize(
+    "origin", ["*", "null", "localhost:8000", "http://localhost:8000/page.html", "http://*.example"]
+)
+def test_an_address_of_pages_that_is_none_is_refused(origin: str) -> None:
+    with pytest.raises(ConfigError, match=r"web\.origins .*: expected SCHEME://HOST:PORT"), page(origins=[origin]):
+        pass
 
 
 def test_what_is_answered_may_load_nothing_from_elsewhere() -> None:

@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from typing import Any, NamedTuple
@@ -55,10 +55,15 @@ class Clerk:
 
 @contextmanager
 def page(
-    *, port: int = 0, token_file: str = "", actions: Actions | None = None, pictures: Pictures | None = None
+    *,
+    port: int = 0,
+    token_file: str = "",
+    origins: Sequence[str] = (),
+    actions: Actions | None = None,
+    pictures: Pictures | None = None,
 ) -> Iterator[tuple[Page, int]]:
     """A page on loopback and its port."""
-    server = PageServer(WebSettings(bind=f"127.0.0.1:{port}", token_file=token_file))
+    server = PageServer(WebSettings(bind=f"127.0.0.1:{port}", token_file=token_file, origins=[*origins]))
     with closing(Page(server, actions=actions, pictures=pictures)) as sink:
         yield sink, server.address.port
 
