@@ -3,8 +3,9 @@
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import cache, lru_cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine
 from streamaffect.settings import EngineSettings, LensSettings
+from streamaffect.text.opening import lenses_for, open_describer
 from streamaffect.types import Box, Estimate, ImageArray
 
 log = logging.getLogger(__name__)
@@ -54,8 +56,8 @@ def analyze(
     """
     loaded = _loaded(bundle)
     config = load_config(flags=_with_lenses(_sections(settings), lenses) | {"engine": _engine_section(engine)})
-    parts = open_lens_parts(loaded, config.lens)
-    with closing(open_stream_engine(loaded, config.engine)) as running:
+    parts = open_lens_parts(loaded, lenses_for(config, loaded))
+    with closing(open_stream_engine(loaded, config.engine)) as running, ExitStack() as stack:
         streams = open_streams([str(source)], config, loaded)
         max_seconds = config.run.max_seconds or None
         pipeline = Pipeline(
@@ -74,8 +76,15 @@ def analyze(
             raise ConfigError(
                 f"analyze reads files, {str(source)!r} is live; run the stream and use streamaffect.Subscriber"
             )
+        names = [stream.name for stream in streams]
+        try:
+            describer = open_describer(config.describe, names, pipeline.lengths_s, stack, is_live=False)
+        except BaseException:
+            streams[0].close()
+            raise
         with closing(pipeline.messages()) as messages:
-            for message in messages:
+            told = chain(pipeline.metas, messages)
+            for message in told if describer is None else describer.apply(told):
                 if isinstance(message, Estimate):
                     yield message
         for remark in pipeline.remarks:

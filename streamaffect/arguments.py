@@ -117,6 +117,7 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
         metavar="NAME[=DIR],…|all",
         help="further outputs, such as units; `streamaffect lenses` lists them; repeatable",
     )
+    _add_words(parser)
     parser.add_argument("--bind", metavar="ADDRESS", help="address of the feed; default tcp://127.0.0.1:5556")
     parser.add_argument(
         "--insecure-bind", action="store_true", default=None, help="let other machines read the feed unencrypted"
@@ -192,6 +193,24 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
         "--print-config", action="store_true", help="print all settings as TOML, without credentials, and end"
     )
     _finish(parser, "run")
+
+
+def _add_words(parser: argparse.ArgumentParser) -> None:
+    words = parser.add_argument_group("what is seen and heard in words (docs/quickstart.md#in-words)")
+    words.add_argument(
+        "--describe", action="store_true", default=None, help="once a second a sentence about each face, with its units"
+    )
+    words.add_argument(
+        "--transcript",
+        action="append",
+        metavar="[NAME=]FILE",
+        help="what is said in a file, .vtt or .srt, for --describe; repeatable",
+    )
+    words.add_argument(
+        "--llm",
+        metavar="DIR",
+        help="a bundle with a text classifier, which reads what --describe sees; on this machine",
+    )
 
 
 def _add_outlets(parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,7 @@ from streamaffect.redaction import redact, remember
 from streamaffect.settings import (
     BaselineSettings,
     ControlSettings,
+    DescribeSettings,
     EngineSettings,
     FaceSettings,
     FeedSettings,
@@ -50,6 +51,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     faces: FaceSettings = FaceSettings()
     tracker: TrackerSettings = TrackerSettings()
     lens: LensSettings = LensSettings()
+    describe: DescribeSettings = DescribeSettings()
     feed: FeedSettings = FeedSettings()
     control: ControlSettings = ControlSettings()
     baseline: BaselineSettings = BaselineSettings()

@@ -14,6 +14,7 @@ StreamAffectError
 ├── ControlError           a command that a run refuses, or that nobody has answered
 ├── OutletError            an outlet beside the feed: its address, its broker, its package
 ├── RecordingError         a recording that cannot be written or read
+├── TranscriptError        words beside a video: file, line, expected
 └── WireError              a message, an address or a key of the feed
     └── FeedTimeoutError   nothing came within the time that the subscriber allows
 
@@ -95,6 +96,10 @@ class OutletError(StreamAffectError):
 
 class RecordingError(StreamAffectError):
     """A recording cannot be written, or is not a recording."""
+
+
+class TranscriptError(StreamAffectError):
+    """A transcript cannot be read, or is none."""
 
 
 class WireError(StreamAffectError):

@@ -161,6 +161,23 @@ class LensSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rate_hz: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0
 
 
+class DescribeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[describe]: what is seen and heard in words, a sentence for each face.
+
+    enabled:      describe; with the lens of action units, where there is one for the bundle
+    period_s:     from one sentence to the next
+    transcripts:  what is said in files, .vtt or .srt: "FILE", or "NAME=FILE" for one of several streams
+    llm:          folder of a bundle with a text classifier, whose classes are then outputs.text; empty is none
+    llm_period_s: from one question to it to the next, for each face; live it may take longer
+    """
+
+    enabled: bool = False
+    period_s: Annotated[float, Meta(ge=0.2, le=60.0)] = 1.0
+    transcripts: list[str] = []
+    llm: str = ""
+    llm_period_s: Annotated[float, Meta(ge=0.2, le=600.0)] = 2.0
+
+
 class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[feed]: how the feed is published.
 

@@ -274,6 +274,8 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     outputs:          further heads and lenses by name, e.g. outputs["emotions"]["happiness"]
     output_intervals: 90 % conformal intervals (low, high) of outputs of lenses, by the same names; absent without any
     latency_ms:       per stage and `total`; empty for a file read offline, where waiting has no meaning
+    description:      one sentence for people on what was seen and heard since the last one; there once a second, in
+                      runs that describe
     baseline:         whether this face's own neutral is known; absent in runs that take no baselines
     *_relative:       the value minus that of the face's neutral, in [-2, 2], and its 90 % interval; absent until one
                       was taken
@@ -307,6 +309,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     arousal_relative: Difference | msgspec.UnsetType | None = msgspec.UNSET
     valence_relative_interval: tuple[Difference, Difference] | msgspec.UnsetType | None = msgspec.UNSET
     arousal_relative_interval: tuple[Difference, Difference] | msgspec.UnsetType | None = msgspec.UNSET
+    description: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class LatencySummary(msgspec.Struct, frozen=True):

@@ -169,6 +169,7 @@ def _rounded_estimate(estimate: Estimate) -> Estimate:
         arousal_relative=_round_known(estimate.arousal_relative),
         valence_relative_interval=_round_known_both(estimate.valence_relative_interval),
         arousal_relative_interval=_round_known_both(estimate.arousal_relative_interval),
+        description=estimate.description,
     )
 
 

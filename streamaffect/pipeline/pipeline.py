@@ -140,6 +140,12 @@ class Pipeline:
         return self._metas(self._speaker)
 
     @property
+    def lengths_s(self) -> Mapping[str, float]:
+        """Seconds of those streams that are files of a known length."""
+        lengths = {stream.name: stream.info.duration_s for stream in self._streams}
+        return {name: length_s for name, length_s in lengths.items() if length_s is not None}
+
+    @property
     def remarks(self) -> Sequence[str]:
         """Which streams have given no estimates, and why; to be asked once, at the end."""
         surveys = {stream.name: stream.faces.survey for stream in self._streams}

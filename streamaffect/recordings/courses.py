@@ -36,12 +36,16 @@ OutputColumn = tuple[str, str, Part]
 
 @dataclass(slots=True)
 class Course:
-    """One face: seconds of the recording (float64), and for each of the columns as many float32; NaN for no value."""
+    """One face: seconds of the recording (float64), and for each of the columns as many float32; NaN for no value.
+
+    descriptions: sentences about it, each with its seconds
+    """
 
     stream: str
     track: int
     seconds: "array[float]" = field(default_factory=lambda: array("d"))
     columns: "list[array[float]]" = field(default_factory=list)
+    descriptions: list[tuple[float, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,8 @@ def _append(course: Course, row: Row, outputs: Sequence[OutputColumn]) -> None:
     course.seconds.append(row.timestamp_s)
     for column, value in zip(course.columns, _values(row.estimate, outputs), strict=True):
         column.append(NAN if value is None else value)
+    if isinstance(row.estimate.description, str):
+        course.descriptions.append((row.timestamp_s, row.estimate.description))
 
 
 def _values(estimate: Estimate, outputs: Sequence[OutputColumn]) -> Iterator[float | None]:

@@ -7,7 +7,7 @@ import heapq
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -42,6 +42,11 @@ class Replay:
     def metas(self) -> Sequence[Meta]:
         """What a subscriber must know of each stream, as it was recorded."""
         return self._recording.header.metas()
+
+    @property
+    def lengths_s(self) -> Mapping[str, float]:
+        """Nobody has kept how long the files were."""
+        return {}
 
     @property
     def remarks(self) -> Sequence[str]:

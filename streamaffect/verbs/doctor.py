@@ -20,6 +20,7 @@ TIMED_CALLS = 50
 OUTLETS = {
     "--lsl": ("pylsl", "lsl"),
     "--osc": ("python-osc", "osc"),
+    "--llm": ("tokenizers", "llm"),
     "--mqtt": ("paho-mqtt", "mqtt"),
     "--metrics": ("prometheus-client", "metrics"),
 }

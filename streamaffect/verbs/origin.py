@@ -1,7 +1,7 @@
 """What gives the messages of a run: the pipeline over sources, or a recording that is played back."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from streamaffect.pipeline.stats import Deliveries
 from streamaffect.recordings.replay import Replay
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.sources.parse import kind_of, recording_of, split_name
+from streamaffect.text.opening import lenses_for
 from streamaffect.types import Message, Meta, Sightings
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,11 @@ class Origin(Protocol):
     @property
     def has_stuck_threads(self) -> bool:
         """True where native code did not come back, so that the process cannot end in order."""
+        ...
+
+    @property
+    def lengths_s(self) -> Mapping[str, float]:
+        """Seconds of those streams that are files of a known length."""
         ...
 
     @property
@@ -121,7 +127,7 @@ def _open_pipeline(
 ) -> Pipeline:
     config = current.config
     bundle = load_bundle(config.run.bundle or None)
-    lenses = open_lens_parts(bundle, config.lens)
+    lenses = open_lens_parts(bundle, lenses_for(config, bundle))
     streams = open_streams(config.run.sources, config, bundle)
     for stream in streams:
         stack.callback(stream.close)

@@ -1,7 +1,7 @@
 """The verb `run`: messages to feed, display and recording, until the end or a signal."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain
@@ -29,6 +29,9 @@ from streamaffect.sinks.outlets.opening import open_outlets
 from streamaffect.sinks.recorder import Recorder
 from streamaffect.sinks.thread import Policy
 from streamaffect.sinks.zmq.publisher import ZmqPublisher
+from streamaffect.text.describer import Describer
+from streamaffect.text.opening import open_describer
+from streamaffect.types import Message
 from streamaffect.verbs.descriptors import require_descriptors
 from streamaffect.verbs.key_actions import KeyActions, RecordingSwitch
 from streamaffect.verbs.origin import CurrentSettings, Origin, open_origin
@@ -65,8 +68,7 @@ def run(config: Config, *, display: bool | None = None, reread: Reread | None = 
         page = open_page(config, unstarted)
         publisher = ZmqPublisher(config.feed)
         unstarted.callback(publisher.close)
-        sinks = FanOut()
-        markers = [parse_markers(text) for text in config.control.markers]
+        sinks, markers = FanOut(), [parse_markers(text) for text in config.control.markers]
         deliveries = Deliveries(sinks.dropped, publisher.latency, sinks.faults)
         origin = open_origin(current, stack, deliveries, look=None if page is None else page.look)
         about = RunInfo(
@@ -77,6 +79,7 @@ def run(config: Config, *, display: bool | None = None, reread: Reread | None = 
             page=None if page is None else page.url,
             keys="m marker, b baseline, r record, q quit, ? help" if has_keys() else None,
         )
+        describer = _open_describer(config, origin, stack)
         baselines = open_baselines(config, replays=isinstance(origin, Replay))
         policy: Policy = "drop_oldest" if origin.is_live else "wait"
         recording_now = RecordingSwitch(config, origin, sinks, policy)
@@ -106,12 +109,26 @@ def run(config: Config, *, display: bool | None = None, reread: Reread | None = 
         if reloading is not None:
             stack.callback(reloading.close)
             reloading.start(Parts(desk, current, retention, manager))
-        sinks.feed(manager.watch(desk.watch(baselines.apply(chain(origin.metas, origin.messages())))))
+        sinks.feed(
+            manager.watch(desk.watch(baselines.apply(_described(describer, chain(origin.metas, origin.messages())))))
+        )
         _log_remarks(origin)
         code = int(sinks.has_failed or (origin.has_failed and not ending.is_asked_for))
         if origin.has_stuck_threads:
             leave_at_once(code)
         return code
+
+
+def _open_describer(config: Config, origin: Origin, stack: ExitStack) -> Describer | None:
+    files, is_replay = origin.lengths_s, isinstance(origin, Replay)
+    for meta in origin.metas if config.describe.transcripts and not is_replay else ():
+        if meta.live and meta.stream not in files:
+            raise ConfigError(f"--transcript: {meta.stream} is live, a transcript has the times of a file")
+    return open_describer(config.describe, [meta.stream for meta in origin.metas], files, stack, is_live=origin.is_live)
+
+
+def _described(describer: Describer | None, messages: Iterable[Message]) -> Iterable[Message]:
+    return messages if describer is None else describer.apply(messages)
 
 
 def _check_descriptors(sources: int) -> None:

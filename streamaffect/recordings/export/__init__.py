@@ -156,7 +156,13 @@ def _writer(format: Format, decimal: Decimal) -> Callable[[BinaryIO, Table], int
 
 def _columns(found: Survey, header: RecordingHeader, rate_hz: float | None) -> tuple[Column, ...]:
     units = {head.name for head in header.heads if head.kind == "units"}
-    every = columns(found.outputs, intervals=found.intervals, units=units, baselines=found.baselines)
+    every = columns(
+        found.outputs,
+        intervals=found.intervals,
+        units=units,
+        baselines=found.baselines,
+        descriptions=found.descriptions,
+    )
     every += (MARKER_COLUMN,) if found.markers else ()
     return every if rate_hz is None else resampled_columns(every)
 

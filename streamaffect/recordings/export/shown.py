@@ -46,7 +46,9 @@ def write_shown(file: BinaryIO, path: Path, selection: Selection, *, decimal: De
         for marker in found.markers
         if selection.has((marker.t_ns - origins_ns.get(marker.stream, found.start_ns)) / 1e9)
     ]
-    every = columns(found.outputs, baselines=found.baselines) + ((MARKER_COLUMN,) if markers else ())
+    every = columns(found.outputs, baselines=found.baselines, descriptions=found.descriptions) + (
+        (MARKER_COLUMN,) if markers else ()
+    )
     shown = _selected(latest(rows(recording, None, start_ns=found.start_ns)), selection)
     last_ns = _last(latest(rows(recording, None, start_ns=found.start_ns)), selection)
     return write_csv(file, Table(header=header, columns=every, rows=marked(shown, markers, last_ns)), decimal)

@@ -82,7 +82,7 @@ class Survey:
     last_ns:    by stream, the latest capture time
     markers:    events that somebody has set as markers, in the order of the recording
     added:      streams that began after the recording
-    baselines:  True where an estimate says something of a baseline
+    baselines:  True where an estimate says something of a baseline; descriptions: where one has a sentence
     """
 
     outputs: tuple[OutputName, ...]
@@ -93,6 +93,7 @@ class Survey:
     markers: tuple[Event, ...] = ()
     added: tuple[Meta, ...] = ()
     baselines: bool = False
+    descriptions: bool = False
 
     def origins(self, header: RecordingHeader) -> dict[str, int]:
         """For every stream of the recording, the time that counts as 0 s."""
@@ -107,10 +108,11 @@ def survey(messages: Iterable[Message], stream: str | None) -> Survey:
     start_ns: int | None = None
     origins_ns: dict[str, int] = {}
     last_ns: dict[str, int] = {}
-    baselines = False
+    baselines = descriptions = False
     beside = _Beside(stream)
     for estimate in _estimates(beside.watch(messages), stream):
         baselines = baselines or isinstance(estimate.baseline, str)
+        descriptions = descriptions or isinstance(estimate.description, str)
         last_ns[estimate.stream] = max(estimate.t_capture_ns, last_ns.get(estimate.stream, 0))
         outputs.update(((head, name), None) for head, values in estimate.outputs.items() for name in values)
         if not isinstance(estimate.output_intervals, UnsetType):
@@ -127,6 +129,7 @@ def survey(messages: Iterable[Message], stream: str | None) -> Survey:
         markers=tuple(beside.markers),
         added=tuple(beside.added),
         baselines=baselines,
+        descriptions=descriptions,
     )
 
 
@@ -154,15 +157,16 @@ def columns(
     intervals: Collection[OutputName] = (),
     units: Collection[str] = (),
     baselines: bool = False,
+    descriptions: bool = False,
 ) -> tuple[Column, ...]:
     """All columns, in order: OpenFace's, affect, state, box, further outputs, and what identifies the message.
 
     intervals: of the outputs, those with an interval; units: heads whose outputs are action units
-    baselines: with values relative to each face's neutral, behind all others
+    baselines: with values relative to each face's neutral, behind all others; descriptions: with sentences at the end
     """
     further = [column for output in outputs for column in _output(output, output in intervals, output[0] in units)]
     every = _PICTURE + _AFFECT + _STATE + _BOX + tuple(further) + _MESSAGE
-    return every + _RELATIVE if baselines else every
+    return every + (_RELATIVE if baselines else ()) + (_WORDS if descriptions else ())
 
 
 def rows(messages: Iterable[Message], stream: str | None, *, start_ns: int) -> Iterator[Row]:
@@ -282,3 +286,4 @@ _RELATIVE = (
     Column("arousal_relative_low", "float", lambda row: _end(known(row.estimate.arousal_relative_interval), 0)),
     Column("arousal_relative_high", "float", lambda row: _end(known(row.estimate.arousal_relative_interval), 1)),
 )
+_WORDS = (Column("description", "text", lambda row: known(row.estimate.description)),)

@@ -28,6 +28,7 @@ FACTS_WIDTH_MIN = 36
 PLANE_ROWS_MIN = 7
 PLANE_ROWS_GOOD = 9
 FACE_ROWS_MIN = 4
+FACE_ROWS_FEW = 2
 GAP = 3
 MARGIN = 1
 MARGIN_FROM_WIDTH = 80
@@ -47,8 +48,12 @@ def _picture(state: DisplayState, width: int, height: int, now_ns: int) -> list[
     footer = _footer(state, width, height, now_ns)
     header = _header(state, width, now_ns)
     room = max(0, height - len(header) - len(footer))
-    below = lens_rows(state, room // 3)
+    # Outputs of one face may press the plane to its least size, and the faces to two rows; those of a second may not.
+    least_above = PLANE_ROWS_MIN + 1 + min(max(FACE_ROWS_FEW, len(state.faces)), FACE_ROWS_MIN) + 1
+    below = lens_rows(state, room // 3, most=max(room // 3, room - least_above))
     face_rows = _face_rows(len(state.faces), room - below)
+    if below > room // 3:
+        face_rows = min(face_rows, max(FACE_ROWS_FEW, len(state.faces)))
     upper = _upper(state, width, room - below - face_rows - 1)
     faces = face_block(state, width, face_rows) if state.faces else [line(waiting_text(state), BOLD)]
     body = [*upper, *faces][: room - below]

@@ -13,7 +13,7 @@ from rich.segment import Segment
 
 from streamaffect.sinks.display.bars import gauge
 from streamaffect.sinks.display.faces import emotion_head, face_name, most_important, signed
-from streamaffect.sinks.display.lines import BOLD, FAINT, PLAIN, Line, clean, clip, face_style, line, pad
+from streamaffect.sinks.display.lines import BOLD, FAINT, PLAIN, Line, clean, clip, face_style, line, pad, wrap
 from streamaffect.sinks.display.state import DisplayState, FaceState
 from streamaffect.text.regions import regions_in_words
 from streamaffect.types import HeadMeta
@@ -24,6 +24,7 @@ ALL_SHOWN = 4  # values of an output that stand in their own order; of more the 
 LEAST_ACTIVE = 0.15  # of a unit, to be worth a word
 GAUGE_WIDTH, GAUGE_WIDTH_NARROW = 7, 5
 LEAST_SHOWN = 3  # values, before their scales become narrow, and then none
+WORDS_ROWS = 2  # for the sentence about a face
 GAP = "  "
 
 Span = tuple[float, float]
@@ -54,15 +55,23 @@ def output_metas(state: DisplayState, stream: str) -> list[HeadMeta]:
     return lenses + [declared.get(name, HeadMeta(name=name, kind="", outputs=[])) for name in others]
 
 
-def lens_rows(state: DisplayState, room: int) -> int:
-    """How many lines the outputs get: as many for every frame, so that nothing jumps."""
-    outputs = max((len(output_metas(state, stream)) for stream in state.streams), default=0)
+def lens_rows(state: DisplayState, room: int, *, most: int) -> int:
+    """How many lines the outputs get: as many for every frame, so that nothing jumps.
+
+    room: for those of several faces; most: for those of one
+    """
+    outputs = max((_lines_of(state, stream) for stream in state.streams), default=0)
     if not outputs:
         return 0
     faces = min(FACES_MAX, max(1, len(state.faces)))
     while faces > 1 and faces * outputs + 1 > room:
         faces -= 1
-    return min(faces * outputs + 1, max(0, room))
+    return min(faces * outputs + 1, max(0, room if faces > 1 else most))
+
+
+def _lines_of(state: DisplayState, stream: str) -> int:
+    """Lines for each face of a stream."""
+    return len(output_metas(state, stream)) + WORDS_ROWS * state.streams[stream].is_described
 
 
 def lens_block(state: DisplayState, width: int, rows: int) -> list[Line]:
@@ -73,14 +82,25 @@ def lens_block(state: DisplayState, width: int, rows: int) -> list[Line]:
     lines: list[Line] = []
     for face in most_important(state):
         metas = output_metas(state, face.estimate.stream)
-        if len(lines) + len(metas) > rows - 1 and lines:
+        if len(lines) + _lines_of(state, face.estimate.stream) > rows - 1 and lines:
             break
         name = face_name(face, several=several)
-        lines += [_row(face, name if i == 0 else "", meta, width) for i, meta in enumerate(metas)]
-        if len(lines) > rows - 1:
-            left_out = [meta.name for meta in metas[rows - 2 :]]
-            lines = [*lines[: rows - 2], _left_out(left_out, width)]
+        words = _words(face, name, width) if state.streams[face.estimate.stream].is_described else []
+        its = [*words, *(_row(face, "" if i or words else name, meta, width) for i, meta in enumerate(metas))]
+        room = max(1, rows - 1 - len(lines))
+        if len(its) > room:
+            left_out = [meta.name for meta in metas[max(0, room - 1 - len(words)) :]]
+            its = [*its[: room - 1], _left_out(left_out, width)]
+        lines += its
     return [[Segment("")], *lines]
+
+
+def _words(face: FaceState, name: str, width: int) -> list[Line]:
+    """The sentence about a face, always in as many lines."""
+    texts = wrap(clean(face.description), width - FACE_WIDTH, WORDS_ROWS)
+    texts += [""] * (WORDS_ROWS - len(texts))
+    heads = [Segment(pad(clean(name), FACE_WIDTH), face_style(face.slot, bold=True)), Segment(" " * FACE_WIDTH)]
+    return [[head, Segment(text, PLAIN)] for head, text in zip(heads, texts, strict=True)]
 
 
 def _left_out(names: Sequence[str], width: int) -> Line:

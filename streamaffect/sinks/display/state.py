@@ -53,17 +53,21 @@ class FaceState:
 
     slot:    a small number that no other face in view has; it chooses the colour
     seen_ns: when the newest estimate arrived
+    description: the newest sentence about it; empty where nobody describes
     """
 
     slot: int
     estimate: Estimate
     seen_ns: int
+    description: str = ""
     history: deque[Sample] = field(default_factory=lambda: deque(maxlen=HISTORY_SAMPLES))
 
     def take(self, estimate: Estimate, now_ns: int) -> None:
         """Make an estimate the newest; a stream whose clock went back starts a new history."""
         self.estimate = estimate
         self.seen_ns = now_ns
+        if isinstance(estimate.description, str):
+            self.description = estimate.description
         sample = Sample(estimate.t_capture_ns, estimate.valence, estimate.arousal)
         if self.history and sample.t_ns < self.history[-1].t_ns:
             self.history.clear()
@@ -77,6 +81,7 @@ class StreamState:
 
     lost_since_ns: since when the source is away; None while it is there
     faces_seen:    how many different faces it has had
+    is_described:  True from the first sentence about one of its faces on
     outputs:       names of further outputs that its estimates have had, in the order in which they came
     """
 
@@ -88,6 +93,7 @@ class StreamState:
     faces_seen: int = 0
     newest_track: int = -1
     outputs: list[str] = field(default_factory=list)
+    is_described: bool = False
 
 
 class Note(NamedTuple):
@@ -146,6 +152,7 @@ class DisplayState:
             stream.newest_track = estimate.track
             stream.faces_seen += 1
         face.take(estimate, now_ns)
+        stream.is_described = stream.is_described or isinstance(estimate.description, str)
         stream.outputs += [name for name in estimate.outputs if name not in stream.outputs][
             : OUTPUTS_MAX - len(stream.outputs)
         ]

@@ -73,6 +73,7 @@ class RecordedPage:
                         "count": len(one.seconds),
                         "from_s": one.seconds[0],
                         "to_s": one.seconds[-1],
+                        "descriptions": one.descriptions,
                     }
                     for one in self._courses.courses
                 ],

@@ -125,6 +125,12 @@ def test_every_output_of_a_face_is_shown_whatever_it_is_called(browser: "Browser
         widths = lip.evaluate("(scale) => [scale, scale.children[1]].map((one) => one.getBoundingClientRect().width)")
         assert widths[1] / widths[0] == pytest.approx(0.3, abs=0.02)
         assert "arousal\n−0.50" in tab.inner_text("#faces")
+        assert tab.is_hidden(".words")
+        sink.send(
+            live_estimate_at(0.05, track=3, outputs=ESTIMATE.outputs | said, description="Looks happy; <b>so</b>.")
+        )
+        tab.wait_for_selector(".words")
+        assert tab.inner_text(".words") == "Looks happy; <b>so</b>."
         assert "thing\n+17.00" in tab.inner_text("#faces")
         assert tab.evaluate("() => document.documentElement.scrollWidth") <= 390
         sink.send(live_estimate_at(0.1, seq=1, track=3))

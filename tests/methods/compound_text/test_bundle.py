@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from tokenizers import Tokenizer
 
 from engines.cli import main as engines
 from streamaffect import analyze
-from streamaffect.errors import BundleError
-from streamaffect.runtime.bundle import Bundle, load_bundle
+from streamaffect.errors import BundleError, ConfigError
+from streamaffect.runtime.bundle import Bundle, default_bundle_path, load_bundle
 from streamaffect.text.spec import read_text_spec
 from streamaffect.text.textualise import evidence_of_estimates, textualise, track_windows
 from tests.support.bundles import edit_manifest, write_bundle
@@ -100,6 +101,30 @@ def test_the_graph_recognises_clips_that_were_not_trained_on(bundle: Bundle) -> 
     clips = drawn_clips(40, seed=99)
     found = probabilities(bundle, [textualise(clip.evidence, spec.textualiser) for clip in clips])
     assert np.mean(found.argmax(axis=1) == [clip.label for clip in clips]) > 0.8
+
+
+def test_the_stream_asks_the_classifier_and_gives_its_answers(bundle: Bundle) -> None:
+    described = {"enabled": True, "llm": str(bundle.path), "llm_period_s": 1.0}
+    exact = {"backend": "onnxruntime", "precision": "fp32"}
+    seen = list(analyze(DEMO, engine=exact, describe=described, run={"max_seconds": 1.5}))
+    answered = [one for one in seen if "text" in one.outputs]
+    spec = read_text_spec(bundle)
+    assert spec is not None
+    assert sum(isinstance(one.description, str) for one in seen) == 1
+    assert answered and "text" not in seen[0].outputs
+    until = seen[: seen.index(answered[0]) + 1]
+    units = {
+        int(name[2:]): max(one.outputs["units"][name] for one in until if "units" in one.outputs)
+        for name in until[-1].outputs["units"]
+    }
+    text = textualise(replace(evidence_of_estimates(until), units=units), spec.textualiser)
+    expected = probabilities(bundle, [text])[0]
+    assert list(answered[0].outputs["text"].values()) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_bundle_without_a_classifier_is_refused_in_one_line() -> None:
+    with pytest.raises(ConfigError, match="has no text classifier; `python -m train fit"):
+        list(analyze(DEMO, describe={"enabled": True, "llm": str(default_bundle_path())}))
 
 
 def test_texts_of_any_number_and_length_are_taken(bundle: Bundle) -> None:

@@ -92,7 +92,7 @@ MISTAKES = {
     "run.xyz=1": "unknown key run.xyz; known ones are run.sources, run.bundle, run.realtime",
     "tracker.max_faces.x=1": "unknown key tracker.max_faces.x",
     "face.min_score=1": "unknown section [face]; did you mean faces?",
-    "zzz.min_score=1": "unknown section [zzz]; known ones are run, engine, source, faces, tracker, lens, feed",
+    "zzz.min_score=1": "unknown section [zzz]; known ones are run, engine, source, faces, tracker, lens, describe",
     "run.realtime=maybe": "run.realtime = 'maybe': expected `bool`",
     "run.realtime=1": "run.realtime = 1: expected `bool`",
     "tracker.max_faces=two": "tracker.max_faces = 'two': expected `int`",

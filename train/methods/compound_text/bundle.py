@@ -122,6 +122,6 @@ def _card(recipe: CompoundTextRecipe, classes: Sequence[str]) -> str:
     return (
         f"## Text classifier\n\nThe graph `{TEXT_CLASSIFIER}` was added by the recipe `{recipe.name}`, seed "
         f"{recipe.seed}, from {recipe.data}. It reads texts about a face and a voice and gives one probability for "
-        f"each of: {', '.join(classes)}. The stream does not run it. Licence of its weights: {recipe.licence}. The "
+        f"each of: {', '.join(classes)}. --describe --llm asks it. Licence of its weights: {recipe.licence}. The "
         "other graphs are those of the bundle that it was added to."
     )

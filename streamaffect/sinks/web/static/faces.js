@@ -9,7 +9,8 @@ export class Faces {
     this.cards = new Map();
   }
 
-  // faces: [{key, name, slot, valence, arousal, intervals, relative, status, quality, classes: {name: share}, outputs}]
+  // faces: [{key, name, slot, valence, arousal, intervals, relative, status, quality, classes: {name: share}, outputs,
+  // description}]
   show(faces) {
     const keys = new Set(faces.map((face) => face.key));
     for (const [key, card] of this.cards) {
@@ -35,10 +36,11 @@ class Card {
     this.bars = make("div");
     this.meters = new Map();
     const list = make("dl", {}, ...this.rows.flatMap((row) => [make("dt", {}, row.what), row.value, row.more]));
+    this.words = make("p", { className: "words", hidden: true });
     this.more = make("div");
     this.outputs = new Outputs(this.more);
     const body = make("div", { className: "body" }, make("div", { className: "output" }, list, this.bars), this.more);
-    this.root = make("div", { className: "face" }, make("h3", {}, this.name, this.status), body);
+    this.root = make("div", { className: "face" }, make("h3", {}, this.name, this.status), this.words, body);
     root.append(this.root);
   }
 
@@ -46,6 +48,8 @@ class Card {
     this.root.style.borderLeftColor = faceColour(face.slot);
     say(this.name, `face ${face.name}`);
     say(this.status, face.status);
+    say(this.words, face.description ?? "");
+    this.words.hidden = !face.description;
     for (const row of this.rows) {
       say(row.value, signed(face[row.what]));
       const interval = face.intervals[row.what];

@@ -109,6 +109,7 @@ export class Live {
     }
     face.estimate = estimate;
     face.seen = performance.now();
+    face.description = estimate.description ?? face.description;
     if (estimate.valence !== null && estimate.arousal !== null) {
       face.trail.push({ at: estimate.t_capture_ns / 1e9, place: [estimate.valence, estimate.arousal] });
     }
@@ -179,7 +180,7 @@ export class Live {
     this.#drawStreams();
   }
 
-  #shown({ key, slot, estimate, trail }) {
+  #shown({ key, slot, estimate, trail, description }) {
     const warming = estimate.status === "warming" ? ` ${Math.min(99, Math.round(100 * estimate.context_fill))} %` : "";
     const quality = typeof estimate.quality === "number" ? `, quality ${estimate.quality.toFixed(2)}` : "";
     return {
@@ -196,6 +197,7 @@ export class Live {
       status: `${estimate.status}${warming}${quality}`,
       classes: estimate.outputs[this.#emotions(estimate.stream)] ?? {},
       outputs: this.#outputs(estimate),
+      description,
       trail: trail.map(({ place }) => place),
     };
   }

@@ -9,6 +9,7 @@ const GAP_S = 1;
 const SHORTEST_S = 0.2;
 const TRAIL_S = 5;
 const STEP_S = 0.2;
+const SENTENCE_S = 3; // it is said of the second before it, and stands until the next one
 
 export class RecordingView {
   static async open() {
@@ -172,8 +173,15 @@ export class RecordingView {
       status,
       classes,
       outputs: [...said.values()],
+      description: this.#sentence(face),
       trail,
     };
+  }
+
+  // What was last said about a face at the cursor, within some seconds.
+  #sentence({ descriptions }) {
+    const i = lastBefore(descriptions.map(([at]) => at), this.cursor + 1e-6);
+    return i >= 0 && this.cursor - descriptions[i][0] < SENTENCE_S ? descriptions[i][1] : "";
   }
 
   // What there is beside the main values at one estimate, by the name of its head.

@@ -66,7 +66,7 @@ def test_outputs_of_lenses_have_columns_and_so_have_the_ends_of_their_intervals(
     ends = {"units": {"AU12": (0.25, 0.75)}}
     messages = [
         estimate_at(0, seq=0),
-        estimate_at(1, seq=1, outputs=said, output_intervals=ends),
+        estimate_at(1, seq=1, outputs=said, output_intervals=ends, description="Looks happy."),
     ]
     courses = read_courses(record(tmp_path / "lenses.jsonl", messages))
     assert courses.outputs[3:] == (
@@ -75,6 +75,7 @@ def test_outputs_of_lenses_have_columns_and_so_have_the_ends_of_their_intervals(
         ("units", "AU12", "high"),
         ("prompts", "a / b", "value"),
     )
+    assert courses.courses[0].descriptions == [(1.0, "Looks happy.")]
     columns = courses.courses[0].columns[len(VALUES) + 3 :]
     assert [column[1] for column in columns] == [0.5, 0.25, 0.75, 0.25]
     assert all(math.isnan(column[0]) for column in columns)

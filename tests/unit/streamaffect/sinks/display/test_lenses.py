@@ -86,6 +86,20 @@ def test_outputs_without_room_are_named() -> None:
     assert re.search(r"\+\d more in a higher terminal: .*lens8", shown)
 
 
+def test_a_sentence_has_two_lines_above_the_outputs_from_its_first_one_on() -> None:
+    state = DisplayState()
+    long = "Raised brows and a smile; looks happy, quite sure; voice calm; words: “Well then, that is that.”"
+    for _, message in Feeder(faces=1).messages(1.0):
+        described = message
+        if isinstance(message, Estimate) and message.seq == 5:
+            described = msgspec.structs.replace(message, description=long, outputs=message.outputs | SAID)
+        state.update(described, 0)
+    lines = ["".join(segment.text for segment in line) for line in render(state, 80, 24, 0).lines]
+    (first,) = [i for i, line in enumerate(lines) if line.startswith(" 1      Raised brows and a smile;")]
+    assert lines[first + 1].strip().endswith("that is that.”")
+    assert lines[first + 2].strip().startswith("units")
+
+
 def test_a_stream_without_lenses_looks_as_it_did() -> None:
     assert "lip corner" not in picture()
 
