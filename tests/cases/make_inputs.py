@@ -62,6 +62,7 @@ class Track:
 
     aspect: width over height of a stored pixel; start_s: of its first picture
     spoilt: numbers of the packets that are overwritten with zeros
+    reorders: pictures may refer to later ones, so that a decoder holds some back
     """
 
     pictures: Sequence[ImageArray] = field(default_factory=lambda: [scene(number) for number in range(FRAMES)])
@@ -73,6 +74,7 @@ class Track:
     is_cover: bool = False
     interlaced: bool = False
     spoilt: frozenset[int] = frozenset()
+    reorders: bool = False
 
 
 def write(path: Path, *tracks: Track, sound_s: float = 0.0, sound: str = "aac", kind: str | None = None) -> Path:
@@ -131,6 +133,8 @@ def _add(file: OutputContainer, track: Track) -> VideoStream:
     stream.codec_context.time_base = Fraction(1, track.fps)
     if track.interlaced:
         stream.codec_context.flags |= (1 << 18) | (1 << 29)  # interlaced DCT and motion estimation
+    if track.reorders:
+        stream.codec_context.max_b_frames = 2
     disposition = Disposition.default if track.is_default else Disposition(0)
     stream.disposition = Disposition.attached_pic if track.is_cover else disposition
     return stream

@@ -25,10 +25,10 @@ import cv2
 import pytest
 
 import streamaffect
-from streamaffect.errors import SourceOpenError, StreamAffectError
+from streamaffect.errors import SourceEndedError, SourceOpenError, StreamAffectError
 from streamaffect.sources.file import FileSource
 from streamaffect.types import ImageArray
-from tests.cases.make_inputs import Track, scene, write
+from tests.cases.make_inputs import FPS, Track, scene, write
 
 NO_TEXT = "\ud800"  # half a character, which no encoding has
 
@@ -68,8 +68,15 @@ def test_a_picture_is_called_one_with_what_estimates_it(tmp_path: Path, suffix: 
         FileSource(tmp_path / f"portrait.{suffix}").open()
 
 
-def test_one_frame_is_a_video(tmp_path: Path) -> None:
-    source = FileSource(write(tmp_path / "clip.mp4", Track([scene(0)])))
+@pytest.mark.parametrize("reorders", [False, True])
+@pytest.mark.parametrize("container", ["mp4", "mkv", "mpg"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_frame_is_a_video_and_so_are_two(tmp_path: Path, count: int, container: str, reorders: bool) -> None:
+    codec = "mpeg2video" if container == "mpg" else "mpeg4"
+    pictures = [scene(number) for number in range(count)]
+    source = FileSource(write(tmp_path / f"clip.{container}", Track(pictures, codec=codec, reorders=reorders)))
     source.open()
-    assert source.read().pts_s == 0.0
+    assert [source.read().pts_s for _ in range(count)] == [pytest.approx(number / FPS) for number in range(count)]
+    with pytest.raises(SourceEndedError):
+        source.read()
     source.close()

@@ -30,6 +30,7 @@ class Decoder:
         single_thread: bool = False,
     ) -> None:
         self._context = track.codec_context
+        self._time_base = track.time_base
         self._on_error = on_error
         self._on_suspect = on_suspect
         self.threads = 1 if single_thread else _threads(self._context.width * self._context.height)
@@ -52,10 +53,14 @@ class Decoder:
 
     def _decode(self, packet: "Packet[Stream] | None") -> list[VideoFrame]:
         try:
-            return self._context.decode(packet)
+            frames = self._context.decode(packet)
         except FFmpegError:
             self._on_error()
             return []
+        for frame in frames:
+            if not frame.time_base:  # all frames were held back to the end, whose packet brings none
+                frame.time_base = self._time_base
+        return frames
 
 
 def _threads(pixels: int) -> int:
