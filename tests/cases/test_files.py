@@ -130,6 +130,19 @@ def test_a_whole_file_is_read_whole_without_a_word(
     assert whole.complaint == ""
 
 
+@pytest.mark.parametrize("container", ["mkv", "webm", "nut", "mp4", "ts", "mpg"])
+def test_a_file_that_starts_late_is_whole_and_most_of_it_is_not(tmp_path: Path, read: Reading, container: str) -> None:
+    codec, _ = CONTAINERS.get(container, ("mpeg4", ""))
+    path = write(tmp_path / f"clip.{container}", Track(codec=codec, start_s=3.0))
+    whole = read(path)
+    assert len(whole.frames) == FRAMES
+    assert whole.complaint == ""
+    if container in ("mkv", "webm"):  # which say at their head when they should end
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) * 4 // 5])
+        assert "is cut off or damaged" in read(path).complaint
+
+
 @pytest.mark.parametrize("spoilt", [{9}, {8, 9}, {5, 12}])
 def test_what_is_damaged_is_gone_over_and_told_once(tmp_path: Path, read: Reading, spoilt: set[int]) -> None:
     whole = read(write(tmp_path / "clip.mkv", Track(codec="mjpeg", spoilt=frozenset(spoilt))))

@@ -133,7 +133,7 @@ def summary(state: DisplayState) -> list[str]:
 def _summary_of(stream: StreamState, health: Health) -> str:
     faces = _count(stream.faces_seen, "face") if stream.faces_seen else "no face was seen"
     parts = [
-        f"{_count(health.frames, 'frame')} in {duration(health.uptime_s)}",
+        f"{_count(health.frames, 'frame')} in {_took(health.uptime_s)}",
         faces,
         _count(health.estimates, "estimate"),
     ]
@@ -142,8 +142,13 @@ def _summary_of(stream: StreamState, health: Health) -> str:
     if health.latency_ms is not None:
         parts.append(f"latency {latency_words(health)}")
     if health.reconnects:
-        parts.append(f"{_count(health.reconnects, 'reconnect')}, {duration(health.downtime_s)} away")
+        parts.append(f"{_count(health.reconnects, 'reconnect')}, {_took(health.downtime_s)} away")
     return f"{clean(stream.name)}: {', '.join(parts)}"
+
+
+def _took(seconds: float) -> str:
+    """Most clips take less than a second."""
+    return f"{seconds:.1f} s" if seconds < 9.95 else duration(seconds)
 
 
 def _file_words(state: DisplayState, health: Health) -> str:

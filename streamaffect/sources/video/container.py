@@ -18,6 +18,7 @@ from streamaffect.errors import SourceOpenError
 
 MICROSECOND_S = 1e-6
 MOST_READ_ERRORS = 16  # in a row; a demuxer that has found its place again gives packets in between
+STATE_THEIR_END = frozenset(("matroska,webm", "nut"))  # on their own clock, where others state how long they are
 
 
 class Container:
@@ -64,7 +65,11 @@ class Container:
     def duration_s(self) -> float | None:
         """Length of the longest track as the container states it."""
         duration = self._container.duration
-        return duration * MICROSECOND_S if duration and duration > 0 else None
+        if not duration or duration <= 0:
+            return None
+        stated_s = duration * MICROSECOND_S
+        after_start_s = stated_s - (self.start_s or 0.0) if self.format in STATE_THEIR_END else stated_s
+        return after_start_s if after_start_s > 0 else stated_s  # some programs do write how long they are
 
     def best_track(self) -> VideoStream | None:
         """The track that FFmpeg thinks best, where the container names no default."""

@@ -1,5 +1,7 @@
 import io
 
+import msgspec
+import pytest
 from rich.console import Console
 
 from streamaffect.sinks.display.choice import make_display
@@ -71,3 +73,14 @@ def test_the_file_bar_shows_share_time_and_estimate() -> None:
     assert "ETA 10 s" in written
     assert "valence" in written
     assert "webcam: 300 frames in 10 s, 1 face," in written.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.43, "13 frames in 0.4 s"), (9.97, "in 9 s"), (75.0, "in 1:15")])
+def test_the_summary_says_how_long_a_short_clip_has_taken(seconds: float, words: str) -> None:
+    state = DisplayState()
+    for _, message in Feeder(faces=1).messages(seconds):
+        state.update(message, 0)
+    health = next(iter(state.streams.values())).health
+    assert health is not None
+    state.update(msgspec.structs.replace(health, uptime_s=seconds, frames=13), 0)
+    assert words in summary(state)[0]
