@@ -176,6 +176,7 @@ def _network(url: str, kind: SourceKind, settings: SourceSettings, ear: Ear | No
 
 def _is_usable(url: str) -> bool:
     try:
+        url.encode("utf-8", "surrogateescape")  # half a character is in no command line, but may be in a program's text
         parts = urlsplit(url)
         if not parts.hostname or parts.port == 0:
             return False

@@ -37,6 +37,7 @@ CALLS: dict[str, Callable[[str], object]] = {
     "analyze a file in a folder": lambda text: list(streamaffect.analyze(f"folder/{text}.mp4")),
     "analyze a named source": lambda text: list(streamaffect.analyze(f"{text}=demo")),
     "analyze a camera": lambda text: list(streamaffect.analyze(f"rtsp://{text}/1")),
+    "analyze a camera's path": lambda text: list(streamaffect.analyze(f"http://127.0.0.1:9/{text}?a={text}")),
     "analyze with a bundle": lambda text: list(streamaffect.analyze("demo", bundle=text)),
     "load_bundle": streamaffect.load_bundle,
     "analyze_image": lambda text: streamaffect.analyze_image(cast("ImageArray", text)),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from streamaffect.errors import SourceOpenError
 from streamaffect.redaction import redact
@@ -35,14 +35,13 @@ class Address:
         """The address that a usable URL names."""
         parts = urlsplit(url)
         scheme = parts.scheme.lower()
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         user = None if parts.username is None else unquote(parts.username)
         return cls(
             url=url,
             scheme=scheme,
             host=(parts.hostname or "").lower(),
             port=parts.port or DEFAULT_PORTS[scheme],
-            target=quote(target, safe=READABLE),
+            target=_target(parts),
             user=user,
             password=unquote(parts.password or ""),
         )
@@ -107,14 +106,14 @@ class Reach:
                 f"{label}: the host refers to another one, {host}, which was not asked; if that is right, allow it by "
                 f"--set 'source.redirect_hosts=[\"{host}\"]'"
             )
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         is_same = host == self.named.host
+        target = _target(parts)
         return Address(
             url=f"{scheme}://{parts.netloc.rpartition('@')[2]}{target}",
             scheme=scheme,
             host=host,
             port=port or DEFAULT_PORTS[scheme],
-            target=quote(target, safe=READABLE),
+            target=target,
             user=self.named.user if is_same else None,
             password=self.named.password if is_same else "",
         )
@@ -123,3 +122,9 @@ class Reach:
         """The protocol of the named address; never back from an encrypted one to one that is not."""
         plain, encrypted = ("rtsp", "rtsps") if self.named.is_rtsp else ("http", "https")
         return (encrypted,) if base.is_encrypted else (plain, encrypted)
+
+
+def _target(parts: SplitResult) -> str:
+    """Path and query, escaped; bytes of a command line that are no text are asked for as they are."""
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return quote(target, safe=READABLE, errors="surrogateescape")
