@@ -18,9 +18,10 @@ from functools import partial
 from urllib.parse import quote, unquote
 
 HIDDEN = "***"
-EXAMPLES = ("user:password@host", "user:pw@host", "HOST:PORT")  # as messages and help spell them: nobody's secret
+# As messages and help spell them: nobody's secret.
+EXAMPLES = ("user:password@host", "user:pw@host", "HOST:PORT", "tcp://10.0.0.7:5556=keys/a")
 
-_EXAMPLE = re.compile("(" + "|".join(EXAMPLES) + ")")
+_EXAMPLE = re.compile("(" + "|".join(map(re.escape, EXAMPLES)) + ")")
 _SECRET_NAME = re.compile("pass|pwd|psw|token|secret|auth|key|sig|credential|session|user|login|^(u|p|pw|usr)$", re.I)
 
 # With one slash, or none, only those that nobody would take for the beginning of a path or a sentence.

@@ -1,3 +1,4 @@
+import argparse
 from base64 import b64encode
 from urllib.parse import quote, unquote
 
@@ -5,6 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from streamaffect.arguments import make_parser
 from streamaffect.redaction import SHORTEST, redact, remember, remember_words, remembering
 
 
@@ -56,6 +58,12 @@ def test_credentials_are_hidden_and_the_rest_stays(text: str, expected: str) -> 
 def test_credentials_of_a_mistyped_address_are_hidden_too(text: str, expected: str) -> None:
     assert redact(text) == expected
     assert redact(expected) == expected
+
+
+def test_no_example_of_the_help_is_taken_for_a_secret() -> None:
+    [verbs] = [one.choices for one in make_parser()._actions if isinstance(one, argparse._SubParsersAction)]
+    for verb in verbs.values():
+        assert "***" not in redact(verb.format_help())
 
 
 def test_every_url_of_a_line_is_redacted() -> None:
