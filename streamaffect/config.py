@@ -42,6 +42,10 @@ MOST_BYTES = 1 << 18
 _NOT_TOML = (ValueError, RecursionError)
 
 
+class _ContradictionError(Exception):
+    """Settings that do not fit together, each of which may be right: a later file or flag may yet change the other."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of a run, by section."""
 
@@ -75,12 +79,18 @@ def load_config(
     layers += [(f"--set {override}", _parse_override(override)) for override in overrides]
     layers.append(("settings", flags or {}))
     settings: Settings = {}
+    config, contradiction = Config(), None
     for where, layer in layers:
         remember(*_texts(layer))
         _check_keys(layer, where)
         settings = _merged(settings, layer)
         # Checked layer by layer, so that an error names the file or flag that it comes from.
-        config = _convert(settings, where)
+        try:
+            config, contradiction = _convert(settings, where), None
+        except _ContradictionError as error:
+            contradiction = contradiction or error
+    if contradiction is not None:
+        raise ConfigError(str(contradiction))
     return config
 
 
@@ -173,7 +183,10 @@ def _convert(settings: Settings, where: str) -> Config:
     try:
         return msgspec.convert(settings, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(_explain(error, settings, where)) from None
+        explained = _explain(error, settings, where)
+        if isinstance(error.__cause__, ValueError):  # of a section as a whole, by its own rule
+            raise _ContradictionError(explained) from None
+        raise ConfigError(explained) from None
 
 
 def _check_keys(settings: Mapping[str, Any], where: str) -> None:
@@ -203,6 +216,8 @@ def _nearest(word: str, known: list[str], prefix: str = "") -> str:
 def _explain(error: msgspec.ValidationError, settings: Settings, where: str) -> str:
     """msgspec says what was expected and the path; add the value and say it in our form."""
     message, _, path = str(error).partition(" - at `$.")
+    if isinstance(error.__cause__, ValueError):
+        return f"{where}: {path.rstrip('`')}.{message}"
     key = path.rstrip("`").partition("[")[0]  # of a list, all of it
     value: Any = settings
     for part in key.split("."):

@@ -109,11 +109,23 @@ MISTAKES = {
     "run.max_seconds=" + "9" * 5000: "expected `float`, got `str`",
     "run.max_seconds=" + "[" * 5000: "expected `float`, got `str`",
     "engine.backend=caffe": "engine.backend = 'caffe': invalid enum value 'caffe'",
-    'run.priorities=["door"]': "expected NAME=SHARE with a share from 0.01 to 100, such as door=2, and got 'door'",
-    'run.priorities=["a=2", "=3"]': "and got '=3'",
-    'run.priorities=["a=nan"]': "and got 'a=nan'",
+    'run.priorities=["door"]': "run.priorities has 'door', expected NAME=SHARE with a share from 0.01 to 100",
+    'run.priorities=["a=2", "=3"]': "run.priorities has '=3', expected",
+    'run.priorities=["a=nan"]': "run.priorities has 'a=nan', expected",
     "source.backoff_min_s=60": "backoff_min_s is 60, above backoff_max_s 0.75",
 }
+
+
+@pytest.mark.parametrize("first", ["backoff_min_s", "backoff_max_s"])
+def test_what_two_keys_say_together_is_judged_once_all_files_and_flags_are_read(tmp_path: Path, first: str) -> None:
+    value, [second] = 5, {"backoff_min_s", "backoff_max_s"} - {first}
+    both = [f"source.{first}={value}", f"source.{second}={value}"]
+    assert load_config(None, both).source.backoff_max_s == value
+    (tmp_path / "settings.toml").write_text(f"[source]\n{first} = {value}\n")
+    assert load_config(tmp_path / "settings.toml", both[1:]).source.backoff_min_s == value
+    (tmp_path / "settings.toml").write_text("[source]\nbackoff_min_s = 5\n")
+    with pytest.raises(ConfigError, match=r"settings\.toml: source\.backoff_min_s is 5, above .* set both"):
+        load_config(tmp_path / "settings.toml", ["faces.tiles=2"])
 
 
 @pytest.mark.parametrize("override", MISTAKES)
