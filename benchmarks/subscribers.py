@@ -2,11 +2,13 @@
 
 Rounds without and with stopped subscribers take turns, so that what else the machine does falls on both alike, and of
 each kind the median round counts. The feed publishes behind its queue and thread as in a run, at a fixed rate. Each
-subscriber is a process of its own that reads as a program with a plain ZeroMQ library does; a stopped one has
-subscribed and reads nothing from then on.
+subscriber is a connection of its own that is read as a program with a plain ZeroMQ library does, and all that has come
+is taken at once. By default those that keep up share one process, since ten readers in Python would take both cores of
+a small machine from the feed that is measured; a stopped one is a process that has subscribed and reads nothing from
+then on.
 
     python benchmarks/subscribers.py
-    python benchmarks/subscribers.py --messages 40000 --rate 2000
+    python benchmarks/subscribers.py --messages 40000 --rate 2000 --processes 10
 """
 
 import sys
@@ -58,6 +60,7 @@ def main() -> int:
     """Measure, show and save; 1 where a subscriber that kept up has lost something."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--subscribers", type=int, default=10, help="that keep up (default: %(default)s)")
+    parser.add_argument("--processes", type=int, default=1, help="that they share (default: %(default)s)")
     parser.add_argument("--stopped", type=int, default=1, help="in every other round (default: %(default)s)")
     parser.add_argument("--messages", type=int, default=1_000_000, help="in all rounds together (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=5_500, help="messages a second (default: %(default)s)")
@@ -69,7 +72,8 @@ def main() -> int:
     rates = []
     for number in range(options.rounds):
         stopped = options.stopped * ((number % 4) in (1, 2))  # without, with, with, without
-        rate, found = one_round(options.subscribers, stopped, a_round, options.rate)
+        shares = _shared(options.subscribers, options.processes)
+        rate, found = one_round(shares, stopped, a_round, options.rate)
         rates.append(rate)
         heard[stopped].append(found)
     rows = [_row(f"{stopped} stopped", rounds) for stopped, rounds in heard.items()]
@@ -79,6 +83,7 @@ def main() -> int:
         "messages": a_round * options.rounds,
         "messages a second": round(float(np.mean(rates))),
         "subscribers that keep up": options.subscribers,
+        "processes that read for them": options.processes,
         "lost by them": lost,
         "p99 with stopped ones / without": round(with_them / without, 3),
     }
@@ -89,33 +94,43 @@ def main() -> int:
     return int(lost > 0)
 
 
-def one_round(subscribers: int, stopped: int, messages: int, rate: float) -> tuple[float, list[Heard]]:
-    """Publish so many messages: the rate that was reached, and what each subscriber that keeps up has heard."""
+def one_round(shares: Sequence[int], stopped: int, messages: int, rate: float) -> tuple[float, list[Heard]]:
+    """Publish so many messages: the rate that was reached, and what each subscriber that keeps up has heard.
+
+    shares: so many subscribers each process reads for
+    """
     publisher = ZmqPublisher(FeedSettings(bind="tcp://127.0.0.1:0"))
     sink = SinkThread(publisher, capacity=MOST, policy="drop_oldest", keep_s=KEEP_S)
     try:
-        with _listening(publisher.address, subscribers + stopped) as (processes, ends):
+        with _listening(publisher.address, [*shares, *[1] * stopped]) as (processes, ends):
             for end in ends:
                 _await_first(sink, end)
-            for process in processes[subscribers:]:
+            for process in processes[len(shares) :]:
                 os.kill(process.pid or 0, signal.SIGSTOP)
             reached = _publish(sink, messages, rate)
-            heard = [_result(end) for end in ends[:subscribers]]
+            heard = [one for end in ends[: len(shares)] for one in _result(end)]
     finally:
         sink.close(END_S)
     assert sink.dropped == sink.failures == 0, "the feed itself was too slow for this rate on this machine"
     return reached, [Heard(one.received, messages - one.received, one.latencies_ms) for one in heard]
 
 
+def _shared(subscribers: int, processes: int) -> list[int]:
+    """So many subscribers for each process."""
+    return [len(range(number, subscribers, processes)) for number in range(min(subscribers, processes))]
+
+
 @contextmanager
-def _listening(address: str, count: int) -> Iterator[tuple[list[SpawnProcess], "list[Connection[object, object]]"]]:
+def _listening(
+    address: str, shares: Sequence[int]
+) -> Iterator[tuple[list[SpawnProcess], "list[Connection[object, object]]"]]:
     context = mp.get_context("spawn")
     processes: list[SpawnProcess] = []
     ends = []
     try:
-        for _ in range(count):
+        for share in shares:
             ours, theirs = context.Pipe()
-            process = context.Process(target=_listen, args=(address, theirs), daemon=True)
+            process = context.Process(target=_listen, args=(address, share, theirs), daemon=True)
             process.start()
             processes.append(process)
             ends.append(ours)
@@ -150,33 +165,50 @@ def _publish(sink: SinkThread, messages: int, rate: float) -> float:
     return messages / took_s
 
 
-def _result(end: "Connection[object, object]") -> Heard:
+def _result(end: "Connection[object, object]") -> list[Heard]:
     assert end.poll(END_S), "a subscriber did not hear the end"
     heard = end.recv()
-    assert isinstance(heard, Heard)
+    assert isinstance(heard, list)
     return heard
 
 
-def _listen(address: str, end: "Connection[object, object]") -> None:
-    """The process of a subscriber: it says when it is connected, and at the end what it has heard."""
+def _listen(address: str, count: int, end: "Connection[object, object]") -> None:
+    """The process of so many subscribers: it says when all are connected, and at the end what each has heard."""
     context = zmq.Context()
-    socket = context.socket(zmq.SUB)
-    socket.subscribe(b"affect/")
-    socket.subscribe(b"event/")
-    socket.connect(address)
-    latencies_ms: list[float] = []
-    is_told = False
-    while True:
-        topic, payload = socket.recv_multipart()
-        now_ns = time.time_ns()
-        if not is_told:
+    poller = zmq.Poller()
+    waiting: set[zmq.Socket[bytes]] = set()  # for their first message
+    latencies_ms: dict[zmq.Socket[bytes], list[float]] = {}
+    for _ in range(count):
+        socket = context.socket(zmq.SUB)
+        socket.subscribe(b"affect/")
+        socket.subscribe(b"event/")
+        socket.connect(address)
+        poller.register(socket, zmq.POLLIN)
+        waiting.add(socket)
+        latencies_ms[socket] = []
+    is_told, listening = False, count
+    while listening:
+        for socket, _ in poller.poll():
+            waiting.discard(socket)
+            listening -= _drain(socket, latencies_ms[socket])
+        if not waiting and not is_told:
             end.send(None)
             is_told = True
+    end.send([Heard(len(found), 0, np.asarray(found, np.float32)) for found in latencies_ms.values()])
+
+
+def _drain(socket: "zmq.Socket[bytes]", latencies_ms: list[float]) -> bool:
+    """Take all that has come; True with the end."""
+    while True:
+        try:
+            topic, payload = socket.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        now_ns = time.time_ns()
         if topic.startswith(b"event/"):
-            break
+            return True
         if _number(payload, SEQ) >= 0 and b'"repeat"' not in payload:
             latencies_ms.append((now_ns - _number(payload, CAPTURE)) / 1e6)
-    end.send(Heard(len(latencies_ms), 0, np.asarray(latencies_ms, np.float32)))
 
 
 def _number(payload: bytes, name: bytes) -> int:

@@ -50,7 +50,9 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for text in self.priorities:
             name, share = _priority(text)
             if not (name and 0.01 <= share <= 100.0):
-                raise ValueError(f"priorities has {text!r}, expected NAME=SHARE with a share from 0.01 to 100, such as door=2")
+                raise ValueError(
+                    f"priorities has {text!r}, expected NAME=SHARE with a share from 0.01 to 100, such as door=2"
+                )
 
     @property
     def shares(self) -> dict[str, float]:

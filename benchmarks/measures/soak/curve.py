@@ -13,7 +13,10 @@ Point = tuple[float, float]
 
 
 def write_curve(file: Path, title: str, seen: Seen, minutes: Sequence[Minute]) -> None:
-    """Memory, threads and descriptors each second; p99 and losses each minute; grey where the camera was away."""
+    """Memory, threads and descriptors each second; p99 and losses each minute; grey where the camera was away.
+
+    The warm-up stands before 0, which is dashed.
+    """
     centres = [(minute.minute + 0.5) * 60 for minute in minutes]
     latencies = [
         (at_s, minute.p99_ms) for at_s, minute in zip(centres, minutes, strict=True) if minute.p99_ms is not None
@@ -31,7 +34,7 @@ def write_curve(file: Path, title: str, seen: Seen, minutes: Sequence[Minute]) -
         ("lost messages a minute", [(BLUE, [(at_s, m.lost) for at_s, m in zip(centres, minutes, strict=True)])]),
     ]
     height = TOP + len(panels) * (PANEL + GAP)
-    end_s = seen.states[-1].at_s
+    span = (min(0.0, seen.states[0].at_s), seen.states[-1].at_s)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" font-family="sans-serif" '
         'font-size="12" fill="#333333">',
@@ -39,21 +42,22 @@ def write_curve(file: Path, title: str, seen: Seen, minutes: Sequence[Minute]) -
         f'<text x="12" y="24" font-size="15">{escape(title)}</text>',
     ]
     for number, (name, lines) in enumerate(panels):
-        parts += _panel(name, lines, TOP + number * (PANEL + GAP), end_s, seen.absences)
+        parts += _panel(name, lines, TOP + number * (PANEL + GAP), span, seen.absences)
     parts.append("</svg>\n")
     file.write_text("\n".join(parts), encoding="utf-8")
 
 
 def _panel(
-    name: str, lines: Sequence[tuple[str, list[Point]]], top: float, end_s: float, absences: Sequence[Point]
+    name: str, lines: Sequence[tuple[str, list[Point]]], top: float, span: Point, absences: Sequence[Point]
 ) -> list[str]:
+    begin_s, end_s = span
     values = [value for _, points in lines for _, value in points] or [0.0]
     low, high = min(0.0, *values), max(values) or 1.0
     if min(values) > 0.5 * high:  # far from zero, and so flat that nothing would be seen
         low = min(values) - 0.1 * (high - min(values) + 1)
 
     def place(at_s: float, value: float) -> str:
-        x = LEFT + at_s / end_s * (WIDTH - LEFT - RIGHT)
+        x = LEFT + (at_s - begin_s) / (end_s - begin_s) * (WIDTH - LEFT - RIGHT)
         return f"{x:.1f},{top + PANEL - (value - low) / (high - low or 1) * PANEL:.1f}"
 
     parts = [f'<text x="{LEFT}" y="{top - 6:.0f}">{escape(name)}</text>']
@@ -62,6 +66,10 @@ def _panel(
         width = float(right) - float(x)
         parts.append(f'<rect x="{x}" y="{top}" width="{width:.1f}" height="{PANEL}" fill="#eeeeee"/>')
     parts.append(f'<path d="M{LEFT},{top}V{top + PANEL}H{WIDTH - RIGHT}" fill="none" stroke="{GREY}"/>')
+    if begin_s < 0:
+        zero = place(0.0, low).partition(",")[0]
+        parts.append(f'<path d="M{zero},{top}V{top + PANEL}" stroke="{GREY}" stroke-dasharray="4 3"/>')
+        parts.append(f'<text x="{zero}" y="{top + PANEL + 14:.0f}" text-anchor="middle">0</text>')
     for value, y in ((high, top + 10), (low, top + PANEL)):
         parts.append(f'<text x="{LEFT - 6}" y="{y:.0f}" text-anchor="end">{value:.4g}</text>')
     parts.append(f'<text x="{WIDTH - RIGHT}" y="{top + PANEL + 14:.0f}" text-anchor="end">{end_s / 60:.3g} min</text>')

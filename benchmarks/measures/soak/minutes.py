@@ -9,12 +9,10 @@ import numpy as np
 from benchmarks.measures.report import percentiles
 from benchmarks.measures.soak.process import ProcessState
 
-WARM_UP_SHARE = 0.2  # of the run, in which memory may still grow
-
 
 @dataclass(slots=True)
 class Seen:
-    """What the subscriber and the sampler have seen, times in seconds since the run began.
+    """What the subscriber and the sampler have seen, times in seconds since the warm-up ended; before it, below 0.
 
     arrivals:  (when, milliseconds from capture to the subscriber) of each estimate
     lost:      (when, how many estimates have been lost in all until then), each second
@@ -50,7 +48,7 @@ class Minute:
 
 
 def minutes_of(seen: Seen) -> list[Minute]:
-    """The whole minutes of the run; of a shorter one, what there is of its first."""
+    """The whole minutes that count; of a shorter run, what there is of its first."""
     whole = max(1, int((seen.states[-1].at_s + 1) // 60))
     return [_minute(seen, number) for number in range(whole)]
 
@@ -85,8 +83,8 @@ def back_s(seen: Seen, returned_s: float) -> float | None:
 
 
 def after_warm_up(seen: Seen) -> list[ProcessState]:
-    """The states of which the slopes are taken."""
-    return [state for state in seen.states if state.at_s >= WARM_UP_SHARE * seen.states[-1].at_s]
+    """The states that count."""
+    return [state for state in seen.states if state.at_s >= 0.0]
 
 
 def memory_slope_mb_h(states: Sequence[ProcessState]) -> float:

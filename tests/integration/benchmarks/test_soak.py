@@ -71,7 +71,18 @@ def test_a_process_is_seen_as_the_kernel_sees_it() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's own files")
 def test_half_a_minute_with_an_absence_loses_nothing_and_ends_well(tmp_path: Path) -> None:
     out = tmp_path / "soak.json"
-    words = ["--minutes", "0.55", "--away", "1", "--bind", f"ipc://{tmp_path}/feed", "--out", str(out)]
+    words = [
+        "--minutes",
+        "0.55",
+        "--warm-up",
+        "0.2",
+        "--away",
+        "1",
+        "--bind",
+        f"ipc://{tmp_path}/feed",
+        "--out",
+        str(out),
+    ]
     child = subprocess.run(
         [sys.executable, "benchmarks/soak.py", *words],
         cwd=ROOT,
@@ -82,7 +93,7 @@ def test_half_a_minute_with_an_absence_loses_nothing_and_ends_well(tmp_path: Pat
     )
     assert child.returncode == 0, child.stderr
     rows = {row["what"]: row["value"] for row in json.loads(out.read_text())["results"] if "what" in row}
-    assert (rows["camera away"], rows["reconnects"]) == (1, 1)
+    assert (rows["camera away"], rows["camera away in the warm-up"], rows["reconnects"]) == (1, 1, 2)
     assert (rows["lost to the subscriber"], rows["missing in the recording"], rows["damaged lines"]) == (0, 0, 0)
     assert rows["estimates recorded"] >= rows["estimates received"] > 100
     assert out.with_suffix(".svg").exists()
