@@ -21,7 +21,7 @@ def test_an_address_is_taken_apart() -> None:
         ("rtsp://[fe80::1]:8554/x", 8554, "rtsp://[fe80::1]:8554/x"),
         ("http://h/a b/ä?q=ö#part", 80, "http://h/a%20b/%C3%A4?q=%C3%B6"),
         ("http://h/a%20b", 80, "http://h/a%20b"),
-        ("http://h/caf\udce9?q=\udcff", 80, "http://h/caf%E9?q=%FF"),  # bytes of a command line that are no UTF-8
+        ("http://h/a\udce9?q=\udcff", 80, "http://h/a%E9?q=%FF"),  # bytes of a command line that are no UTF-8
     ],
 )
 def test_ports_and_what_is_asked_for(url: str, port: int, bare: str) -> None:
