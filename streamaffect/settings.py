@@ -154,11 +154,13 @@ class LensSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     use:     as --lens, each "NAME", "NAME=DIR" or "all"
     weak:    publish the outputs that a lens itself calls weak, too
     rate_hz: a lens looks at most so many times a second at a face; 0 is as often as each says itself
+    mesh_points: of the lens "mesh" publish the 478 points too, 28 kB a message
     """
 
     use: list[str] = []
     weak: bool = False
     rate_hz: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0
+    mesh_points: bool = False
 
 
 class DescribeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

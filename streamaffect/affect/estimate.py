@@ -17,7 +17,7 @@ from streamaffect.errors import LensError
 from streamaffect.lenses.desk import LensDesk
 from streamaffect.lenses.frames import FrameInputs, frame_encoding
 from streamaffect.lenses.manifest import CLIP
-from streamaffect.lenses.view import LensPart, Readings, View
+from streamaffect.lenses.view import FacePicture, LensPart, Readings, View
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import RowEngine, StreamEngine
 from streamaffect.types import FloatArray, ImageArray
@@ -31,11 +31,13 @@ class Observation:
 
     key:  stream and track
     crop: (S, S, 3) uint8 RGB; None while the face is hidden or shown too poorly to be looked at
+    picture: the face in its frame, where there is a crop of it, for lenses that look at it themselves
     """
 
     key: TrackKey
     time_s: float
     crop: ImageArray | None
+    picture: FacePicture | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class Estimator:
         ]
         refinements = list(predicted)
         if self._desk.inputs:
-            predictions = self._with_lenses(predictions, queries, seen)
+            predictions = self._with_lenses(observations, predictions, queries, seen)
         return Step(
             predictions,
             refinements,
@@ -215,13 +217,22 @@ class Estimator:
         ]
 
     def _with_lenses(
-        self, predictions: Sequence[Prediction], queries: Sequence[_Query], seen: dict[TrackKey, FrameInputs]
+        self,
+        observations: Sequence[Observation],
+        predictions: Sequence[Prediction],
+        queries: Sequence[_Query],
+        seen: dict[TrackKey, FrameInputs],
     ) -> list[Prediction]:
         # Of a track's rows the first is its newest clip; refinements come last.
         clips = {query.key: query.context.clips[self._past] for query in reversed(queries)}
         views = [
-            View(one.key, one.time_s, seen.get(one.key, {}) | one.heads | ({CLIP: clips[one.key]} if one.heads else {}))
-            for one in predictions
+            View(
+                one.key,
+                one.time_s,
+                seen.get(one.key, {}) | one.heads | ({CLIP: clips[one.key]} if one.heads else {}),
+                observation.picture,
+            )
+            for observation, one in zip(observations, predictions, strict=True)
         ]
         readings = self._desk.look(views)
         return [replace(one, lenses=its) if its else one for one, its in zip(predictions, readings, strict=True)]

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from streamaffect.config import Config
 from streamaffect.errors import ConfigError
+from streamaffect.lenses.aside import close_lens, set_aside
 from streamaffect.pipeline.opening import (
     engine_after,
     open_lens_parts,
@@ -131,6 +132,10 @@ def _open_pipeline(
     streams = open_streams(config.run.sources, config, bundle)
     for stream in streams:
         stack.callback(stream.close)
+    if any(stream.info.live for stream in streams):
+        lenses = set_aside(lenses)
+    for lens in lenses:
+        stack.callback(close_lens, lens)
     engine = open_stream_engine(bundle, config.engine)
     stack.callback(engine.close)
     log.info("engine: %s (%s)", engine.info, engine.info.reason)
