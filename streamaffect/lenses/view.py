@@ -32,7 +32,8 @@ class View:
 
     key:    stream and track
     inputs: one row for each thing that was computed of it, by name: "features" (D,) and "map" (C, H, W) where it was
-            seen just now, "clip" (C,) and the heads' rows where it has been seen lately
+            seen just now; "clip" (C,), its "context" (K, C) with "valid" (K,), and the heads' rows where it has been
+            seen lately
     picture: where the face is in its frame; None while it is hidden or shown too poorly
     """
 

@@ -92,13 +92,15 @@ def open_lens_parts(bundle: Bundle, settings: LensSettings, *, of: Medium = "str
     from streamaffect.lenses.finding import open_lenses
     from streamaffect.lenses.graph import GraphLens
     from streamaffect.lenses.mesh.words import mesh_of
+    from streamaffect.personal.words import personal_of
 
     mesh, words = mesh_of(settings)
+    own, words = personal_of(words, bundle)
     lenses = open_lenses(words, bundle)
     parts: list[LensPart] = [GraphLens(lens, weak=settings.weak, rate_hz=settings.rate_hz, of=of) for lens in lenses]
     for one in mesh:
         close_at_exit(one)
-    return [*parts, *mesh]
+    return [*parts, *own, *mesh]
 
 
 def engine_after(bundle: Bundle, settings: EngineSettings) -> Callable[[EngineInfo, int], StreamEngine]:
