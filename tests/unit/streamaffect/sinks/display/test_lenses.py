@@ -58,7 +58,9 @@ def test_a_map_stands_in_regions() -> None:
 
 
 def test_a_mesh_shows_head_and_eyes_before_the_movements_that_are_there() -> None:
-    meta = HeadMeta(name="mesh", kind="mesh", outputs=[{"name": "yaw", "range": [-180, 180]}], lens="face_landmarker_v2")
+    meta = HeadMeta(
+        name="mesh", kind="mesh", outputs=[{"name": "yaw", "range": [-180, 180]}], lens="face_landmarker_v2"
+    )
     said = {"mesh": {"_neutral": 0.9, "cheekPuff": 0.01, "jawOpen": 0.41, "yaw": -12.2, "left_eye_open": 0.31}}
     shown = picture(meta, said=said, width=140)
     assert [shown.index(name) for name in ("yaw", "left_eye_open", "jawOpen")] == sorted(
