@@ -28,9 +28,9 @@ from streamaffect import Estimate, analyze, analyze_image, load_bundle
 from streamaffect.errors import StreamAffectError
 from streamaffect.faces.boxes import iou
 from streamaffect.lenses.finding import open_lenses
+from streamaffect.lenses.mesh.landmarker import BLENDSHAPES
 from streamaffect.text.action_units import units_of_blendshapes
 from streamaffect.types import Box
-from train.data.guidance import BLENDSHAPES
 from train.data.videos import TeacherRow, read_people, teacher_blendshapes, teacher_rows
 
 PEOPLE = Path(__file__).parent.parent / "configs" / "train" / "relational" / "default_people.csv"

@@ -13,6 +13,7 @@ import numpy as np
 from streamaffect.affect.still import StillAnalyser
 from streamaffect.config import Config, load_config
 from streamaffect.errors import ConfigError
+from streamaffect.lenses.aside import close_lens
 from streamaffect.pipeline.at_exit import close_at_exit
 from streamaffect.pipeline.opening import (
     engine_after,
@@ -57,7 +58,10 @@ def analyze(
     loaded = _loaded(bundle)
     config = load_config(flags=_with_lenses(_sections(settings), lenses) | {"engine": _engine_section(engine)})
     parts = open_lens_parts(loaded, lenses_for(config, loaded))
-    with closing(open_stream_engine(loaded, config.engine)) as running, ExitStack() as stack:
+    with ExitStack() as stack:
+        for part in parts:
+            stack.callback(close_lens, part)
+        running = stack.enter_context(closing(open_stream_engine(loaded, config.engine)))
         streams = open_streams([str(source)], config, loaded)
         max_seconds = config.run.max_seconds or None
         pipeline = Pipeline(

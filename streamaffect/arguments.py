@@ -53,6 +53,17 @@ examples:
 """
 
 
+PERSONALISE_EXAMPLES = """\
+examples:
+  python run_stream.py --source webcam --record-crops me.crops     # a minute or more, alone, in varied moods
+  streamaffect personalise me.crops --out me
+  python run_stream.py --source webcam --lens me=me
+  streamaffect personalise --delete me.crops me
+
+The recording holds pictures of a face: ask first, and delete it when that person wants it. PRIVACY.md says more.
+"""
+
+
 VIEW_EXAMPLES = """\
 examples:
   streamaffect view interview.jsonl --video interview.mp4
@@ -85,6 +96,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_doctor(verbs)
     _add_keys(verbs)
     _add_lenses(verbs)
+    _add_personalise(verbs)
     _add_bench(verbs)
     _add_ctl(verbs)
     _add_proxy(verbs)
@@ -157,6 +169,11 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
         help="write every estimate to this file (JSON Lines); of %%Y%%m%%d-%%H%%M%%S in its name the time is made",
     )
     parser.add_argument("--overwrite", action="store_true", default=None, help="replace a recording that exists")
+    parser.add_argument(
+        "--record-crops",
+        metavar="FILE",
+        help="write pictures of a face that is alone to this new file, for `streamaffect personalise` (PRIVACY.md)",
+    )
     parser.add_argument(
         "--keep-days",
         type=float,
@@ -349,6 +366,23 @@ def _add_lenses(verbs: Verbs) -> None:
     parser.add_argument("--bundle", metavar="DIR", help="the model; default: the one that is shipped")
     parser.add_argument("--json", action="store_true", help="the list as JSON")
     _finish(parser, "lenses")
+
+
+def _add_personalise(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "personalise",
+        help="fit valence and arousal to one person, from crops that a run has recorded",
+        description="Learn a lens for one person from a recording of face crops, without labels, or delete both.",
+        epilog=PERSONALISE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("recording", type=Path, nargs="?", metavar="RECORDING", help="made by run --record-crops")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the lens")
+    parser.add_argument("--bundle", metavar="DIR", help="the model; default: the one that is shipped")
+    parser.add_argument(
+        "--delete", type=Path, nargs="+", default=[], metavar="PATH", help="recordings of crops, and personal lenses"
+    )
+    _finish(parser, "personalise")
 
 
 def _add_bench(verbs: Verbs) -> None:

@@ -31,6 +31,7 @@ FLAG_SETTINGS = {
     "sound": ("source", "sound"),
     "record": ("run", "record"),
     "overwrite": ("run", "overwrite"),
+    "record_crops": ("run", "record_crops"),
     "keep_days": ("run", "keep_days"),
     "require_all": ("run", "require_all"),
     "engine": ("engine", "backend"),
@@ -126,6 +127,7 @@ def _verbs() -> dict[str, Verb]:
         "doctor": _doctor,
         "keys": _keys,
         "lenses": _lenses,
+        "personalise": _personalise,
         "bench": _bench,
         "ctl": _ctl,
         "proxy": _proxy,
@@ -230,6 +232,12 @@ def _lenses(options: argparse.Namespace) -> int:
     from streamaffect.verbs.lenses import lenses
 
     return lenses(bundle=options.bundle, as_json=options.json)
+
+
+def _personalise(options: argparse.Namespace) -> int:
+    from streamaffect.verbs.personalise import personalise
+
+    return personalise(options.recording, options.out, bundle=options.bundle, delete=options.delete)
 
 
 def _bench(options: argparse.Namespace) -> int:

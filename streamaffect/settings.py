@@ -28,6 +28,7 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     priorities:  each "NAME=SHARE": the stream's share, beside 1 of any other, where not all frames can be analysed
     record:      file to record to; empty is none
     overwrite:   replace a recording that exists
+    record_crops: new file for pictures of a face that is alone in view, to be learned from; empty is none
     keep_days:   remove recordings in the folder of `record` that were last written to so many days ago; 0 keeps all
     require_all: begin only if every source works; otherwise one is enough, and cameras that are away are tried again
     patience_s:  how long the face detector or the engine may take over one picture before it counts as hung, and
@@ -42,6 +43,7 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     priorities: list[str] = []
     record: str = ""
     overwrite: bool = False
+    record_crops: str = ""
     keep_days: Annotated[float, Meta(ge=0.0, le=36_500.0)] = 0.0
     require_all: bool = False
     patience_s: Seconds = 10.0
@@ -156,11 +158,13 @@ class LensSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     use:     as --lens, each "NAME", "NAME=DIR" or "all"
     weak:    publish the outputs that a lens itself calls weak, too
     rate_hz: a lens looks at most so many times a second at a face; 0 is as often as each says itself
+    mesh_points: of the lens "mesh" publish the 478 points too, 28 kB a message
     """
 
     use: list[str] = []
     weak: bool = False
     rate_hz: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0
+    mesh_points: bool = False
 
 
 class DescribeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

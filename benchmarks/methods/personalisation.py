@@ -1,8 +1,8 @@
-"""What `train personalise` changes for people whom the bundle has never seen, measured against the teacher's labels.
+"""What `train personalise` and the runtime's own verb change for people whom the bundle has never seen.
 
 Of each person in the splits `valid` and `report` the first half of the footage adapts the bundle, without labels, and
-the second half is scored before and after. Settings are chosen on `valid`; `report` tells what that choice is worth.
-Where too few clips are judged with confidence the base stays, as `personalise` would refuse.
+the second half is scored before and after, against the teacher's labels. Settings are chosen on `valid`; `report` tells
+what that choice is worth. Where too few clips are judged with confidence the base stays, as both verbs would refuse.
 
     python benchmarks/methods/personalisation.py --data faces
 """
@@ -14,7 +14,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # a bare checkout is enough,
 
 import argparse
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -24,7 +26,10 @@ from rich.console import Console
 from benchmarks.measures.agreement import Measured, ccc, lost_ccc, mean, measure
 from benchmarks.measures.face_data import Clip, TeacherRow, read_clips, read_people
 from benchmarks.measures.report import Row, show, write
-from streamaffect.errors import ConfigError, StreamAffectError
+from streamaffect.errors import ConfigError, RecordingError, StreamAffectError
+from streamaffect.personal.adaptation import adapt, affect_head, predict
+from streamaffect.personal.clips import PersonClips as RuntimeClips
+from streamaffect.personal.sources import read_sources
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.manifest import CONTEXT_HEAD
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
@@ -40,6 +45,7 @@ from train.methods.subject_msda.personal.run import LEAST_LABELS, emotions_head
 PEOPLE = Path(__file__).parents[2] / "configs" / "train" / "relational" / "default_people.csv"
 AFFECT, OUTPUTS = "affect", ("valence", "arousal")
 DEFAULT = PersonaliseSettings()
+RUNTIME = "streamaffect personalise"
 SETTINGS = {
     "default": DEFAULT,
     "without the discrepancy": msgspec.structs.replace(DEFAULT, weight=0.0),
@@ -89,10 +95,8 @@ def main() -> None:
         raise SystemExit(f"personalisation: {error}") from None
     rows: list[Row] = []
     for name, settings in SETTINGS.items():
-        for split in ("valid", "report"):
-            scored = [score(bundle, sources, settings, one) for one in people if one.split == split]
-            if scored:
-                rows += figures(name, split, scored)
+        rows += by_split(name, people, partial(score, bundle, sources, settings))
+    rows += by_split(RUNTIME, people, partial(score_of_runtime, bundle))
     shown = ("setting", "split", "output", "people_worse", "mae_change", "mae_change_95", "ccc_gain", "ccc_gain_95")
     show(f"personalisation of {bundle.manifest.label}", [{name: str(row[name]) for name in shown} for row in rows])
     print(write("personalisation", rows, options.out))
@@ -124,6 +128,17 @@ def read_everybody(root: Path, bundle: Bundle, least: int) -> list[Person]:
     return people
 
 
+def by_split(setting: str, people: list[Person], scored: Callable[[Person], Scored]) -> list[Row]:
+    """The figures of the people of either split, and of all."""
+    each = {one.name: (one.split, scored(one)) for one in people}
+    rows: list[Row] = []
+    for split in ("valid", "report", "all"):
+        chosen = [found for of, found in each.values() if split in (of, "all")]
+        if chosen:
+            rows += figures(setting, split, chosen)
+    return rows
+
+
 def score(bundle: Bundle, sources: SourceStatistics | None, settings: PersonaliseSettings, person: Person) -> Scored:
     """Adapt on the first half, predict the second before and after."""
     heads = DifferentiableGraph(bundle.graph_path(CONTEXT_HEAD))
@@ -145,6 +160,35 @@ def score(bundle: Bundle, sources: SourceStatistics | None, settings: Personalis
         for pred, out, quantile in zip(pair, (before, after), (head.calibration.quantiles, wide[AFFECT]), strict=True)
     ]
     return Scored(person.name, is_adapted, pair[0], pair[1], truth, inside[0], inside[1])
+
+
+def score_of_runtime(bundle: Bundle, person: Person) -> Scored:
+    """The same of `streamaffect personalise`, which learns in numpy from the discrepancy alone."""
+    engine, sources = OnnxRuntimeEngine(bundle), read_sources(bundle)
+    head = affect_head(bundle)
+    calibration = head.calibration
+    assert calibration is not None  # `affect_head` has seen to it
+    shift, wide, is_adapted = np.zeros(bundle.clip_dim, np.float32), dict(calibration.quantiles), True
+    try:
+        adapted = adapt(_of_runtime(person.first), bundle, engine, sources)
+        shift, wide = adapted.shift, adapted.quantiles
+    except RecordingError:
+        is_adapted = False
+    labelled = np.isfinite(person.truth).all(axis=1)
+    truth = person.truth[labelled]
+    second = _of_runtime(person.second)
+    outs = [predict(second, engine, moved) for moved in (np.zeros_like(shift), shift)]
+    pair = [out[head.name].clip(-1, 1).astype(np.float64)[labelled] for out in outs]
+    inside = [
+        np.abs(pred - truth) <= out[calibration.spread][labelled] * np.array([quantile[name] for name in OUTPUTS])
+        for pred, out, quantile in zip(pair, outs, (calibration.quantiles, wide), strict=True)
+    ]
+    return Scored(person.name, is_adapted, pair[0], pair[1], truth, inside[0], inside[1])
+
+
+def _of_runtime(clips: PersonClips) -> RuntimeClips:
+    plain, mirrored, valid, rows = (one.numpy() for one in (clips.plain, clips.mirrored, clips.valid, clips.context))
+    return RuntimeClips(plain, plain[rows], valid, mirrored, mirrored[rows])
 
 
 def figures(setting: str, split: str, scored: list[Scored]) -> list[Row]:

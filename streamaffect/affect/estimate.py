@@ -16,11 +16,11 @@ from streamaffect.clock import monotonic_ns
 from streamaffect.errors import LensError
 from streamaffect.lenses.desk import LensDesk
 from streamaffect.lenses.frames import FrameInputs, frame_encoding
-from streamaffect.lenses.manifest import CLIP
-from streamaffect.lenses.view import LensPart, Readings, View
+from streamaffect.lenses.manifest import CLIP, CONTEXT, VALID
+from streamaffect.lenses.view import FacePicture, LensPart, Readings, View
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import RowEngine, StreamEngine
-from streamaffect.types import FloatArray, ImageArray
+from streamaffect.types import FloatArray, ImageArray, VectorArray
 
 TrackKey = tuple[str, int]
 
@@ -31,11 +31,13 @@ class Observation:
 
     key:  stream and track
     crop: (S, S, 3) uint8 RGB; None while the face is hidden or shown too poorly to be looked at
+    picture: the face in its frame, where there is a crop of it, for lenses that look at it themselves
     """
 
     key: TrackKey
     time_s: float
     crop: ImageArray | None
+    picture: FacePicture | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Estimator:
         self._lookahead_s = manifest.context.future * manifest.clip.length_s
         self._tracks: dict[TrackKey, _Track] = {}
         self._desk = LensDesk(lenses)
-        if self._owner is not None and CLIP in self._desk.inputs:
+        if self._owner is not None and {CLIP, CONTEXT} & self._desk.inputs:
             raise LensError("a lens reads clip vectors, which engine.device_clips = true keeps in the GPU's memory")
         self._encode = frame_encoding(bundle, engine, self._desk.inputs)
 
@@ -127,7 +129,7 @@ class Estimator:
         ]
         refinements = list(predicted)
         if self._desk.inputs:
-            predictions = self._with_lenses(predictions, queries, seen)
+            predictions = self._with_lenses(observations, predictions, queries, seen)
         return Step(
             predictions,
             refinements,
@@ -215,16 +217,28 @@ class Estimator:
         ]
 
     def _with_lenses(
-        self, predictions: Sequence[Prediction], queries: Sequence[_Query], seen: dict[TrackKey, FrameInputs]
+        self,
+        observations: Sequence[Observation],
+        predictions: Sequence[Prediction],
+        queries: Sequence[_Query],
+        seen: dict[TrackKey, FrameInputs],
     ) -> list[Prediction]:
         # Of a track's rows the first is its newest clip; refinements come last.
-        clips = {query.key: query.context.clips[self._past] for query in reversed(queries)}
+        contexts = {query.key: query.context for query in reversed(queries)}
         views = [
-            View(one.key, one.time_s, seen.get(one.key, {}) | one.heads | ({CLIP: clips[one.key]} if one.heads else {}))
-            for one in predictions
+            View(
+                one.key,
+                one.time_s,
+                seen.get(one.key, {}) | one.heads | (self._of_clip(contexts[one.key]) if one.heads else {}),
+                observation.picture,
+            )
+            for observation, one in zip(observations, predictions, strict=True)
         ]
         readings = self._desk.look(views)
         return [replace(one, lenses=its) if its else one for one, its in zip(predictions, readings, strict=True)]
+
+    def _of_clip(self, context: ContextView) -> dict[str, VectorArray]:
+        return {CLIP: context.clips[self._past], CONTEXT: context.clips, VALID: context.valid}
 
     def _track(self, key: TrackKey) -> _Track:
         if key not in self._tracks:

@@ -17,7 +17,7 @@ from streamaffect.faces.detectors.detector import FaceDetector
 from streamaffect.faces.detectors.upright import is_left_lying
 from streamaffect.faces.looks import looks
 from streamaffect.faces.quality import measure
-from streamaffect.lenses.view import LensPart
+from streamaffect.lenses.view import FacePicture, LensPart
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import Engine
 from streamaffect.types import Box, Estimate, Face, ImageArray, Status
@@ -47,21 +47,28 @@ class StillAnalyser:
                 crops = [crop_box(image, face.box, spec) for face in faces]
             if not crops:
                 return []
-            predictions = self._predict(np.stack(crops))
+            predictions = self._predict(np.stack(crops), [FacePicture(image, face) for face in faces])
         return [
             self._to_estimate(i, image, face, crop, prediction)
             for i, (face, crop, prediction) in enumerate(zip(faces, crops, predictions, strict=True))
         ]
 
-    def _predict(self, crops: ImageArray) -> list[Prediction]:
+    def _predict(self, crops: ImageArray, pictures: Sequence[FacePicture]) -> list[Prediction]:
         """The mean over the looks at each of the crops (N, S, S, 3)."""
         first, *others = looks(crops)  # lenses see the picture as it is: what they say has places, and sides
-        answers = [self._look(first, self._lenses), *(self._look(view, ()) for view in others)]
+        seen = [
+            Observation((STILL_STREAM, i), 0.0, crop, picture)
+            for i, (crop, picture) in enumerate(zip(first, pictures, strict=True))
+        ]
+        answers = [self._look(seen, self._lenses)]
+        answers += [
+            self._look([Observation(one.key, 0.0, crop) for one, crop in zip(seen, view, strict=True)], ())
+            for view in others
+        ]
         return [_mean(answers_of_one) for answers_of_one in zip(*answers, strict=True)]
 
-    def _look(self, crops: ImageArray, lenses: Sequence[LensPart]) -> list[Prediction]:
+    def _look(self, observations: Sequence[Observation], lenses: Sequence[LensPart]) -> list[Prediction]:
         """Every face is a new track: its clip is filled with the one frame, its context with the one clip."""
-        observations = [Observation((STILL_STREAM, i), 0.0, crop) for i, crop in enumerate(crops)]
         return Estimator(self._bundle, self._engine, lenses).step(observations).predictions
 
     def _to_estimate(

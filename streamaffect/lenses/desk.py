@@ -6,7 +6,7 @@ A lens never stops the stream: one that fails is said once and looks no more.
 import logging
 from collections.abc import Sequence
 
-from streamaffect.lenses.view import LensPart, Reading, Readings, TrackKey, View
+from streamaffect.lenses.view import KeepingLens, LensPart, Reading, Readings, TrackKey, View
 from streamaffect.runtime.warm_up import first_line
 
 log = logging.getLogger(__name__)
@@ -51,9 +51,11 @@ class LensDesk:
         """Drop what is known of a track that is lost."""
         for lens in self._lenses:
             self._looked_s.pop((lens.meta.name, key), None)
+            if isinstance(lens, KeepingLens):
+                lens.forget(key)
 
     def _is_due(self, lens: LensPart, view: View) -> bool:
-        if not all(name in view.inputs for name in lens.inputs):
+        if not all(view.has(name) for name in lens.inputs):
             return False
         last_s = self._looked_s.get((lens.meta.name, view.key))
         return last_s is None or view.time_s - last_s >= (1 - SLACK) / lens.rate_hz

@@ -12,6 +12,7 @@ from streamaffect.runtime.bundle import Bundle, default_bundle_path
 from streamaffect.runtime.manifest import FRAME_ENCODER
 
 ALL = "all"
+MESH = "mesh"  # no folder, but a file of MediaPipe: see `streamaffect.lenses.mesh`
 FOLDER = "lenses"  # beside the shipped bundle, and inside of any bundle
 
 
@@ -53,8 +54,9 @@ def _of_encoder(known: dict[str, Path], bundle: Bundle) -> list[Lens]:
 
 
 def _unknown(name: str, known: dict[str, Path]) -> Path:
-    close = difflib.get_close_matches(name, known, n=1)
-    advice = f"did you mean {close[0]}?" if close else f"known ones are {', '.join(known) or 'none'}, or NAME=DIR"
+    names = [*known, MESH]
+    close = difflib.get_close_matches(name, names, n=1)
+    advice = f"did you mean {close[0]}?" if close else f"known ones are {', '.join(names)}, or NAME=DIR"
     raise LensError(f"--lens {name}: there is no such lens; {advice}")
 
 

@@ -8,6 +8,8 @@ SCHEMA = 1
 MANIFEST = "lens.json"
 FEATURES, MAP, CLIP = "features", "map", "clip"  # inputs that are not heads
 VALUES, SPREAD = "values", "spread"  # outputs of a lens's graph
+CONTEXT, VALID = "context", "valid"  # of the clip, for lenses that run heads of their own
+PICTURE = "picture"  # what a lens without a graph may look at: the face in its frame
 GRAPH = "lens"  # the role of its one graph
 
 

@@ -14,6 +14,7 @@ from streamaffect.faces.detectors.opening import open_detector
 from streamaffect.faces.survey import Survey
 from streamaffect.faces.tracker import Tracker
 from streamaffect.lenses.view import LensPart, Medium
+from streamaffect.pipeline.at_exit import close_at_exit
 from streamaffect.pipeline.opening_sources import OpenSource, open_sources
 from streamaffect.pipeline.stages import FaceStage
 from streamaffect.pipeline.worker import Stream
@@ -90,9 +91,16 @@ def open_lens_parts(bundle: Bundle, settings: LensSettings, *, of: Medium = "str
         return []
     from streamaffect.lenses.finding import open_lenses
     from streamaffect.lenses.graph import GraphLens
+    from streamaffect.lenses.mesh.words import mesh_of
+    from streamaffect.personal.words import personal_of
 
-    lenses = open_lenses(settings.use, bundle)
-    return [GraphLens(lens, weak=settings.weak, rate_hz=settings.rate_hz, of=of) for lens in lenses]
+    mesh, words = mesh_of(settings)
+    own, words = personal_of(words, bundle)
+    lenses = open_lenses(words, bundle)
+    parts: list[LensPart] = [GraphLens(lens, weak=settings.weak, rate_hz=settings.rate_hz, of=of) for lens in lenses]
+    for one in mesh:
+        close_at_exit(one)
+    return [*parts, *own, *mesh]
 
 
 def engine_after(bundle: Bundle, settings: EngineSettings) -> Callable[[EngineInfo, int], StreamEngine]:

@@ -19,6 +19,7 @@ from streamaffect.faces.detectors.upright import is_left_lying
 from streamaffect.faces.quality import measure
 from streamaffect.faces.survey import Survey
 from streamaffect.faces.tracker import Tracker
+from streamaffect.lenses.view import FacePicture
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.settings import TrackerSettings
 from streamaffect.types import (
@@ -166,7 +167,10 @@ class AffectStage:
     def estimate(self, batch: Batch) -> Step:
         """Run the model. Nothing outside the estimator changes."""
         return self._estimator.step(
-            [Observation((stream, one.track), seen.frame.time_s, one.crop) for stream, seen, one in _rows(batch)]
+            [
+                Observation((stream, one.track), seen.frame.time_s, one.crop, _picture(seen, one))
+                for stream, seen, one in _rows(batch)
+            ]
         )
 
     def messages(self, batch: Batch, step: Step, *, stale: Collection[str] = ()) -> Iterator[Message]:
@@ -202,6 +206,10 @@ class AffectStage:
 
 def _rows(batch: Batch) -> Iterator[tuple[str, Sightings, Sighting]]:
     return ((stream, sightings, sighting) for stream, sightings in batch for sighting in sightings.faces)
+
+
+def _picture(sightings: Sightings, sighting: Sighting) -> FacePicture | None:
+    return None if sighting.crop is None else FacePicture(sightings.frame.picture, sighting.face)
 
 
 def _with_latency(estimate: Estimate, sightings: Sightings, step: Step) -> Estimate:

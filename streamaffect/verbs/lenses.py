@@ -1,6 +1,7 @@
 """The verb `lenses`: which further outputs there are, what they cost, how good they are, and what they can't do."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -8,9 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streamaffect.errors import BundleError
-from streamaffect.lenses.finding import lens_folders
+from streamaffect.errors import BundleError, LensError
+from streamaffect.lenses.finding import MESH, lens_folders
 from streamaffect.lenses.loading import Lens, check_fit, read_lens
+from streamaffect.lenses.manifest import PICTURE
+from streamaffect.lenses.mesh.landmarker import find_task
+from streamaffect.lenses.mesh.lens import LOOK_MS, RATE_HZ, MeshLens
 from streamaffect.runtime.bundle import Bundle, load_bundle
 
 LARGEST_WIDTH = 160
@@ -20,16 +24,15 @@ def lenses(*, bundle: str | None, as_json: bool) -> int:
     """Print the list; returns the exit code. A lens that cannot be used with the bundle is listed with the reason."""
     loaded = load_bundle(bundle)
     found = [_entry(name, folder, loaded) for name, folder in lens_folders(loaded).items()]
+    found.append(_mesh())
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
         return 0
     console = Console(soft_wrap=False)
-    if not found:
-        console.print(f"no lenses for {loaded.manifest.label}")
-        return 0
     for entry in found:
         console.print(_block(entry))
     console.print("Switch them on with --lens NAME,NAME or --lens all; --lens NAME=DIR takes one of your own.")
+    console.print("all does not mean mesh, which costs more than all the others: --lens all,mesh.")
     return 0
 
 
@@ -64,6 +67,32 @@ def _described(lens: Lens) -> dict[str, object]:
         "limits": manifest.limits,
         "path": str(lens.path),
     }
+
+
+def _mesh() -> dict[str, object]:
+    """The landmarker, which is no folder of ours; where its file is missing, with the command that brings it."""
+    entry: dict[str, object] = {
+        "name": MESH,
+        "version": "face_landmarker_v2",
+        "summary": "MediaPipe's 52 blendshapes, head pose, eye openness, and 478 points with lens.mesh_points",
+        "kind": MESH,
+        "licence": "Apache-2.0",
+        "reads": [PICTURE],
+        "outputs": [str(output["name"]) for output in MeshLens(Path()).meta.outputs],
+        "weak_outputs": [],
+        "size_kb": 3759,
+        "cost_ms": LOOK_MS,
+        "cost_machine": "x86-64, 2 cores, one look at a face",
+        "figures": {},
+        "limits": [
+            f"it is dear, and looks {RATE_HZ:g} times a second at a face (lens.rate_hz)",
+            "blendshapes move an animated face: they are no probabilities that a muscle acts",
+        ],
+    }
+    try:
+        return entry | {"path": str(find_task())}
+    except LensError as error:
+        return entry | {"unusable": str(error)}
 
 
 def _block(entry: dict[str, Any]) -> Table:

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from streamaffect.config import Config
 from streamaffect.errors import ConfigError
+from streamaffect.lenses.aside import close_lens, set_aside
+from streamaffect.personal.crop_recorder import CropRecorder
 from streamaffect.pipeline.opening import (
     engine_after,
     open_lens_parts,
@@ -23,6 +25,8 @@ from streamaffect.text.opening import lenses_for
 from streamaffect.types import Message, Meta, Sightings
 
 log = logging.getLogger(__name__)
+
+Look = Callable[[str, Sightings], None]
 
 
 class CurrentSettings:
@@ -103,7 +107,7 @@ def open_origin(
     stack: ExitStack,
     deliveries: Deliveries,
     *,
-    look: Callable[[str, Sightings], None] | None = None,
+    look: Look | None = None,
 ) -> Origin:
     """Open what the settings name, and follow where they change; what it holds is given back with the stack.
 
@@ -115,6 +119,8 @@ def open_origin(
         return _open_pipeline(current, stack, deliveries, look)
     if len(specs) > 1:
         raise ConfigError(f"{replays[0]}: a recording is replayed alone; start another process for the other sources")
+    if current.config.run.record_crops:
+        raise ConfigError("--record-crops: a recording holds no pictures; name its video or a camera as --source")
     if look is not None:
         raise ConfigError(
             "--web-video: a recording holds no pictures; `streamaffect view RECORDING --video FILE` shows its video"
@@ -122,18 +128,34 @@ def open_origin(
     return Replay(recording_of(replays[0]))
 
 
-def _open_pipeline(
-    current: CurrentSettings, stack: ExitStack, deliveries: Deliveries, look: Callable[[str, Sightings], None] | None
-) -> Pipeline:
+def _both(first: Look, second: Look) -> Look:
+    """Whatever looks at pictures, one after the other."""
+
+    def look(stream: str, sightings: Sightings) -> None:
+        first(stream, sightings)
+        second(stream, sightings)
+
+    return look
+
+
+def _open_pipeline(current: CurrentSettings, stack: ExitStack, deliveries: Deliveries, look: Look | None) -> Pipeline:
     config = current.config
     bundle = load_bundle(config.run.bundle or None)
     lenses = open_lens_parts(bundle, lenses_for(config, bundle))
     streams = open_streams(config.run.sources, config, bundle)
     for stream in streams:
         stack.callback(stream.close)
+    if any(stream.info.live for stream in streams):
+        lenses = set_aside(lenses)
+    for lens in lenses:
+        stack.callback(close_lens, lens)
     engine = open_stream_engine(bundle, config.engine)
     stack.callback(engine.close)
     log.info("engine: %s (%s)", engine.info, engine.info.reason)
+    if config.run.record_crops:
+        keeper = CropRecorder(config.run.record_crops, bundle)
+        stack.callback(keeper.close)
+        look = keeper.look if look is None else _both(look, keeper.look)
     max_seconds = config.run.max_seconds or None
     pipeline = Pipeline(
         streams,

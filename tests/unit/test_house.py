@@ -35,7 +35,7 @@ FLOORS: Mapping[str, list[list[str]]] = {
         ],
         ["runtime", "faces", "sources", "assets"],
         ["lenses", "text", "feed", "voice", "affect"],
-        ["recordings", "pipeline", "sinks", "control", "service"],
+        ["recordings", "personal", "pipeline", "sinks", "control", "service"],
         ["analysis.py", "sound.py", "verbs"],
         ["arguments.py", "cli.py", "__init__.py", "__main__.py"],
     ],

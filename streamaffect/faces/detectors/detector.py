@@ -60,7 +60,7 @@ class MediaPipeDetector:
         self._last_ms = -1
         self._rgb: ImageArray | None = None
         try:
-            with _unheard():
+            with without_sound():
                 from mediapipe.tasks.python import BaseOptions, vision
                 from mediapipe.tasks.python.vision.core.image import Image, ImageFormat
 
@@ -143,7 +143,7 @@ def _to_face(detection: Any, width: int, height: int) -> Face:
 
 
 @contextmanager
-def _unheard() -> Iterator[None]:
+def without_sound() -> Iterator[None]:
     """Import MediaPipe without `sounddevice`, which it does without: with PortAudio there, that asks every sound server
     of the machine, and may start one.
     """

@@ -21,6 +21,7 @@ from streamaffect.types import HeadMeta
 FACES_MAX = 2
 FACE_WIDTH, NAME_WIDTH = 7, 11
 ALL_SHOWN = 4  # values of an output that stand in their own order; of more the largest come first
+HEAD_ANGLES = ("yaw", "pitch", "roll")
 LEAST_ACTIVE = 0.15  # of a unit, to be worth a word
 GAUGE_WIDTH, GAUGE_WIDTH_NARROW = 7, 5
 LEAST_SHOWN = 3  # values, before their scales become narrow, and then none
@@ -114,7 +115,7 @@ def _row(face: FaceState, name: str, meta: HeadMeta, width: int) -> Line:
         Segment(pad(clean(meta.name), NAME_WIDTH - 1) + " ", BOLD),
     ]
     room = width - FACE_WIDTH - NAME_WIDTH
-    values = face.estimate.outputs.get(meta.name)
+    values = face.values(meta.name)
     if not values:
         return [*head, Segment("–", FAINT)]
     if meta.kind == "map":
@@ -152,6 +153,13 @@ def _active(values: Named) -> list[str]:
     return [name for name in sorted(values, key=lambda name: -values[name]) if values[name] >= LEAST_ACTIVE]
 
 
+def _head_first(values: Named) -> list[str]:
+    """Of a mesh: how the head is turned, the eyes, and the movements that are there, the strongest first."""
+    first = [name for name in (*HEAD_ANGLES, *values) if name in HEAD_ANGLES or name.endswith("_eye_open")]
+    movements = {name: value for name, value in values.items() if "_" not in name and name not in HEAD_ANGLES}
+    return [*dict.fromkeys(name for name in first if name in values), *_active(movements)]
+
+
 def _largest(values: Named) -> list[str]:
     if len(values) <= ALL_SHOWN:
         return list(values)
@@ -166,7 +174,7 @@ def _unit_word(name: str, label: str) -> str:
     return f"{name.removeprefix('AU').lstrip('0')} {label}"
 
 
-_CHOICES: Mapping[str, Callable[[Named], list[str]]] = {"units": _active}
+_CHOICES: Mapping[str, Callable[[Named], list[str]]] = {"units": _active, "mesh": _head_first}
 _WORDS: Mapping[str, Callable[[str, str], str]] = {"units": _unit_word}
 
 

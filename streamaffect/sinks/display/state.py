@@ -15,6 +15,7 @@ from streamaffect.types import Estimate, Event, Health, Message, Meta
 SAMPLE_PERIOD_NS = 100_000_000
 HISTORY_SAMPLES = 600
 STALE_AFTER_NS = 3_000_000_000
+HELD_NS = 600_000_000  # what a lens says is shown for so long, unless it says something else
 EVENTS_KEPT = 8
 OUTPUTS_MAX = 64  # names of a stream that are remembered
 
@@ -54,6 +55,7 @@ class FaceState:
     slot:    a small number that no other face in view has; it chooses the colour
     seen_ns: when the newest estimate arrived
     description: the newest sentence about it; empty where nobody describes
+    said:    what each head and lens said last, and when on the stream's clock; lenses with a rate say nothing between
     """
 
     slot: int
@@ -61,6 +63,15 @@ class FaceState:
     seen_ns: int
     description: str = ""
     history: deque[Sample] = field(default_factory=lambda: deque(maxlen=HISTORY_SAMPLES))
+    said: dict[str, tuple[int, dict[str, float]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._note_outputs()
+
+    def values(self, name: str) -> dict[str, float] | None:
+        """What a head or lens says now, or has said a moment ago."""
+        t_ns, values = self.said.get(name, (0, None))
+        return values if 0 <= self.estimate.t_capture_ns - t_ns <= HELD_NS else None
 
     def take(self, estimate: Estimate, now_ns: int) -> None:
         """Make an estimate the newest; a stream whose clock went back starts a new history."""
@@ -68,11 +79,16 @@ class FaceState:
         self.seen_ns = now_ns
         if isinstance(estimate.description, str):
             self.description = estimate.description
+        self._note_outputs()
         sample = Sample(estimate.t_capture_ns, estimate.valence, estimate.arousal)
         if self.history and sample.t_ns < self.history[-1].t_ns:
             self.history.clear()
         if not self.history or sample.t_ns - self.history[-1].t_ns >= SAMPLE_PERIOD_NS:
             self.history.append(sample)
+
+    def _note_outputs(self) -> None:
+        for name, values in self.estimate.outputs.items():
+            self.said[name] = (self.estimate.t_capture_ns, values)
 
 
 @dataclass(slots=True)

@@ -138,6 +138,23 @@ def test_every_output_of_a_face_is_shown_whatever_it_is_called(browser: "Browser
         assert seen.complaints == []
 
 
+def test_what_a_lens_with_a_pace_of_its_own_has_said_stays_until_it_says_more(browser: "Browser") -> None:
+    declared = HeadMeta(name="mesh", kind="mesh", outputs=[{"name": "yaw", "range": [-180, 180]}], lens="mesh@2")
+    mesh = {"_neutral": 0.9, "cheekPuff": 0.1, "jawOpen": 0.4, "yaw": -12.0, "left_eye_open": 0.3, "age_s": 0.04}
+    with page() as (sink, port), opened(browser, port) as seen:
+        meta = meta_of("webcam", live=True)
+        sink.send(replace(meta, heads=[*meta.heads, declared]))
+        sink.send(live_estimate_at(0.0, track=3, outputs=ESTIMATE.outputs | {"mesh": mesh}))
+        seen.tab.wait_for_selector(".output h4")
+        sink.send(live_estimate_at(0.2, seq=1, track=3, valence=-0.77))
+        seen.tab.wait_for_function("() => document.querySelector('#faces').innerText.includes('0.77')")
+        names = [words.split("\n")[0] for words in seen.tab.locator(".value").all_inner_texts()]
+        assert names == ["yaw", "left_eye_open", "jawOpen", "cheekPuff"]
+        sink.send(live_estimate_at(1.5, seq=2, track=3))
+        seen.tab.wait_for_selector(".output h4", state="detached")
+        assert seen.complaints == []
+
+
 def test_buttons_and_keys_give_commands_and_typing_does_not(browser: "Browser") -> None:
     clerk = Clerk()
     with page(actions=clerk) as (sink, port), opened(browser, port) as seen:

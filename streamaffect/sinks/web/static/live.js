@@ -8,6 +8,7 @@ import { Plane } from "./plane.js";
 import { Socket } from "./socket.js";
 
 const WINDOW_S = 60;
+const HELD_S = 1;
 const TRAIL_S = 5;
 const STALE_MS = 3000;
 const EVENTS = 50;
@@ -104,10 +105,11 @@ export class Live {
     const key = `${estimate.stream}/${estimate.track}`;
     let face = this.faces.get(key);
     if (!face) {
-      face = { key, slot: this.#freeSlot(), trail: [] };
+      face = { key, slot: this.#freeSlot(), trail: [], held: [] };
       this.faces.set(key, face);
     }
     face.estimate = estimate;
+    this.#hold(face, estimate);
     face.seen = performance.now();
     face.description = estimate.description ?? face.description;
     if (estimate.valence !== null && estimate.arousal !== null) {
@@ -115,6 +117,15 @@ export class Live {
     }
     while (face.trail.length && face.trail[0].at < estimate.t_capture_ns / 1e9 - TRAIL_S) face.trail.shift();
     return face;
+  }
+
+  // What a lens with a pace of its own has said (it says how old that is) stays until it says more, or for a moment.
+  #hold(face, estimate) {
+    const at = estimate.t_capture_ns / 1e9;
+    face.held = face.held.filter((one) => at - one.at < HELD_S && !(one.name in estimate.outputs));
+    for (const [name, values] of Object.entries(estimate.outputs)) {
+      if ("age_s" in values) face.held.push({ at, name, values });
+    }
   }
 
   #freeSlot() {
@@ -180,7 +191,7 @@ export class Live {
     this.#drawStreams();
   }
 
-  #shown({ key, slot, estimate, trail, description }) {
+  #shown({ key, slot, estimate, trail, held, description }) {
     const warming = estimate.status === "warming" ? ` ${Math.min(99, Math.round(100 * estimate.context_fill))} %` : "";
     const quality = typeof estimate.quality === "number" ? `, quality ${estimate.quality.toFixed(2)}` : "";
     return {
@@ -196,7 +207,7 @@ export class Live {
       certain: estimate.status === "ok",
       status: `${estimate.status}${warming}${quality}`,
       classes: estimate.outputs[this.#emotions(estimate.stream)] ?? {},
-      outputs: this.#outputs(estimate),
+      outputs: this.#outputs(estimate, held),
       description,
       trail: trail.map(({ place }) => place),
     };
@@ -208,16 +219,18 @@ export class Live {
   }
 
   // What there is beside the emotions, in the order in which the stream declares it.
-  #outputs(estimate) {
+  #outputs(estimate, held) {
     const heads = this.streams.get(estimate.stream)?.meta?.heads ?? [];
     const declared = new Map(heads.map((head) => [head.name, head]));
-    const names = new Set([...declared.keys(), ...Object.keys(estimate.outputs)]);
+    const said = { ...Object.fromEntries(held.map(({ name, values }) => [name, values])), ...estimate.outputs };
+    const names = new Set([...declared.keys(), ...Object.keys(said)]);
     names.delete(this.#emotions(estimate.stream));
     return [...names]
-      .filter((name) => estimate.outputs[name])
+      .filter((name) => said[name])
       .map((name) => ({
         name,
-        values: estimate.outputs[name],
+        kind: declared.get(name)?.kind,
+        values: said[name],
         intervals: estimate.output_intervals?.[name],
         declared: Object.fromEntries((declared.get(name)?.outputs ?? []).map((one) => [one.name, one])),
       }));

@@ -3,13 +3,23 @@ import { make, say, signed } from "./dom.js";
 
 const ALL_SHOWN = 12; // values of an output that stand in their own order; of more the largest come first
 
+const HEAD = ["yaw", "pitch", "roll", "left_eye_open", "right_eye_open"];
+
+// Of a kind that has too many numbers of too many sorts: which come first.
+const CHOICES = {
+  mesh: (values) => {
+    const movements = Object.keys(values).filter((name) => !name.includes("_") && !HEAD.includes(name));
+    return [...HEAD.filter((name) => name in values), ...movements.sort((one, other) => values[other] - values[one])];
+  },
+};
+
 export class Outputs {
   constructor(root) {
     this.root = root;
     this.blocks = new Map();
   }
 
-  // outputs: [{name, values: {name: number}, intervals: {name: [low, high]}, declared: {name: {label, range}}}]
+  // outputs: [{name, kind, values: {name: number}, intervals: {name: [low, high]}, declared: {name: {label, range}}}]
   show(outputs) {
     const names = new Set(outputs.map(({ name }) => name));
     for (const [name, block] of this.blocks) {
@@ -33,10 +43,13 @@ class Block {
     root.append(this.root);
   }
 
-  show({ values, intervals, declared }) {
-    let shown = Object.keys(values);
+  show({ kind, values, intervals, declared }) {
+    let shown = CHOICES[kind]?.(values) ?? Object.keys(values);
     const all = shown.length;
-    if (all > ALL_SHOWN) shown = shown.sort((one, other) => values[other] - values[one]).slice(0, ALL_SHOWN);
+    if (all > ALL_SHOWN) {
+      if (!CHOICES[kind]) shown.sort((one, other) => values[other] - values[one]);
+      shown = shown.slice(0, ALL_SHOWN);
+    }
     say(this.more, all > ALL_SHOWN ? `the largest ${ALL_SHOWN} of ${all}` : "");
     while (this.rows.length > shown.length) this.rows.pop().root.remove();
     while (this.rows.length < shown.length) this.rows.push(new Row(this.list));

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from streamaffect.errors import ConfigError
-from train.data.guidance import BLENDSHAPES, GUIDES, MOVEMENTS, guidance, without_sides
+from streamaffect.lenses.mesh.landmarker import BLENDSHAPES
+from train.data.guidance import GUIDES, MOVEMENTS, guidance, without_sides
 from train.data.stills import Stills, concatenate
 from train.loop.fit import Part
 from train.methods.relational.data.corpus import HeldOut

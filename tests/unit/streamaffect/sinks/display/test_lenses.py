@@ -57,6 +57,33 @@ def test_a_map_stands_in_regions() -> None:
     assert "map        mouth 80 %, left eye and brow 20 %" in picture(UNITS, MAP)
 
 
+def test_a_mesh_shows_head_and_eyes_before_the_movements_that_are_there() -> None:
+    meta = HeadMeta(
+        name="mesh", kind="mesh", outputs=[{"name": "yaw", "range": [-180, 180]}], lens="face_landmarker_v2"
+    )
+    said = {"mesh": {"_neutral": 0.9, "cheekPuff": 0.01, "jawOpen": 0.41, "yaw": -12.2, "left_eye_open": 0.31}}
+    shown = picture(meta, said=said, width=140)
+    assert [shown.index(name) for name in ("yaw", "left_eye_open", "jawOpen")] == sorted(
+        shown.index(name) for name in ("yaw", "left_eye_open", "jawOpen")
+    )
+    assert "12.20" in shown
+    assert "cheekPuff" not in shown
+
+
+@pytest.mark.parametrize(("ago_s", "is_shown"), [(0.5, True), (0.7, False)])
+def test_what_a_lens_with_a_rate_has_said_stays_for_a_moment(ago_s: float, is_shown: bool) -> None:
+    state = DisplayState()
+    said = {"mesh": {"jawOpen": 0.41}}
+    estimate = next(message for _, message in Feeder().messages(0.1) if isinstance(message, Estimate))
+    state.update(msgspec.structs.replace(estimate, outputs=said), 0)
+    later = msgspec.structs.replace(
+        estimate, seq=estimate.seq + 1, t_capture_ns=estimate.t_capture_ns + round(ago_s * 1e9), outputs={}
+    )
+    state.update(later, 0)
+    (face,) = state.faces.values()
+    assert face.values("mesh") == (said["mesh"] if is_shown else None)
+
+
 def test_a_lens_without_a_form_of_its_own_shows_names_scales_and_numbers() -> None:
     assert "mine       calm ━●───── 0.20  bored ━━━━●── 0.70" in picture(SCORES)
 
