@@ -4,6 +4,7 @@ A line ends with LF, CR or both; what comes without an end counts as a line afte
 none. The moment that is marked is when the first byte of the line was read.
 """
 
+import errno
 import logging
 import re
 import selectors
@@ -25,6 +26,10 @@ READ_BYTES = 1 << 16
 COMPLETE_AFTER_S = 0.1
 POLL_S = 0.05
 JOIN_S = 1.0
+_REASONS = {
+    errno.EADDRINUSE: "the port is in use; stop what uses it, or choose another port",
+    errno.EACCES: "no permission; use a port above 1023",
+}
 _END = re.compile(rb"\r\n|\n|\r|\0")
 _HTTP = re.compile(rb"[A-Z]{3,10} \S+ HTTP/\d")
 
@@ -51,10 +56,8 @@ class TcpMarkers:
         try:
             self._listener = socket.create_server((HOST, port), backlog=MOST_CONNECTIONS)
         except OSError as error:
-            raise WireError(
-                f"markers tcp:{port}: {HOST}:{port} cannot be listened on ({error.strerror}); choose another port",
-                transient=True,
-            ) from error
+            reason = _REASONS.get(error.errno or 0, error.strerror)
+            raise WireError(f"--markers tcp:{port}: {reason}", transient=error.errno == errno.EADDRINUSE) from error
         self.port = int(self._listener.getsockname()[1])
         self._origin = f"tcp:{self.port}"
         self._lines: dict[socket.socket, _Line] = {}

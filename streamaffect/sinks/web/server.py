@@ -144,5 +144,6 @@ def _bound(address: PageAddress) -> socket.socket:
     except OSError as error:
         bound.close()
         reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
-        raise WireError(f"--web {address.host}:{address.port}: {reason}") from None
+        passes = error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL)  # freed, or a network that comes later
+        raise WireError(f"--web {address.host}:{address.port}: {reason}", transient=passes) from None
     return bound

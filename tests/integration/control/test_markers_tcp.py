@@ -117,7 +117,7 @@ def test_connections_beyond_the_limit_are_closed_and_the_others_go_on(markers: T
 
 
 def test_a_port_in_use_is_one_clear_line(markers: TcpMarkers, noted: Noted) -> None:
-    with pytest.raises(WireError, match=rf"markers tcp:{markers.port}: .*choose another port"):
+    with pytest.raises(WireError, match=rf"--markers tcp:{markers.port}: the port is in use; .*choose another port"):
         TcpMarkers(markers.port, noted)
 
 

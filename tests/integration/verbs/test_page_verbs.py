@@ -143,7 +143,7 @@ def test_a_mistake_is_said_in_one_line(words: list[str], said: str, capsys: pyte
 def test_a_port_in_use_ends_a_run_before_a_camera_is_opened(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert main(["run", "--source", "webcam:77", "--web", f"127.0.0.1:{port}"]) == 2
+        assert main(["run", "--source", "webcam:77", "--web", f"127.0.0.1:{port}"]) == 1
     assert f"--web 127.0.0.1:{port}: the port is in use" in capsys.readouterr().err
 
 
