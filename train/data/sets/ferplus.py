@@ -3,6 +3,7 @@
 `ferplus_published.py` makes the first of the two from the published tables.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +71,13 @@ def load_ferplus(root: Path, split: int, *, colour: bool = False, taught: bool =
     stills = Stills(pictures, voted, projected, np.ones(len(rows), np.float32), names)
     teacher = _as_taught(stills, root / "ferplus" / TEACHER, rows) if taught else stills
     return FerPlus(stills, teacher, is_clear=np.asarray(shares[rows].max(axis=1) > 0.5))
+
+
+def blendshapes_of(root: Path, names: Sequence[str]) -> tuple[FloatArray, BoolArray]:
+    """The teacher's 52 blendshapes (N, 52) of pictures by their names in `Stills`, and if it found a face (N,)."""
+    labels = _read(root / "ferplus" / TEACHER, "blendshapes", "face_found")
+    rows = np.array([int(name.rpartition("/")[2]) for name in names])
+    return _float(labels["blendshapes"], rows), np.asarray(labels["face_found"][rows], np.bool_)
 
 
 def blend(votes: Stills, teacher: Stills, votes_share: float) -> Stills:

@@ -15,10 +15,12 @@ from torch import Tensor
 from ...audiovisual.log_mel import LogMelConfig
 from ...audiovisual.sources import clip_steps
 from ...audiovisual.steps import StepWindows
+from ...data.augment import place, plain
 from ...data.backbone import VisualBackbone
 from ...data.clip_faces import read_face
 from ...data.feature_files import load_features
 from ...data.sets.biovid import BioVidClip, load_fold, muscle_current, spectrogram
+from ...data.sets.ferplus import PUBLIC_TEST, TRAINING, blendshapes_of, load_ferplus
 from ...errors import DataError
 from ...loop.context import Context
 from .recipe import PkdotRecipe
@@ -55,6 +57,8 @@ def load_pairs(recipe: PkdotRecipe, backbone: VisualBackbone | None, context: Co
     assert backbone is not None  # the recipe sees to it
     if recipe.data == "biovid":
         return biovid_pairs(context.data_folder("BioVid's folds, frames and physio"), recipe.fold, backbone)
+    if recipe.data == "ferplus":
+        return ferplus_pairs(context.data_folder("ferplus/ with its teacher's labels"), backbone)
     root = context.data_folder("clips.csv and the videos that it names")
     return voiced_pairs(root, context.folder / "prepared", backbone, recipe.sound, context.progress.note)
 
@@ -107,6 +111,32 @@ def voiced_pairs(
     """
     train, valid = clip_steps(root, shards, backbone, mel, steps=1, note=note)
     return heard_pairs(train), heard_pairs(valid)
+
+
+def ferplus_pairs(root: Path, backbone: VisualBackbone, limit: int | None = None) -> Parts:
+    """FER+'s training part and PublicTest: clip vectors, standardised blendshapes, the emotion that most voters saw.
+
+    Pictures without a majority, and those in which the landmark model found no face, are left out; of more than `limit`
+    a part, so many are drawn. Raises DataError if a file is missing.
+    """
+    train, valid = (_ferplus_part(root, split, backbone, limit) for split in (TRAINING, PUBLIC_TEST))
+    centre, scale = train.privileged.mean(dim=0), train.privileged.std(dim=0).clamp_min(1e-3)
+    train, valid = (part._replace(privileged=(part.privileged - centre) / scale) for part in (train, valid))
+    return train, valid
+
+
+def _ferplus_part(root: Path, split: int, backbone: VisualBackbone, limit: int | None) -> PairedFeatures:
+    pictures = load_ferplus(root, split, colour=True)
+    blendshapes, found = blendshapes_of(root, pictures.stills.names)
+    rows = np.random.default_rng(0).permutation(np.flatnonzero(pictures.is_clear & found))[:limit]
+    crops = [place(pictures.stills.pictures[row], plain(1.0, mirrored=False), backbone.size) for row in rows]
+    features = backbone.frames(np.stack(crops))
+    equal = np.repeat(np.arange(len(rows))[:, None], backbone.clip.frames, axis=1)
+    return PairedFeatures(
+        torch.from_numpy(backbone.clips(features, equal)),
+        torch.from_numpy(blendshapes[rows]),
+        torch.from_numpy(pictures.stills.emotions[rows].argmax(axis=1)),
+    )
 
 
 def heard_pairs(steps: StepWindows) -> PairedFeatures:

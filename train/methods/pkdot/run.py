@@ -5,7 +5,7 @@ student; then a second student without the structure loss, as the baseline. Wher
 spectrograms, its backbone is trained before them all.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +27,7 @@ from .model import HallucinationNetwork, PrivilegedFusion, Student
 from .recipe import PkdotRecipe
 
 Losses = dict[str, Tensor]
+TEMPERATURE = 2.0  # of the teacher's answers
 Scores = dict[str, float]
 
 
@@ -66,15 +67,30 @@ def train_parts(
     recipe: PkdotRecipe, train: PairedFeatures, valid: PairedFeatures, context: Context
 ) -> dict[str, tuple[nn.Module, Scores]]:
     """The averaged models `teacher`, `student` and `student_without_structure`, with their scores on `valid`."""
+    weights = {"student": (recipe.structure, recipe.answers), "student_without_structure": (0.0, 0.0)}
+    return train_students(recipe, train, valid, context, weights)
+
+
+def train_students(
+    recipe: PkdotRecipe,
+    train: PairedFeatures,
+    valid: PairedFeatures,
+    context: Context,
+    weights: Mapping[str, tuple[float, float]],
+) -> dict[str, tuple[nn.Module, Scores]]:
+    """The averaged model `teacher`, and by name a student for each pair of weights, with their scores on `valid`.
+
+    weights: of the teacher's structure and of its answers; at (0, 0) the labels alone teach
+    """
     train, valid = (PairedFeatures(*context.fabric.to_device(part)) for part in (train, valid))
     parts = _Parts(recipe, train, valid, context)
     teacher = parts.teacher()
     hallucination = parts.hallucination()
-    return {
-        "teacher": teacher,
-        "student": parts.student("student", hallucination, teacher[0], recipe.structure),
-        "student_without_structure": parts.student("student_without_structure", hallucination, teacher[0], 0.0),
+    students = {
+        name: parts.student(name, hallucination, teacher[0], structure, answers)
+        for name, (structure, answers) in weights.items()
     }
+    return {"teacher": teacher, **students}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +127,21 @@ class _Parts:
         return self._fit("hallucination", model, self.train, losses, validate)[0]
 
     def student(
-        self, name: str, hallucination: nn.Module, teacher: nn.Module, structure: float
+        self, name: str, hallucination: nn.Module, teacher: nn.Module, structure: float, answers: float
     ) -> tuple[nn.Module, Scores]:
-        """Vision alone, by the labels and, weighted, the teacher's structure; the same start for every weight."""
+        """Vision alone, by the labels and, weighted, the teacher's structure and answers; the same start for all."""
         with torch.no_grad():
-            taught = teacher(self.train.visual, self.train.privileged)[1]
+            taught, embedded = teacher(self.train.visual, self.train.privileged)
             aim = teacher(self.valid.visual, self.valid.privileged)[1]
 
         def losses(module: nn.Module, batch: Batch) -> Losses:
-            visual, _, labels, embedding_of_teacher = batch
+            visual, _, labels, answers_of_teacher, embedding_of_teacher = batch
             outputs, embedding = module(visual)
             parts = _task_loss(self.recipe, outputs, labels)
             if structure > 0:
                 parts["structure"] = structure * self._structure(embedding_of_teacher, embedding)
+            if answers > 0:
+                parts["answers"] = answers * _answers_loss(self.recipe, outputs, answers_of_teacher)
             return parts
 
         def validate(module: nn.Module) -> Scores:
@@ -132,7 +150,7 @@ class _Parts:
             return _scores(self.recipe, outputs, self.valid.labels) | {"structure_distance": distance}
 
         model = Student(hallucination, self._fusion())
-        return self._fit(name, model, (*self.train, taught), losses, validate)
+        return self._fit(name, model, (*self.train, taught, embedded), losses, validate)
 
     def _fusion(self) -> PrivilegedFusion:
         torch.manual_seed(self.recipe.seed)
@@ -164,6 +182,14 @@ def _task_loss(recipe: PkdotRecipe, outputs: Tensor, labels: Tensor) -> Losses:
     if recipe.task == "affect":
         return {"concordance": ccc_loss(outputs, labels)}
     return {"cross_entropy": F.cross_entropy(outputs, labels)}
+
+
+def _answers_loss(recipe: PkdotRecipe, outputs: Tensor, answers: Tensor) -> Tensor:
+    """How far the student's answers are from the teacher's, softened (Hinton et al. 2015, equations 2 to 4)."""
+    if recipe.task == "affect":
+        return F.mse_loss(outputs, answers)
+    soft = (answers / TEMPERATURE).softmax(dim=1)
+    return TEMPERATURE**2 * F.cross_entropy(outputs / TEMPERATURE, soft)
 
 
 def _scores(recipe: PkdotRecipe, outputs: Tensor, labels: Tensor) -> Scores:

@@ -50,7 +50,7 @@ class Block {
       if (!CHOICES[kind]) shown.sort((one, other) => values[other] - values[one]);
       shown = shown.slice(0, ALL_SHOWN);
     }
-    say(this.more, all > ALL_SHOWN ? `the largest ${ALL_SHOWN} of ${all}` : "");
+    say(this.more, all > ALL_SHOWN ? `${CHOICES[kind] ? "" : "the largest "}${ALL_SHOWN} of ${all}` : "");
     while (this.rows.length > shown.length) this.rows.pop().root.remove();
     while (this.rows.length < shown.length) this.rows.push(new Row(this.list));
     shown.forEach((name, i) => this.rows[i].show(name, values[name], intervals?.[name], declared?.[name]));
