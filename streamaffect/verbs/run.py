@@ -16,6 +16,7 @@ from streamaffect.errors import ConfigError
 from streamaffect.feed.control_address import OFF
 from streamaffect.pipeline.stats import Deliveries
 from streamaffect.recordings.replay import Replay
+from streamaffect.service.heap import share_heap
 from streamaffect.service.systemd import ServiceManager
 from streamaffect.settings import DEFAULT_ADDRESS
 from streamaffect.sinks.base import Sink
@@ -57,7 +58,7 @@ def run(config: Config, *, display: bool | None = None, reread: Reread | None = 
     """
     if not config.run.sources:
         raise ConfigError("no source: give --source webcam, a video file, rtsp://…, or demo")
-    _check_descriptors(len(config.run.sources))
+    _prepare_process(len(config.run.sources))
     current, config = CurrentSettings(config), dated(config)
     recording = recording_path(config)
     reloading = None if reread is None else Reloading(reread)
@@ -131,7 +132,8 @@ def _described(describer: Describer | None, messages: Iterable[Message]) -> Iter
     return messages if describer is None else describer.apply(messages)
 
 
-def _check_descriptors(sources: int) -> None:
+def _prepare_process(sources: int) -> None:
+    share_heap()
     require_descriptors(DESCRIPTORS + DESCRIPTORS_PER_SOURCE * sources, what_for=f"{sources} source(s)")
 
 

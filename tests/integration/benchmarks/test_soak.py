@@ -93,7 +93,8 @@ def test_half_a_minute_with_an_absence_loses_nothing_and_ends_well(tmp_path: Pat
     )
     assert child.returncode == 0, child.stderr
     rows = {row["what"]: row["value"] for row in json.loads(out.read_text())["results"] if "what" in row}
-    assert (rows["camera away"], rows["camera away in the warm-up"], rows["reconnects"]) == (1, 1, 2)
+    assert rows["camera away"] == 1
+    assert rows["reconnects"] == 1 + rows["camera away in the warm-up"] > 1
     assert (rows["lost to the subscriber"], rows["missing in the recording"], rows["damaged lines"]) == (0, 0, 0)
     assert rows["estimates recorded"] >= rows["estimates received"] > 100
     assert out.with_suffix(".svg").exists()

@@ -1,0 +1,50 @@
+"""Threads that start one after the other share few pools of memory, as glibc itself counts them."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from streamaffect.service.heap import OWN_WISHES
+
+pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+
+COUNT = """
+import ctypes, threading
+from streamaffect.service.heap import share_heap
+
+if {shared}:
+    share_heap()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+ready = threading.Barrier(9)
+
+
+def work():
+    libc.malloc(5000)
+    ready.wait()
+    ready.wait()
+
+
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads:
+    thread.start()
+ready.wait()
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+ready.wait()
+"""
+
+
+def arenas(*, shared: bool) -> int:
+    command = [sys.executable, "-c", COUNT.format(shared=shared)]
+    environment = {name: value for name, value in os.environ.items() if name not in OWN_WISHES}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=environment)
+    return done.stdout.count("<heap nr=")
+
+
+def test_threads_share_few_pools() -> None:
+    assert arenas(shared=False) > 2
+    assert arenas(shared=True) <= 2
