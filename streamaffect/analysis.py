@@ -102,6 +102,7 @@ def analyze_image(
     bundle: BundleLike = None,
     engine: EngineLike = "auto",
     lenses: Lenses = (),
+    prompts: str = "",
 ) -> list[Estimate]:
     """Estimate every face of a still, taken as a clip of equal frames without any context before it.
 
@@ -112,6 +113,7 @@ def analyze_image(
            picture has room, so the box (0, 0, 1, 1) takes a picture that is a face crop as it is.
     engine: as for `analyze`
     lenses: further outputs, as for `analyze`; they look at the picture as it is, once
+    prompts: sentences to look for, as --prompts: "she is beaming; about to cry", or a file of them
 
     Returns one estimate per face, the largest first, or in the order of `boxes`; an empty list where there is no face.
     """
@@ -119,13 +121,13 @@ def analyze_image(
     folder = bundle.path if isinstance(bundle, Bundle) else bundle
     config = load_config(flags=_with_lenses({"engine": _engine_section(engine)}, lenses))
     analyser = _still_analysers(os.getpid())(
-        None if folder is None else Path(folder), config.engine, tuple(config.lens.use)
+        None if folder is None else Path(folder), config.engine, tuple(config.lens.use), prompts
     )
     return analyser.estimate(image, None if boxes is None else [_checked_box(box) for box in boxes])
 
 
 @cache
-def _still_analysers(process: int) -> Callable[[Path | None, EngineSettings, tuple[str, ...]], StillAnalyser]:  # noqa: ARG001
+def _still_analysers(process: int) -> Callable[..., StillAnalyser]:  # noqa: ARG001
     """Those of one process, each loaded once, since a caller may go through thousands of pictures.
 
     A forked process loads its own: the threads behind a detector and an engine stay in the parent. What it has from the
@@ -134,9 +136,11 @@ def _still_analysers(process: int) -> Callable[[Path | None, EngineSettings, tup
     return lru_cache(maxsize=2)(_open_still_analyser)
 
 
-def _open_still_analyser(folder: Path | None, settings: EngineSettings, lenses: tuple[str, ...]) -> StillAnalyser:
+def _open_still_analyser(
+    folder: Path | None, settings: EngineSettings, lenses: tuple[str, ...], prompts: str
+) -> StillAnalyser:
     bundle = load_bundle(folder)
-    parts = open_lens_parts(bundle, LensSettings(use=list(lenses)), of="still")
+    parts = open_lens_parts(bundle, LensSettings(use=list(lenses), prompts=prompts), of="still")
     running = open_engine(bundle, settings.backend, precision=settings.precision, threads=settings.threads)
     detector = make_detector(Config(), mode="image")
     close_at_exit(detector)

@@ -39,9 +39,21 @@ examples:
   streamaffect ctl add door=rtsp://10.0.0.7/live
   streamaffect ctl remove door
   streamaffect ctl baseline start --seconds 5
+  streamaffect ctl prompts "she is beaming; about to cry"
   streamaffect ctl status --address tcp://127.0.0.1:5600
 
 Every command is an event in the feed and in the recording. Python: streamaffect.Controller; others: docs/control.md.
+"""
+
+
+PROMPTS_EXAMPLES = """\
+examples:
+  streamaffect prompts show "she is beaming; about to cry; eyebrows raised"
+  streamaffect prompts compile mine.toml --out mine.json
+  python run_stream.py --source webcam --prompts mine.json
+
+A TOML file holds prompts = ["she is beaming", "about to cry"], or lines such as joy = "she is beaming".
+Phrases of the bank (streamaffect/prompts/bank.toml) need nothing; others need pip install 'streamaffect[prompts]'.
 """
 
 
@@ -97,6 +109,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_keys(verbs)
     _add_lenses(verbs)
     _add_personalise(verbs)
+    _add_prompts(verbs)
     _add_bench(verbs)
     _add_ctl(verbs)
     _add_proxy(verbs)
@@ -128,6 +141,12 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
         type=lambda text: text.split(","),
         metavar="NAME[=DIR],…|all",
         help="further outputs, such as units; `streamaffect lenses` lists them; repeatable",
+    )
+    parser.add_argument(
+        "--prompts",
+        metavar="TEXT|FILE",
+        help='sentences to look for in faces, "she is beaming; about to cry", or a file of them, which is read again '
+        "when it changes; streamaffect prompts --help",
     )
     _add_words(parser)
     parser.add_argument("--bind", metavar="ADDRESS", help="address of the feed; default tcp://127.0.0.1:5556")
@@ -385,6 +404,27 @@ def _add_personalise(verbs: Verbs) -> None:
     _finish(parser, "personalise")
 
 
+def _add_prompts(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "prompts",
+        help="what sentences mean to the stream, before a run looks for them",
+        description="Show what prompts mean, or compile them, so that a run needs no sentence encoder.",
+        epilog=PROMPTS_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
+    show = commands.add_parser("show", help="what each prompt means, and whether it is understood")
+    compiled = commands.add_parser("compile", help="write what the prompts mean to a file, for run --prompts FILE")
+    for command in (show, compiled):
+        command.add_argument("prompts", metavar="TEXT|FILE", help='"she is beaming; about to cry", or a TOML file')
+        command.add_argument("--bundle", metavar="DIR", help="the model; default: the one that is shipped")
+    show.add_argument("--json", action="store_true", help="as JSON")
+    compiled.add_argument("--out", type=Path, required=True, metavar="FILE", help="the compiled prompts, FILE.json")
+    compiled.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
+    for command in (show, compiled):
+        _finish(command, "prompts")
+
+
 def _add_bench(verbs: Verbs) -> None:
     parser = verbs.add_parser(
         "bench",
@@ -425,6 +465,9 @@ def _add_ctl(verbs: Verbs) -> None:
     baseline.add_argument("--seconds", type=float, default=5.0, metavar="X", help="default: %(default)s")
     baseline.add_argument("--stream", metavar="NAME", help="only in this stream")
     _finish_ctl(baseline)
+    prompts = commands.add_parser("prompts", help="look for other sentences, or say which are looked for")
+    prompts.add_argument("prompts", metavar="TEXT|FILE", nargs="?", help="as after --prompts; none: say what there is")
+    _finish_ctl(prompts)
     _finish_ctl(commands.add_parser("status", help="how the run does"))
     _finish_ctl(commands.add_parser("stop", help="end the run, in order"))
 

@@ -39,6 +39,7 @@ FLAG_SETTINGS = {
     "describe": ("describe", "enabled"),
     "transcript": ("describe", "transcripts"),
     "llm": ("describe", "llm"),
+    "prompts": ("lens", "prompts"),
     "bind": ("feed", "bind"),
     "insecure_bind": ("feed", "insecure_bind"),
     "web": ("web", "bind"),
@@ -128,6 +129,7 @@ def _verbs() -> dict[str, Verb]:
         "keys": _keys,
         "lenses": _lenses,
         "personalise": _personalise,
+        "prompts": _prompts,
         "bench": _bench,
         "ctl": _ctl,
         "proxy": _proxy,
@@ -141,6 +143,10 @@ def _run(options: argparse.Namespace) -> int:
 
     if options.record is not None and not options.record.strip():  # an empty variable of a shell
         raise ConfigError("--record: names no file; a recording is a file, e.g. session.jsonl")
+    if options.prompts is not None and not options.prompts.strip():
+        raise ConfigError(
+            '--prompts: is empty; expected prompts or a file of them, e.g. "she is beaming; about to cry"'
+        )
     config = load_config(options.config, options.set, flags=_flags(options))
     if options.print_config:
         print(to_printed_toml(config))
@@ -238,6 +244,12 @@ def _personalise(options: argparse.Namespace) -> int:
     from streamaffect.verbs.personalise import personalise
 
     return personalise(options.recording, options.out, bundle=options.bundle, delete=options.delete)
+
+
+def _prompts(options: argparse.Namespace) -> int:
+    from streamaffect.prompts.command import prompts
+
+    return prompts(options)
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ StreamAffectError
 │   └── SourceEndedError   it is over: not a failure
 ├── BundleError            a bundle on disk: file, key, expected, found
 │   └── LensError          a lens on disk, or one that does not fit the bundle
+├── PromptError            a prompt, a file of prompts, or the encoder that reads them
 ├── EngineError            a backend that is missing or refuses a graph
 ├── FaultError             a part of a running stream has failed for good
 ├── ControlError           a command that a run refuses, or that nobody has answered
@@ -73,6 +74,10 @@ class BundleError(StreamAffectError):
 
 class LensError(BundleError):
     """A lens is unknown, incomplete, altered, or belongs to another encoder."""
+
+
+class PromptError(StreamAffectError):
+    """A prompt cannot be one, a file of prompts cannot be read, or what reads prompts is missing."""
 
 
 class EngineError(StreamAffectError):

@@ -159,12 +159,14 @@ class LensSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weak:    publish the outputs that a lens itself calls weak, too
     rate_hz: a lens looks at most so many times a second at a face; 0 is as often as each says itself
     mesh_points: of the lens "mesh" publish the 478 points too, 28 kB a message
+    prompts: sentences to look for, with semicolons between them, or a file of them (.toml, or compiled, .json)
     """
 
     use: list[str] = []
     weak: bool = False
     rate_hz: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0
     mesh_points: bool = False
+    prompts: str = ""
 
 
 class DescribeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -52,6 +52,7 @@ EventName = Literal[
     "baseline_refused",
     "baseline_cleared",
     "votes",
+    "prompts_changed",
 ]
 Light = Literal["good", "fair", "poor"]
 SourceState = Literal["starting", "live", "stalled", "lost", "ended"]
@@ -424,12 +425,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="ev
                 sound_back: the sound of a stream has stopped while its pictures go on, and is there again; marker:
                 somebody has marked the moment t_ns; stream_added, stream_removed, stop_asked: commands to the run;
                 baseline_started, baseline_taken, baseline_refused, baseline_cleared: of a face's neutral; votes: at the
-                end of a file, what the frames of a face say together
+                end of a file, what the frames of a face say together; prompts_changed: other sentences are looked for,
+                which the next `meta` describes
     track:      for events of a track
     downtime_s: for source_back, engine_back, detector_back and sound_back, how long there was none
     step_s:     for clock_stepped alone: by how many seconds t_capture_ns and t_publish_ns went forward
     label:      for marker: its text, as whoever has set it gave it
-    origin:     who has set a marker or given a command: ctl, key, page, lsl:NAME, tcp:PORT; absent for all others
+    origin:     who has set a marker or given a command: ctl, key, page, file, lsl:NAME, tcp:PORT; absent for all others
     votes:      for votes alone
     detail:     one line for people, without credentials
     """

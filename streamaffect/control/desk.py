@@ -20,6 +20,7 @@ from streamaffect.feed.commands import (
     BaselineStart,
     Command,
     Mark,
+    Prompts,
     Remove,
     Reply,
     RunReport,
@@ -30,6 +31,8 @@ from streamaffect.feed.commands import (
     checked_label,
     made_label,
 )
+from streamaffect.prompts.lens import PromptLens
+from streamaffect.prompts.reading import checked_prompts
 from streamaffect.redaction import clean
 from streamaffect.types import Event, EventName, Health, Message, Meta
 
@@ -64,6 +67,7 @@ class Office:
     feed:      the address of the feed
     recording: where the run is recorded, empty where it is not; asked each time
     baselines: see the messages before the desk does
+    prompts:   the lens whose sentences may be changed; None where the run has none
     """
 
     tell: Callable[[Message], bool]
@@ -71,6 +75,7 @@ class Office:
     feed: str
     recording: Callable[[], str]
     baselines: Baselines = field(default_factory=Baselines)
+    prompts: PromptLens | None = None
 
 
 class Desk:
@@ -88,6 +93,11 @@ class Desk:
         self._baseline_events: dict[str, int] = {}
         self._markers = 0
         self._started_ns = read_monotonic_ns()
+
+    @property
+    def prompts(self) -> PromptLens | None:
+        """The lens whose sentences may be changed, where the run has one."""
+        return self._office.prompts
 
     def watch(self, messages: Iterable[Message]) -> Iterator[Message]:
         """The messages as they are, of which the desk takes note."""
@@ -107,6 +117,8 @@ class Desk:
                 return Reply(ok=True, text=f"marked: {command.label}", t_ns=t_ns)
             case BaselineStart() | BaselineClear():
                 return self._baseline(command, origin)
+            case Prompts():
+                return self._prompts(command, origin)
             case Add() | Remove():
                 return self._change(command)
             case Streams() | Status():
@@ -164,6 +176,22 @@ class Desk:
         self._office.baselines.start(command.seconds, stream=command.stream, origin=origin)
         return Reply(ok=True, text=f"a neutral face, please, for {command.seconds:g} s")
 
+    def _prompts(self, command: Prompts, origin: str) -> Reply:
+        lens = self._office.prompts
+        if lens is None:
+            raise ControlError(
+                "this run looks for no prompts; start it with --prompts, e.g. --prompts 'she is beaming'"
+            )
+        if command.prompts:
+            lens.change(checked_prompts(command.prompts))
+            self.tell_of_prompts(lens, origin=origin)
+        return Reply(ok=True, text="\n".join(lens.in_words))
+
+    def tell_of_prompts(self, lens: PromptLens, *, origin: str) -> None:
+        """Say in all streams that run that other sentences are looked for."""
+        with suppress(ControlError):  # no stream has begun, or all have ended
+            self._tell_all("prompts_changed", origin=origin, detail="; ".join(lens.names))
+
     def _change(self, command: Add | Remove) -> Reply:
         if isinstance(command, Add):
             return Reply(ok=True, text=f"{self._run.add(command.source)}: added")
@@ -202,11 +230,11 @@ class Desk:
             raise ControlError("no stream runs at the moment")
         return list(running.items())
 
-    def _tell_all(self, event: EventName, *, origin: str) -> None:
+    def _tell_all(self, event: EventName, *, origin: str, detail: str = "") -> None:
         for name, live in self._running(None):
             now_ns = self._run.now_ns(name)
             t_ns = self._clock.utc(read_monotonic_ns()) if live or now_ns is None else now_ns
-            self._office.tell(Event(stream=name, t_ns=t_ns, event=event, origin=origin))
+            self._office.tell(Event(stream=name, t_ns=t_ns, event=event, origin=origin, detail=detail))
 
     def _streams(self) -> list[StreamReport]:
         with self._lock:

@@ -17,7 +17,7 @@ import zmq
 from streamaffect.control.desk import Desk
 from streamaffect.errors import ControlError, StreamAffectError
 from streamaffect.feed.address import Address
-from streamaffect.feed.commands import MAX_REQUEST_BYTES, Add, Command, Reply, decode_command
+from streamaffect.feed.commands import MAX_REQUEST_BYTES, Add, Command, Prompts, Reply, decode_command
 from streamaffect.settings import FeedSettings
 from streamaffect.sinks.zmq.admission import Admission
 from streamaffect.sinks.zmq.allowances import Allowances
@@ -140,10 +140,13 @@ class ControlServer:
         except ControlError as error:
             self._send(envelope, _refusal(error))
             return
-        if not isinstance(command, Add):
+        if not isinstance(command, Add | Prompts):
             self._send(envelope, self._do(command))
         elif self._openings >= MOST_OPENINGS:
-            self._send(envelope, _refusal(ControlError(f"{self._openings} streams are being opened; ask again later")))
+            self._send(
+                envelope,
+                _refusal(ControlError(f"{self._openings} streams or prompts are being opened; ask again later")),
+            )
         else:
             self._openings += 1
             threading.Thread(target=self._do_later, args=(envelope, command), name="control-add", daemon=True).start()

@@ -60,6 +60,12 @@ class BaselineClear(_Command, frozen=True, kw_only=True, tag="baseline clear"):
     stream: str | None = None
 
 
+class Prompts(_Command, frozen=True, kw_only=True, tag="prompts"):
+    """Look for other sentences: name → sentence. Without any, say what is looked for."""
+
+    prompts: dict[str, str] = {}
+
+
 class Status(_Command, frozen=True, kw_only=True, tag="status"):
     """Say how the run does."""
 
@@ -68,7 +74,7 @@ class Stop(_Command, frozen=True, kw_only=True, tag="stop"):
     """End the run, in order."""
 
 
-Command = Mark | BaselineStart | BaselineClear | Streams | Add | Remove | Status | Stop
+Command = Mark | BaselineStart | BaselineClear | Streams | Add | Remove | Prompts | Status | Stop
 
 
 class StreamReport(msgspec.Struct, frozen=True, kw_only=True):

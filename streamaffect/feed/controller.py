@@ -9,6 +9,7 @@ Each call waits for the answer of the run, and raises ControlError with its reas
 
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,6 +23,7 @@ from streamaffect.feed.commands import Command, Reply, StreamReport, checked_lab
 from streamaffect.feed.control_address import found_address
 from streamaffect.feed.keys import ClientKeys, check_curve, load_client
 from streamaffect.paths import from_home
+from streamaffect.prompts.reading import checked_prompts, read_text
 from streamaffect.settings import DEFAULT_ADDRESS
 
 ANSWER_S = 5.0
@@ -85,6 +87,14 @@ class Controller:
     def clear_baseline(self, *, stream: str | None = None) -> str:
         """Forget the neutral of all faces."""
         return self._ask(commands.BaselineClear(stream=stream)).text
+
+    def prompts(self, prompts: str | Sequence[str] | Mapping[str, str] = ()) -> str:
+        """Look for other sentences: "she is beaming; about to cry", a list of them, or name → sentence.
+
+        Without any nothing changes. Returns what each means, a line for each.
+        """
+        given = read_text(prompts) if isinstance(prompts, str) else checked_prompts(prompts) if prompts else []
+        return self._ask(commands.Prompts(prompts={one.name: one.text for one in given})).text
 
     def streams(self) -> list[StreamReport]:
         """The streams of the run."""

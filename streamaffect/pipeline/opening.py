@@ -86,7 +86,14 @@ def open_stream_engine(bundle: Bundle, settings: EngineSettings) -> StreamEngine
 
 
 def open_lens_parts(bundle: Bundle, settings: LensSettings, *, of: Medium = "stream") -> list[LensPart]:
-    """The lenses that the settings name, loaded, for a stream or for stills. Raises LensError or BundleError."""
+    """The lenses that the settings name, loaded, for a stream or for stills, the prompts last.
+
+    Raises LensError, BundleError or PromptError.
+    """
+    return [*_named_lenses(bundle, settings, of), *_prompt_lenses(bundle, settings, of)]
+
+
+def _named_lenses(bundle: Bundle, settings: LensSettings, of: Medium) -> list[LensPart]:
     if not settings.use:
         return []
     from streamaffect.lenses.finding import open_lenses
@@ -101,6 +108,14 @@ def open_lens_parts(bundle: Bundle, settings: LensSettings, *, of: Medium = "str
     for one in mesh:
         close_at_exit(one)
     return [*parts, *own, *mesh]
+
+
+def _prompt_lenses(bundle: Bundle, settings: LensSettings, of: Medium) -> list[LensPart]:
+    if not settings.prompts.strip():
+        return []
+    from streamaffect.prompts.opening import open_prompts
+
+    return [open_prompts(bundle, settings.prompts, rate_hz=settings.rate_hz, of=of)]
 
 
 def engine_after(bundle: Bundle, settings: EngineSettings) -> Callable[[EngineInfo, int], StreamEngine]:

@@ -91,6 +91,7 @@ class Pipeline:
         self.stats: dict[str, StreamStats] = {stream.name: _stats(stream) for stream in streams}
         self._streams = list(streams)
         self._bundle = bundle
+        self.lenses = lenses
         self._lens_metas = [lens.meta for lens in lenses]
         self._clock = Clock.now()
         self._seen_step = self._clock.last_step.number
@@ -344,10 +345,13 @@ class Pipeline:
                 sound.look(now_ns)
 
     def _news(self) -> Iterator[Message]:
-        """What was told since this was last asked; after a change of engines, who speaks now."""
+        """What was told since this was last asked; after a change of engines or prompts, who speaks now."""
         yield from self._bulletin.pending()
-        if (engine := self._engine.engine) is not self._speaker:
-            self._speaker = engine
+        engine, lens_metas = self._engine.engine, [lens.meta for lens in self.lenses]
+        if engine is not self._speaker or any(
+            new is not old and new != old for new, old in zip(lens_metas, self._lens_metas, strict=True)
+        ):
+            self._speaker, self._lens_metas = engine, lens_metas
             yield from self._metas(engine)
 
     def _finish(self, output: Estimated) -> Iterator[Message]:

@@ -49,6 +49,11 @@ class Replay:
         return {}
 
     @property
+    def lenses(self) -> Sequence[NoReturn]:
+        """What is played back was looked at before."""
+        return ()
+
+    @property
     def remarks(self) -> Sequence[str]:
         """What there is to say at the end: nothing."""
         return ()

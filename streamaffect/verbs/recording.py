@@ -65,7 +65,7 @@ def make_recorder(path: Path, config: Config, metas: Sequence[Meta]) -> Recorder
         "max_seconds": config.run.max_seconds,
         "analysis_fps": config.run.analysis_fps,
     }
-    if config.lens.use:  # without any, a recording has the bytes that it always had
+    if config.lens.use or config.lens.prompts:  # without any, a recording has the bytes that it always had
         options["lens"] = msgspec.to_builtins(config.lens)
     header = RecordingHeader.of(metas, options=options)
     return Recorder(path, header, overwrite=config.run.overwrite, inputs=_inputs(config))

@@ -12,6 +12,7 @@ from streamaffect.control.desk import Desk, Office
 from streamaffect.control.markers.base import MarkerSpec, parse_markers
 from streamaffect.control.opening import open_control, open_markers
 from streamaffect.control.opening_baselines import open_baselines
+from streamaffect.control.opening_prompts import prompts_among, watch_prompts
 from streamaffect.errors import ConfigError
 from streamaffect.feed.control_address import OFF
 from streamaffect.pipeline.stats import Deliveries
@@ -84,7 +85,14 @@ def run(config: Config, *, display: bool | None = None, reread: Reread | None = 
         baselines = open_baselines(config, replays=isinstance(origin, Replay))
         policy: Policy = "drop_oldest" if origin.is_live else "wait"
         recording_now = RecordingSwitch(config, origin, sinks, policy)
-        office = Office(sinks.tell, ending.ask, publisher.address, lambda: recording_now.current, baselines)
+        office = Office(
+            sinks.tell,
+            ending.ask,
+            publisher.address,
+            lambda: recording_now.current,
+            baselines,
+            prompts_among(origin.lenses),
+        )
         desk = Desk(origin, office)
         _take_commands(desk, config, publisher.address, markers, stack)
         outlets = open_outlets(config, _instruments(sinks, publisher), replays=isinstance(origin, Replay))
@@ -140,6 +148,7 @@ def _prepare_process(sources: int) -> None:
 def _take_commands(desk: Desk, config: Config, feed: str, markers: Sequence[MarkerSpec], stack: ExitStack) -> None:
     """Take markers and commands from outside the process until the run ends."""
     open_markers(markers, desk.mark_whatever, stack)
+    watch_prompts(desk, config.lens.prompts, stack)
     if (server := open_control(desk, config, feed)) is not None:
         stack.callback(server.close)
         log.info("commands are taken at %s", server.address)

@@ -34,7 +34,7 @@ FLOORS: Mapping[str, list[list[str]]] = {
             "lab_streaming.py",
         ],
         ["runtime", "faces", "sources", "assets"],
-        ["lenses", "text", "feed", "voice", "affect"],
+        ["lenses", "prompts", "text", "feed", "voice", "affect"],
         ["recordings", "personal", "pipeline", "sinks", "control", "service"],
         ["analysis.py", "sound.py", "verbs"],
         ["arguments.py", "cli.py", "__init__.py", "__main__.py"],

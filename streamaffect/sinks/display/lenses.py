@@ -116,14 +116,24 @@ def _row(face: FaceState, name: str, meta: HeadMeta, width: int) -> Line:
     ]
     room = width - FACE_WIDTH - NAME_WIDTH
     values = face.values(meta.name)
+    unclear = _not_understood(meta)
     if not values:
-        return [*head, Segment("–", FAINT)]
+        return [*head, Segment(clip(unclear or "–", room), FAINT)]
     if meta.kind == "map":
         return [*head, Segment(clip(regions_in_words(values), room))]
     items = _items(face, meta, values)
     if not items:
         return [*head, Segment(clip(_NOTHING.get(meta.kind, "–"), room), FAINT)]
-    return [*head, *_drawn(items, face.slot, room)]
+    if not unclear:
+        return [*head, *_drawn(items, face.slot, room)]
+    note = clip(f"{GAP}{unclear}", room // 2)
+    return [*head, *_drawn(items, face.slot, room - cell_len(note)), Segment(note, FAINT)]
+
+
+def _not_understood(meta: HeadMeta) -> str:
+    """Of the user's sentences, those that have no value."""
+    names = [str(one["name"]) for one in meta.outputs if one.get("understood") is False]
+    return clean(f"not understood: {', '.join(names)}") if names else ""
 
 
 _NOTHING = {"units": f"no unit above {LEAST_ACTIVE}"}
@@ -174,7 +184,7 @@ def _unit_word(name: str, label: str) -> str:
     return f"{name.removeprefix('AU').lstrip('0')} {label}"
 
 
-_CHOICES: Mapping[str, Callable[[Named], list[str]]] = {"units": _active, "mesh": _head_first}
+_CHOICES: Mapping[str, Callable[[Named], list[str]]] = {"units": _active, "mesh": _head_first, "prompts": list}
 _WORDS: Mapping[str, Callable[[str, str], str]] = {"units": _unit_word}
 
 

@@ -97,6 +97,27 @@ def test_a_face_is_shown_with_its_values_and_nobody_else_is_asked(browser: "Brow
         assert seen.complaints == []
 
 
+def test_sentences_that_were_not_understood_are_named_beside_the_values_of_the_others(browser: "Browser") -> None:
+    heads = [
+        HeadMeta(
+            name="prompts",
+            kind="prompts",
+            outputs=[{"name": "in tears"}, {"name": "a zebra", "understood": False}],
+            lens="b@1",
+        ),
+        HeadMeta(name="units", kind="units", outputs=[{"name": "AU12"}], lens="units@1"),
+    ]
+    with page() as (sink, port), opened(browser, port) as watched:
+        meta = meta_of("webcam", live=True)
+        sink.send(replace(meta, heads=[*meta.heads, *heads]))
+        said = {"prompts": {"in tears": 0.9}, "units": {"AU12": 0.5}}
+        sink.send(live_estimate_at(0.0, track=3, outputs=ESTIMATE.outputs | said))
+        watched.tab.wait_for_selector(".output h4")
+        notes = watched.tab.locator(".output p:visible").all_inner_texts()
+        assert notes == ["not understood: a zebra"]
+        assert watched.complaints == []
+
+
 def test_every_output_of_a_face_is_shown_whatever_it_is_called(browser: "Browser") -> None:
     declared = HeadMeta(
         name="units", kind="units", outputs=[{"name": "AU12", "label": "<i>lip</i>", "range": [0, 1]}], lens="units@1"

@@ -1,5 +1,6 @@
 """EmoCLIP as a bundle whose classes are sentences, which the stream runs and which `prompts` changes."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,11 @@ import pytest
 import torch
 
 from streamaffect import analyze
+from streamaffect.errors import BundleError, PromptError
+from streamaffect.lenses.view import View
+from streamaffect.prompts.by_clip import TEXT_ENCODER
+from streamaffect.prompts.opening import open_prompts
+from streamaffect.prompts.reading import read_text
 from streamaffect.runtime.bundle import Bundle, default_bundle_path, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.sources.demo import DEMO_CLIP
@@ -136,4 +142,46 @@ def test_sentences_of_another_clip_and_bundles_without_any_are_refused(
 
 
 def test_tensorrt_builds_every_graph(bundle: Bundle) -> None:
-    assert_tensorrt_takes(bundle.path)
+    assert_tensorrt_takes(bundle.path, beside=[TEXT_ENCODER])
+
+
+def test_the_stream_reads_any_sentence_as_torch_does(
+    bundle: Bundle, towers: ClipTowers, temporal: TemporalTransformer
+) -> None:
+    lens = open_prompts(bundle, "a smile; a calm smile face")
+    clip = OnnxRuntimeEngine(bundle).encode_clips(
+        OnnxRuntimeEngine(bundle).encode_frames(crops(towers)).reshape(3, 4, -1)
+    )
+    readings = lens.look([View(("s", i), 0.0, {"clip": row}) for i, row in enumerate(clip)])
+    given = np.array([list(one.values.values()) for one in readings if one is not None])
+    sentences = {"a smile": ["a smile"], "a calm smile face": ["a calm smile face"]}
+    np.testing.assert_allclose(given, expected(towers, temporal, sentences), atol=1e-4)
+    lens.change(read_text("calm; face; smile"))
+    seen = [one.outputs["prompts"] for one in analyze(DEMO_CLIP, bundle=bundle, engine="onnxruntime",
+            run={"max_seconds": 0.8}, lens={"prompts": "calm; face"}) if "prompts" in one.outputs]  # fmt: skip
+    assert all(list(one) == ["calm", "face"] and sum(one.values()) == pytest.approx(1, abs=1e-4) for one in seen)
+    assert seen
+    with pytest.raises(PromptError, match="compares prompts with each other; give two or more"):
+        lens.change(read_text("calm"))
+    assert lens.names == ["calm", "face", "smile"]
+
+
+def test_other_sentences_keep_the_text_tower(bundle: Bundle, clip_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompts.toml").write_text('calm = "a calm face"\n')
+    words = prompts_words(bundle.path, clip_folder, tmp_path / "prompts.toml", "--output", str(tmp_path / "b"))
+    assert main(words) == 0
+    assert open_prompts(load_bundle(tmp_path / "b"), "a smile; calm").names == ["a smile", "calm"]
+
+
+def test_a_text_tower_that_is_damaged_or_lacks_its_tokenizer_is_named(bundle: Bundle, tmp_path: Path) -> None:
+    broken = tmp_path / "b"
+    shutil.copytree(bundle.path, broken)
+    (broken / "tokenizer.json").write_text("{")
+    with pytest.raises(BundleError, match=r"tokenizer.json: is no tokenizer"):
+        open_prompts(load_bundle(broken), "a smile; calm")
+    (broken / "tokenizer.json").unlink()
+    with pytest.raises(BundleError, match=r"tokenizer.json: missing"):
+        open_prompts(load_bundle(broken), "a smile; calm")
+    (broken / "text_encoder.onnx").write_bytes(b"no graph")
+    with pytest.raises(BundleError, match=r"text_encoder.onnx: sha256"):
+        open_prompts(load_bundle(broken), "a smile; calm")

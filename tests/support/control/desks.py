@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.control.desk import Desk, Office
 from streamaffect.errors import ControlError
+from streamaffect.prompts.lens import PromptLens
 from streamaffect.types import NOTICE, Event, Message, Meta
 
 
@@ -56,12 +57,13 @@ class ToldRun:
 class ToldDesk:
     """A desk over such a run. told: the events that it has added; stopped: set once it was told to stop."""
 
-    def __init__(self, *streams: str) -> None:
+    def __init__(self, *streams: str, prompts: PromptLens | None = None) -> None:
         self.run = ToldRun()
         self.told: list[Event] = []
         self.stopped = threading.Event()
         self.is_ending = False
-        self.desk = Desk(self.run, Office(self._tell, self.stopped.set, "tcp://127.0.0.1:1", lambda: ""))
+        office = Office(self._tell, self.stopped.set, "tcp://127.0.0.1:1", lambda: "", prompts=prompts)
+        self.desk = Desk(self.run, office)
         self.saw(meta(stream, live=stream != "file") for stream in streams or ("cam",))
 
     def saw(self, messages: Iterable[Message]) -> None:

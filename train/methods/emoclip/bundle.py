@@ -4,8 +4,8 @@ The sentences are embedded once. They are part of the head's graph, and lie besi
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -30,6 +30,7 @@ from .data.reader import MARGIN
 from .model import TemporalTransformer, zero_shot
 from .recipe import EmoClipRecipe
 from .sentences import SENTENCES, ClassSentences, pack_sentences
+from .text_tower import TextTower, text_tower
 
 ZERO_SHOT_HEAD, EMBEDDING_HEAD = "zero_shot", "embedding"
 
@@ -59,8 +60,10 @@ def export_emoclip(
         TrainingError: a graph computes something else than the model it was made from, or the result does not load.
     """
     head = zero_shot_head(classes, logit_scale)
+    text = text_tower(towers, logit_scale)
     files = {SENTENCES: pack_sentences(classes, float(logit_scale.detach().exp()))}
-    return export_video_model(towers, temporal, head, recipe=recipe, metrics=metrics, target=target, files=files)
+    text = replace(text, files={**text.files, **files})
+    return export_video_model(towers, temporal, head, recipe=recipe, metrics=metrics, target=target, text=text)
 
 
 def export_video_model(
@@ -71,14 +74,16 @@ def export_video_model(
     recipe: EmoClipRecipe,
     metrics: Mapping[str, float],
     target: Path,
-    files: Mapping[str, bytes] = MappingProxyType({}),
+    text: TextTower | None = None,
 ) -> Manifest:
-    """As `export_emoclip`, with any head. recipe: with the name and licence of the bundle."""
+    """As `export_emoclip`, with any head. recipe: with the name and licence; text: what reads sentences."""
+    text = text or TextTower()
     clip = ClipSpec(recipe.window, recipe.stride / recipe.fps)
     graphs = {
         FRAME_ENCODER: TracedGraph(towers, crop_examples(towers.side), ["features"]),
         CLIP_ENCODER: TracedGraph(temporal, feature_examples(clip.frames, towers.dim), ["clip"]),
         CONTEXT_HEAD: head.graph,
+        **text.graphs,
     }
     axes = [OutputSpec(str(axis), (-1e6, 1e6)) for axis in range(towers.dim)]
     declared = Declared(
@@ -92,7 +97,7 @@ def export_video_model(
         heads=[head.spec, HeadSpec(EMBEDDING_HEAD, "embedding", axes, input="clip")],
         metrics=metrics,
     )
-    return write_bundle(graphs, declared.manifest, target, files=files)
+    return write_bundle(graphs, declared.manifest, target, files=text.files, more_keys=text.keys)
 
 
 def zero_shot_head(classes: ClassSentences, logit_scale: Tensor) -> Head:

@@ -33,7 +33,7 @@ class ClipTowers(nn.Module):
         self.model = model.eval().requires_grad_(requires_grad=False)
         self.dim = int(model.config.projection_dim)
         self.side = int(model.config.vision_config.image_size)
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self.register_buffer("mean", torch.tensor(PIXEL_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(PIXEL_STD)[:, None, None], persistent=False)
 
@@ -55,7 +55,7 @@ class ClipTowers(nn.Module):
     @torch.no_grad()
     def sentences(self, texts: Sequence[str]) -> Tensor:
         """M sentences → (M, D), not normalised; what is beyond 77 tokens is cut off."""
-        tokens = self._tokenizer(
+        tokens = self.tokenizer(
             list(texts), padding=True, truncation=True, max_length=LONGEST_TEXT, return_tensors="pt"
         )
         device = self.logit_scale.device

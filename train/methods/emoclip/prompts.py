@@ -18,6 +18,7 @@ from .data.features import embed_classes
 from .drawn_clip import open_named
 from .recipe import class_sentences, read_prompts
 from .sentences import SENTENCES, ClassSentences, pack_sentences, read_sentences
+from .text_tower import kept_text_tower
 
 LEAST_COSINE = 0.999  # of one sentence embedded twice by the same CLIP
 
@@ -58,4 +59,6 @@ def replace_sentences(base: Bundle, towers: ClipTowers, sentences: Mapping[str, 
         return changed(base.manifest, graphs=graphs, heads=[head.spec, *others], metrics={})
 
     graphs = taken_over(base) | {CONTEXT_HEAD: head.graph}
-    return write_bundle(graphs, describe, target, files={SENTENCES: pack_sentences(classes, scale)})
+    text = kept_text_tower(base)
+    files = {SENTENCES: pack_sentences(classes, scale), **text.files}
+    return write_bundle(graphs, describe, target, files=files, more_keys=text.keys)

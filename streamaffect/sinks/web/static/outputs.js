@@ -38,7 +38,8 @@ class Block {
   constructor(root, name) {
     this.more = make("span", { className: "faint" });
     this.list = make("div");
-    this.root = make("div", { className: "output" }, make("h4", {}, name.replaceAll("_", " "), " ", this.more), this.list);
+    this.note = make("p", { className: "faint" });
+    this.root = make("div", { className: "output" }, make("h4", {}, name.replaceAll("_", " "), " ", this.more), this.list, this.note);
     this.rows = [];
     root.append(this.root);
   }
@@ -53,6 +54,9 @@ class Block {
     say(this.more, all > ALL_SHOWN ? `${CHOICES[kind] ? "" : "the largest "}${ALL_SHOWN} of ${all}` : "");
     while (this.rows.length > shown.length) this.rows.pop().root.remove();
     while (this.rows.length < shown.length) this.rows.push(new Row(this.list));
+    const unclear = Object.keys(declared ?? {}).filter((name) => declared[name].understood === false);
+    this.note.hidden = !unclear.length;
+    say(this.note, unclear.length ? `not understood: ${unclear.join(", ")}` : "");
     shown.forEach((name, i) => this.rows[i].show(name, values[name], intervals?.[name], declared?.[name]));
   }
 }

@@ -4,7 +4,9 @@ import pytest
 
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import ControlError
-from streamaffect.feed.commands import Add, Mark, Remove, Status, Stop, Streams
+from streamaffect.feed.commands import Add, Mark, Prompts, Remove, Status, Stop, Streams
+from streamaffect.prompts.by_phrases import PhraseReader
+from streamaffect.prompts.lens import PromptLens
 from streamaffect.types import Event
 from tests.support.control.desks import ToldDesk
 
@@ -108,3 +110,21 @@ def test_what_comes_while_the_run_ends_is_refused() -> None:
     with pytest.raises(ControlError, match="about to end"):
         desk.desk.do(Mark(label="go"), origin="ctl")
     desk.desk.mark_whatever("go", origin="tcp:1", monotonic_ns=monotonic_ns())
+
+
+def test_prompts_are_changed_and_told_in_every_stream_and_a_run_without_any_refuses() -> None:
+    lens = PromptLens(PhraseReader(["sadness", "happiness"], None), PhraseReader(["sadness"], None).read([]))
+    desk = ToldDesk("a", "b", prompts=lens)
+    before = lens.meta
+    assert lens.meta is before
+    reply = desk.desk.do(Prompts(prompts={"glad": "beaming with joy"}), origin="ctl")
+    assert reply.text.startswith("glad: happiness")
+    assert reply.text == desk.desk.do(Prompts(), origin="ctl").text
+    assert [(one.stream, one.event, one.origin, one.detail) for one in desk.told] == [
+        ("a", "prompts_changed", "ctl", "glad"),
+        ("b", "prompts_changed", "ctl", "glad"),
+    ]
+    assert lens.meta is not before
+    assert lens.meta.outputs[0]["text"] == "beaming with joy"
+    with pytest.raises(ControlError, match="this run looks for no prompts; start it with --prompts"):
+        ToldDesk().desk.do(Prompts(), origin="ctl")

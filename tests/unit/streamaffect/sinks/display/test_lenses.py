@@ -18,10 +18,17 @@ UNITS = HeadMeta(
 )
 MAP = HeadMeta(name="map", kind="map", outputs=[], lens="map@1.0")
 SCORES = HeadMeta(name="mine", kind="scores", outputs=[{"name": "calm"}, {"name": "bored"}], lens="mine@1.0")
+PROMPTS = HeadMeta(
+    name="prompts",
+    kind="prompts",
+    outputs=[{"name": "she is beaming"}, {"name": "in tears"}, {"name": "a zebra", "understood": False}],
+    lens="phrase-bank@1",
+)
 SAID = {
     "units": {"AU12": 0.82, "AU25": 0.05},
     "map": {"y5x3": 1.0, "y5x4": 1.0, "y2x1": 0.5},
     "mine": {"calm": 0.2, "bored": 0.7},
+    "prompts": {"she is beaming": 0.1, "in tears": 0.9},
 }
 
 
@@ -125,6 +132,11 @@ def test_a_sentence_has_two_lines_above_the_outputs_from_its_first_one_on() -> N
     (first,) = [i for i, line in enumerate(lines) if line.startswith(" 1      Raised brows and a smile;")]
     assert lines[first + 1].strip().endswith("that is that.”")
     assert lines[first + 2].strip().startswith("units")
+
+
+def test_prompts_stand_in_the_users_order_with_those_that_were_not_understood() -> None:
+    (shown,) = [one for one in picture(PROMPTS).splitlines() if "prompts" in one]
+    assert shown.index("she is beaming") < shown.index("in tears") < shown.index("not understood: a zebra")
 
 
 def test_a_stream_without_lenses_looks_as_it_did() -> None:

@@ -1,0 +1,1 @@
+"""Faces and figures for prompts."""

@@ -1,0 +1,1 @@
+"""Prompts: sentences of the user's as classes, changed while the stream runs."""
