@@ -128,6 +128,7 @@ def _verbs() -> dict[str, Verb]:
         "keys": _keys,
         "lenses": _lenses,
         "personalise": _personalise,
+        "explain": _explain,
         "bench": _bench,
         "ctl": _ctl,
         "proxy": _proxy,
@@ -238,6 +239,20 @@ def _personalise(options: argparse.Namespace) -> int:
     from streamaffect.verbs.personalise import personalise
 
     return personalise(options.recording, options.out, bundle=options.bundle, delete=options.delete)
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from streamaffect.verbs.pictures.explain import explain
+
+    return explain(
+        options.picture,
+        method=options.method,
+        save=options.save,
+        overwrite=options.overwrite,
+        as_json=options.json,
+        bundle=options.bundle,
+        engine=options.engine,
+    )
 
 
 def _bench(options: argparse.Namespace) -> int:
