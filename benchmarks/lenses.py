@@ -6,6 +6,8 @@ What was trained on is left out: FER+'s Training part, and clips of the split `t
 
     python benchmarks/lenses.py --data faces
     python benchmarks/lenses.py --data faces --limit 500 --lens units=runs/units/bundle
+
+Maps are held against real occlusion on a sample of --maps faces of each part. That takes a few minutes.
 """
 
 import sys
@@ -21,6 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from benchmarks.measures.faces.map_figures import ExplainedFace, explained, frames_at, map_figures
 from benchmarks.measures.lens_figures import compound_figures, unit_figures
 from benchmarks.measures.packed_arrays import read_arrays
 from benchmarks.measures.report import Row, show, write
@@ -28,9 +31,11 @@ from streamaffect import Estimate, analyze, analyze_image, load_bundle
 from streamaffect.errors import StreamAffectError
 from streamaffect.faces.boxes import iou
 from streamaffect.lenses.finding import open_lenses
+from streamaffect.lenses.manifest import MAP_KIND
 from streamaffect.lenses.mesh.landmarker import BLENDSHAPES
+from streamaffect.runtime.bundle import Bundle
 from streamaffect.text.action_units import units_of_blendshapes
-from streamaffect.types import Box
+from streamaffect.types import Box, ImageArray
 from train.data.videos import TeacherRow, read_people, teacher_blendshapes, teacher_rows
 
 PEOPLE = Path(__file__).parent.parent / "configs" / "train" / "relational" / "default_people.csv"
@@ -54,23 +59,33 @@ def main() -> None:
             if lens.manifest.cost is not None
         ]
         words = [f"{lens.name}={lens.path}" for lens in lenses]
-        kinds = {lens.manifest.kind: lens.name for lens in lenses}
+        kinds = {lens.manifest.kind: lens.name for lens in lenses if lens.manifest.kind != MAP_KIND}
+        maps = [lens.name for lens in lenses if lens.manifest.kind == MAP_KIND]
         for part, found in _parts(options, words):
             rows += list(_figures(kinds, part, found))
+            if maps:
+                rows += list(_map_figures(bundle, part, list(_sample(options, part, found, maps, bundle))))
     except StreamAffectError as error:
         raise SystemExit(f"lenses: {error}") from None
     show(f"lenses of {bundle.manifest.label}", rows)
     print(write("lenses", rows, options.out))
 
 
+class Moving:
+    """A frame of a clip, and what was said and taught of it."""
+
+    def __init__(self, file: Path, spoken: Spoken) -> None:
+        self.file, self.spoken = file, spoken
+
+
 class Still:
     """A picture: the crowd's shares of the eight emotions, and what was said and taught of it."""
 
-    def __init__(self, shares: np.ndarray, spoken: Spoken) -> None:
-        self.shares, self.spoken = shares, spoken
+    def __init__(self, picture: ImageArray, shares: np.ndarray, spoken: Spoken) -> None:
+        self.picture, self.shares, self.spoken = picture, shares, spoken
 
 
-def _parts(options: argparse.Namespace, lenses: Sequence[str]) -> Iterator[tuple[str, Sequence[Still | Spoken]]]:
+def _parts(options: argparse.Namespace, lenses: Sequence[str]) -> Iterator[tuple[str, Sequence[Still | Moving]]]:
     stills = [still for file in _packed(options.data) for still in _stills(file, lenses, options.limit, options.seed)]
     if stills:
         yield "pictures", stills
@@ -82,8 +97,8 @@ def _parts(options: argparse.Namespace, lenses: Sequence[str]) -> Iterator[tuple
         console.print("skipped: videos/videos_teacher.csv is not there")
 
 
-def _figures(kinds: Mapping[str, str], part: str, found: Sequence[Still | Spoken]) -> Iterator[Row]:
-    spoken = [one.spoken if isinstance(one, Still) else one for one in found]
+def _figures(kinds: Mapping[str, str], part: str, found: Sequence[Still | Moving]) -> Iterator[Row]:
+    spoken = [one.spoken for one in found]
     if name := kinds.get("units"):
         taught = [(estimate, units) for estimate, units in spoken if units and name in estimate.outputs]
         for figure, value in unit_figures(name, taught).items():
@@ -93,6 +108,35 @@ def _figures(kinds: Mapping[str, str], part: str, found: Sequence[Still | Spoken
         scores = [one.spoken[0].outputs[name] for one in stills]
         for figure, value in compound_figures(scores, np.array([one.shares for one in stills])).items():
             yield {"lens": name, "part": part, "figure": figure, "value": value, "rows": len(stills)}
+
+
+def _sample(
+    options: argparse.Namespace, part: str, found: Sequence[Still | Moving], maps: Sequence[str], bundle: Bundle
+) -> Iterator[ExplainedFace]:
+    """At most `--maps` of the faces, with the pictures that were looked at."""
+    size, chance = bundle.manifest.crop.size, np.random.default_rng(options.seed)
+    stills = [one for one in found if isinstance(one, Still)]
+    if stills:
+        for row in chance.permutation(len(stills))[: options.maps].tolist():
+            face = explained(stills[row].picture, stills[row].spoken[0], maps, size)
+            if face is not None:
+                yield face
+        return
+    wanted: dict[Path, list[Estimate]] = {}
+    moving = [one for one in found if isinstance(one, Moving)]
+    for row in chance.permutation(len(moving))[: options.maps].tolist():
+        wanted.setdefault(moving[row].file, []).append(moving[row].spoken[0])
+    for file in track(sorted(wanted), f"frames of {part}", console=console, transient=True):
+        pictures = frames_at(file, {one.pts_s for one in wanted[file] if one.pts_s is not None})
+        for one in wanted[file]:
+            if one.pts_s in pictures and (face := explained(pictures[one.pts_s], one, maps, size)) is not None:
+                yield face
+
+
+def _map_figures(bundle: Bundle, part: str, faces: Sequence[ExplainedFace]) -> Iterator[Row]:
+    for name, figures in map_figures(bundle, faces).items():
+        for figure, value in figures.items():
+            yield {"lens": name, "part": part, "figure": figure, "value": value, "rows": len(faces)}
 
 
 def _packed(root: Path) -> list[Path]:
@@ -114,17 +158,18 @@ def _stills(file: Path, lenses: Sequence[str], limit: int | None, seed: int) -> 
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
         if picture is None:
             continue
-        (estimate,) = analyze_image(np.asarray(picture, np.uint8), boxes=[WHOLE], lenses=lenses)
+        image = np.asarray(picture, np.uint8)
+        (estimate,) = analyze_image(image, boxes=[WHOLE], lenses=lenses)
         known = bool(teacher) and bool(teacher["face_found"][row])
         units = _units(teacher["blendshapes"][row]) if known else {}
-        yield Still(votes[row] / votes[row].sum(), (estimate, units))
+        yield Still(image, votes[row] / votes[row].sum(), (estimate, units))
 
 
-def _clips(root: Path, people_file: Path, lenses: Sequence[str]) -> list[Spoken]:
+def _clips(root: Path, people_file: Path, lenses: Sequence[str]) -> list[Moving]:
     people = read_people(people_file) if people_file.is_file() else {}
     blendshapes, labelled = teacher_blendshapes(root), teacher_rows(root)
     names = [name for name in labelled if people.get(name, ("", "report"))[1] != "train"]
-    spoken: list[Spoken] = []
+    spoken: list[Moving] = []
     for name in track(names, "clips", console=console, transient=True):
         if not (root / "videos" / name).is_file() or blendshapes is None:
             continue
@@ -136,7 +181,7 @@ def _clips(root: Path, people_file: Path, lenses: Sequence[str]) -> list[Spoken]
         for row in labelled[name].values():
             shapes = blendshapes[int(row["row"])]
             if np.isfinite(shapes).all() and (estimate := _same_face(row, estimates)) is not None:
-                spoken.append((estimate, _units(shapes)))
+                spoken.append(Moving(root / "videos" / name, (estimate, _units(shapes))))
     return spoken
 
 
@@ -156,13 +201,16 @@ def _units(shapes: np.ndarray) -> dict[int, float]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with ferplus/ and videos/")
-    parser.add_argument("--lens", action="append", help="NAME, NAME=DIR or all; repeatable (default: all)")
+    parser.add_argument("--lens", action="append", help="NAME, NAME=DIR or all; repeatable (default: all, aligned)")
     parser.add_argument("--people", type=Path, default=PEOPLE, help="CSV of file, person, split for the clips")
     parser.add_argument("--limit", type=int, help="a random sample of so many pictures of each file")
     parser.add_argument("--seed", type=int, default=0, help="of that sample (default: %(default)s)")
+    parser.add_argument(
+        "--maps", type=int, default=300, help="faces of each part to try maps on (default: %(default)s)"
+    )
     parser.add_argument("--out", type=Path, help="JSON file (default: benchmarks/results/lenses.json)")
     options = parser.parse_args()
-    options.lens = options.lens or ["all"]
+    options.lens = options.lens or ["all", "aligned"]
     return options
 
 

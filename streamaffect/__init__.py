@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from streamaffect.affect.explanation import draw_explanation
     from streamaffect.affect.votes import video_votes
     from streamaffect.analysis import analyze, analyze_image
     from streamaffect.errors import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
+    "streamaffect.affect.explanation": ("draw_explanation",),
     "streamaffect.affect.votes": ("video_votes",),
     "streamaffect.analysis": ("analyze", "analyze_image"),
     "streamaffect.feed.client": ("Subscriber",),
@@ -73,6 +75,7 @@ __all__ = [
     "__version__",
     "analyze",
     "analyze_image",
+    "draw_explanation",
     "load_bundle",
     "video_votes",
 ]

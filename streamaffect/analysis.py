@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from streamaffect.affect.explanation import METHODS, OUTPUT_OF, Method
 from streamaffect.affect.still import StillAnalyser
 from streamaffect.config import Config, load_config
-from streamaffect.errors import ConfigError
+from streamaffect.errors import ConfigError, LensError
 from streamaffect.lenses.aside import close_lens
 from streamaffect.pipeline.at_exit import close_at_exit
 from streamaffect.pipeline.opening import (
@@ -103,6 +104,7 @@ def analyze_image(
     engine: EngineLike = "auto",
     lenses: Lenses = (),
     prompts: str = "",
+    explain: bool | Method = False,
 ) -> list[Estimate]:
     """Estimate every face of a still, taken as a clip of equal frames without any context before it.
 
@@ -114,16 +116,27 @@ def analyze_image(
     engine: as for `analyze`
     lenses: further outputs, as for `analyze`; they look at the picture as it is, once
     prompts: sentences to look for, as --prompts: "she is beaming; about to cry", or a file of them
+    explain: True or "distilled" adds outputs["map"], 8 x 8 cells that say in one look where hiding the face would take
+           the answer away; "occlusion" measures that, as outputs["occlusion"], for sixty times the cost; "aligned" adds
+           the textbook's overlay, outputs["aligned"]. `draw_explanation` draws them over the picture
 
     Returns one estimate per face, the largest first, or in the order of `boxes`; an empty list where there is no face.
     """
     _check_image(image)
     folder = bundle.path if isinstance(bundle, Bundle) else bundle
-    config = load_config(flags=_with_lenses({"engine": _engine_section(engine)}, lenses))
-    analyser = _still_analysers(os.getpid())(
-        None if folder is None else Path(folder), config.engine, tuple(config.lens.use), prompts
-    )
-    return analyser.estimate(image, None if boxes is None else [_checked_box(box) for box in boxes])
+    method = _checked_method(explain)
+    words = _words(lenses) + _lens_of(method, _words(lenses))
+    config = load_config(flags=_with_lenses({"engine": _engine_section(engine)}, words))
+    try:
+        analyser = _still_analysers(os.getpid())(
+            None if folder is None else Path(folder), config.engine, tuple(config.lens.use), prompts
+        )
+    except LensError as error:
+        if method is None or method == "occlusion":
+            raise
+        raise LensError(f'{error}; explain="occlusion" works with any bundle that names classes') from error
+    places = None if boxes is None else [_checked_box(box) for box in boxes]
+    return analyser.estimate(image, places, occlusion=_head_of(analyser) if method == "occlusion" else None)
 
 
 @cache
@@ -145,6 +158,32 @@ def _open_still_analyser(
     detector = make_detector(Config(), mode="image")
     close_at_exit(detector)
     return StillAnalyser(bundle, running, detector, parts)
+
+
+def _checked_method(explain: object) -> Method | None:
+    if isinstance(explain, bool):
+        return METHODS[0] if explain else None
+    for method in METHODS:
+        if explain == method:
+            return method
+    raise ConfigError(f"explain: {explain!r} is none of True, False, {', '.join(METHODS)}")
+
+
+def _lens_of(method: Method | None, words: Sequence[str]) -> tuple[str, ...]:
+    """The lens that draws the map, unless it is asked for already, perhaps from another folder."""
+    if method is None or method == "occlusion":
+        return ()
+    name = OUTPUT_OF[method]
+    return () if any(word.partition("=")[0].strip() == name for word in words) else (name,)
+
+
+def _head_of(analyser: StillAnalyser) -> str:
+    for head in analyser.bundle.manifest.heads:
+        if head.kind == "classification":
+            return head.name
+    raise ConfigError(
+        f"explain: {analyser.bundle.manifest.label} has no head that names a class, which could be hidden"
+    )
 
 
 def _check_image(image: object) -> None:

@@ -57,6 +57,21 @@ Phrases of the bank (streamaffect/prompts/bank.toml) need nothing; others need p
 """
 
 
+EXPLAIN_EXAMPLES = """\
+methods:
+  distilled   in one look, where hiding the face would take the answer away: the lens `map` (default)
+  occlusion   the same measured, by hiding the face bit by bit: the check, for sixty times the cost
+  aligned     where the textbook's action units of that emotion lie, whatever the model looks at
+
+examples:
+  streamaffect explain portrait.jpg
+  streamaffect explain portrait.jpg --save why.png
+  streamaffect explain portrait.jpg --method occlusion --save check.png --overwrite
+
+They say what the model's answer hangs on, not what a person feels. Python: streamaffect.analyze_image(…, explain=True).
+"""
+
+
 PROXY_EXAMPLES = """\
 examples:
   streamaffect proxy tcp://127.0.0.1:5556 tcp://127.0.0.1:5557
@@ -110,6 +125,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_lenses(verbs)
     _add_personalise(verbs)
     _add_prompts(verbs)
+    _add_explain(verbs)
     _add_bench(verbs)
     _add_ctl(verbs)
     _add_proxy(verbs)
@@ -423,6 +439,29 @@ def _add_prompts(verbs: Verbs) -> None:
     compiled.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
     for command in (show, compiled):
         _finish(command, "prompts")
+
+
+def _add_explain(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "explain",
+        help="why the faces of a picture are called what they are called",
+        description="Say of each face of a picture which parts of it the answer hangs on, and draw that over it.",
+        epilog=EXPLAIN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("picture", type=Path, metavar="PICTURE", help="a file such as portrait.jpg")
+    parser.add_argument(
+        "--method",
+        choices=("distilled", "aligned", "occlusion"),
+        default="distilled",
+        help="default: %(default)s",
+    )
+    parser.add_argument("--save", type=Path, metavar="OUT.png", help="write the picture with the maps drawn over it")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT.png if it exists")
+    parser.add_argument("--json", action="store_true", help="the estimates as JSON, in the form of the wire")
+    parser.add_argument("--bundle", metavar="DIR", help="the model; default: the one that is shipped")
+    parser.add_argument("--engine", default="auto", metavar="NAME", help="default: %(default)s")
+    _finish(parser, "explain")
 
 
 def _add_bench(verbs: Verbs) -> None:

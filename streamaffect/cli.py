@@ -130,6 +130,7 @@ def _verbs() -> dict[str, Verb]:
         "lenses": _lenses,
         "personalise": _personalise,
         "prompts": _prompts,
+        "explain": _explain,
         "bench": _bench,
         "ctl": _ctl,
         "proxy": _proxy,
@@ -250,6 +251,20 @@ def _prompts(options: argparse.Namespace) -> int:
     from streamaffect.prompts.command import prompts
 
     return prompts(options)
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from streamaffect.verbs.pictures.explain import explain
+
+    return explain(
+        options.picture,
+        method=options.method,
+        save=options.save,
+        overwrite=options.overwrite,
+        as_json=options.json,
+        bundle=options.bundle,
+        engine=options.engine,
+    )
 
 
 def _bench(options: argparse.Namespace) -> int:

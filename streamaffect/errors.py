@@ -14,6 +14,7 @@ StreamAffectError
 ├── FaultError             a part of a running stream has failed for good
 ├── ControlError           a command that a run refuses, or that nobody has answered
 ├── OutletError            an outlet beside the feed: its address, its broker, its package
+├── PictureError           a picture file that cannot be read, shows no face, or is to be written as no picture
 ├── RecordingError         a recording that cannot be written or read
 ├── TranscriptError        words beside a video: file, line, expected
 └── WireError              a message, an address or a key of the feed
@@ -97,6 +98,10 @@ class ControlError(StreamAffectError):
 
 class OutletError(StreamAffectError):
     """An outlet beside the feed cannot be opened as the settings ask."""
+
+
+class PictureError(StreamAffectError):
+    """A picture file cannot be read or written, or shows no face."""
 
 
 class RecordingError(StreamAffectError):

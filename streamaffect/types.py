@@ -70,6 +70,20 @@ class Box(NamedTuple):
     h: float
 
 
+Point = tuple[float, float]
+
+
+class Square(NamedTuple):
+    """The square of a frame that the model sees of a face, by three of its corners, x and y as shares of the frame.
+
+    It may be turned, and may reach outside [0, 1]. The fourth corner is top_right + bottom_left − top_left.
+    """
+
+    top_left: Point
+    top_right: Point
+    bottom_left: Point
+
+
 class Picture(Protocol):
     """A picture whose pixels are made when somebody asks for them, and no more of them than are asked for."""
 
@@ -274,6 +288,8 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     quality:          the crop's quality in [0, 1] (see `Quality.overall`)
     outputs:          further heads and lenses by name, e.g. outputs["emotions"]["happiness"]
     output_intervals: 90 % conformal intervals (low, high) of outputs of lenses, by the same names; absent without any
+    square:           where outputs of kind "map" lie: the corners top left, top right and bottom left of the square
+                      that the model sees, x and y as shares of the frame; absent without such outputs
     latency_ms:       per stage and `total`; empty for a file read offline, where waiting has no meaning
     description:      one sentence for people on what was seen and heard since the last one; there once a second, in
                       runs that describe
@@ -303,6 +319,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     quality: float | None = None
     outputs: dict[str, dict[str, float]] = {}
     output_intervals: dict[str, dict[str, tuple[float, float]]] | msgspec.UnsetType = msgspec.UNSET
+    square: Square | msgspec.UnsetType = msgspec.UNSET
     latency_ms: dict[str, float] = {}
     model: str
     baseline: BaselineState | msgspec.UnsetType = msgspec.UNSET
@@ -452,13 +469,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="ev
 class HeadMeta(msgspec.Struct, frozen=True, kw_only=True):
     """One head of the model as subscribers see it: names, ranges and units of its outputs.
 
-    lens: which lens it is, name@version and the beginning of its hash; absent for a head of the bundle
+    lens:    which lens it is, name@version and the beginning of its hash; absent for a head of the bundle
+    summary: of a lens, what it says, in words
     """
 
     name: str
     kind: str
     outputs: list[dict[str, object]]
     lens: str | msgspec.UnsetType = msgspec.UNSET
+    summary: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="meta"):

@@ -11,29 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-import mediapipe as mp
 import numpy as np
 import torch
 from rich.console import Console
 from torch import Tensor
 
 from benchmarks.measures.training_run import training_context
-from streamaffect.types import ImageArray
 from train.config import OptimiserConfig
-from train.data.drawn_faces import EXPRESSIONS, LANDMARKS
+from train.data.drawn_faces import EXPRESSIONS
 from train.data.sets.ferplus import PUBLIC_TEST, TRAINING, load_ferplus
 from train.data.stills import EMOTIONS
 from train.loop.progress import Progress
 from train.methods.au_guided.data import LandmarkFaces, as_faces
-from train.methods.au_guided.ibug68 import from_face_mesh
+from train.methods.au_guided.landmarks import landmarks_of, open_landmarker
 from train.methods.au_guided.recipe import AuGuidedRecipe
 from train.methods.au_guided.run import read_out, train_classifier
 from train.methods.au_guided.spatial import map_cosine, resize_region
 
 SIZE = 48
-ENLARGED = 192  # the landmarker was made for pictures larger than FER+'s
-BORDER = 48
 RESAMPLES = 2000
 
 
@@ -54,19 +49,7 @@ def read_faces(root: Path, landmarker: Any, split: int, limit: int, seed: int) -
     rows = np.random.default_rng(seed).permutation(rows)[:limit]
     pictures = [ferplus.stills.pictures[row] for row in rows]
     labels = [EXPRESSIONS.index(EMOTIONS[winners[row]].capitalize()) for row in rows]
-    return as_faces(pictures, labels, np.stack([landmarks(picture, landmarker) for picture in pictures]), SIZE)
-
-
-def landmarks(picture: ImageArray, landmarker: Any) -> np.ndarray:
-    """(68, 2) pixels of the picture; infinite if no face is found."""
-    enlarged = cv2.resize(picture, (ENLARGED, ENLARGED), interpolation=cv2.INTER_CUBIC)
-    framed = cv2.copyMakeBorder(enlarged, BORDER, BORDER, BORDER, BORDER, cv2.BORDER_REPLICATE)
-    image = mp.Image(image_format=mp.ImageFormat.SRGB, data=cv2.cvtColor(framed, cv2.COLOR_GRAY2RGB))
-    found = landmarker.detect(image).face_landmarks
-    if not found:
-        return np.full((LANDMARKS, 2), np.inf)
-    mesh = np.array([(point.x, point.y) for point in found[0]]) * (ENLARGED + 2 * BORDER) - BORDER
-    return np.asarray(from_face_mesh(mesh) * picture.shape[0] / ENLARGED)
+    return as_faces(pictures, labels, np.stack([landmarks_of(picture, landmarker) for picture in pictures]), SIZE)
 
 
 def measure(recipe: AuGuidedRecipe, train: LandmarkFaces, valid: LandmarkFaces, folder: Path) -> Scores:
@@ -108,9 +91,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--weight", type=float, default=4.0, help="of the alignment loss")
     options = parser.parse_args()
-    task = mp.tasks.BaseOptions(model_asset_path=str(options.landmarker))
-    settings = mp.tasks.vision.FaceLandmarkerOptions(base_options=task, min_face_detection_confidence=0.3)
-    with mp.tasks.vision.FaceLandmarker.create_from_options(settings) as landmarker:
+    with open_landmarker(options.landmarker) as landmarker:
         train = read_faces(options.data, landmarker, TRAINING, options.train, seed=0)
         valid = read_faces(options.data, landmarker, PUBLIC_TEST, options.valid, seed=0)
     optimiser = OptimiserConfig(epochs=options.epochs, batch=64, lr=0.003, ema=0.99)

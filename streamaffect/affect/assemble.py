@@ -7,10 +7,11 @@ from msgspec import UNSET
 from streamaffect.affect.calibration import Affect, Medium, is_finite, read_heads
 from streamaffect.affect.clips import TIME_EPSILON_S
 from streamaffect.affect.estimate import Prediction, TrackKey
+from streamaffect.faces.crop import square_of_box, square_of_face
 from streamaffect.lenses.view import Readings
 from streamaffect.runtime.bundle import Bundle
-from streamaffect.runtime.manifest import Manifest
-from streamaffect.types import Estimate, Face, Sighting, Sightings, Status, VoiceReading
+from streamaffect.runtime.manifest import CropSpec, Manifest
+from streamaffect.types import Estimate, Face, Sighting, Sightings, Square, Status, VoiceReading
 from streamaffect.voice.fusion import beside
 
 
@@ -18,7 +19,8 @@ from streamaffect.voice.fusion import beside
 class Seen:
     """The face that an estimate speaks of, and when it was seen; fields as in `Estimate`.
 
-    live: False for a file read offline, and for a still
+    live:  False for a file read offline, and for a still
+    shape: of the picture, (height, width, …); by_hand: the box was given, and nobody looked for a face
     """
 
     stream: str
@@ -28,6 +30,14 @@ class Seen:
     t_capture_ns: int
     pts_s: float | None
     live: bool
+    shape: tuple[int, ...] = ()
+    by_hand: bool = False
+
+    def square(self, spec: CropSpec) -> Square:
+        """What the model sees of the picture."""
+        if self.by_hand:
+            return square_of_box(self.face.box, self.shape, spec)
+        return square_of_face(self.face, self.shape, spec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,7 @@ def make_estimate(
     affect = Affect() if status == "abstain" else read_heads(manifest, prediction.heads, of=of)
     readings: Readings = {} if status == "abstain" else prediction.lenses
     intervals = {name: reading.intervals for name, reading in readings.items() if reading.intervals}
+    has_map = any(reading.is_map for reading in readings.values())
     return Estimate(
         stream=seen.stream,
         track=seen.track,
@@ -79,6 +90,7 @@ def make_estimate(
         quality=seen.quality,
         outputs=affect.outputs | {name: reading.values for name, reading in readings.items()},
         output_intervals=intervals or UNSET,
+        square=seen.square(manifest.crop) if has_map else UNSET,
         model=manifest.label,
     )
 
@@ -109,6 +121,7 @@ class Assembler:
             t_capture_ns=frame.t_capture_ns,
             pts_s=frame.pts_s,
             live=frame.grabbed_ns is not None,
+            shape=frame.picture.shape,
         )
         # A voice belongs to whoever is there alone; among several nobody can tell whose it is.
         voice = sightings.voice if len(sightings.faces) == 1 else None

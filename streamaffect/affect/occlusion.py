@@ -4,6 +4,7 @@ A square of one colour slides over the crop (Zeiler & Fergus 2014). How far the 
 named falls is the map's value at the square's middle. A picture costs as many encodings as the map has cells.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,23 +12,35 @@ import numpy as np
 from streamaffect.affect.estimate import Estimator, Observation
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import Engine
+from streamaffect.text.regions import SIDE
 from streamaffect.types import BoolArray, FloatArray, ImageArray
 
-SIDE = 8  # of the map, in cells
 REACH = 1  # the square hides so many cells on each side of its middle
+OCCLUSION = "occlusion"  # among the outputs of an estimate
+TOP_SHARE = 0.25  # of the cells, that are hidden to try a map
 
 
 @dataclass(frozen=True, slots=True)
 class Occlusion:
     """What occlusion says of one crop.
 
-    emotion:     index of the one with the highest probability, which is `probability`
-    drop:        (SIDE, SIDE) float32, by how much it falls where that place is hidden; negative where it rises
+    probabilities: (L,) float32 of the crop as it is
+    drop:          (SIDE, SIDE) float32, by how much the highest of them falls where that place is hidden; negative
+                   where it rises
     """
 
-    emotion: int
-    probability: float
+    probabilities: FloatArray
     drop: FloatArray
+
+    @property
+    def emotion(self) -> int:
+        """Index of the one with the highest probability."""
+        return int(self.probabilities.argmax())
+
+    @property
+    def probability(self) -> float:
+        """The highest one."""
+        return float(self.probabilities.max())
 
 
 class Occluder:
@@ -47,10 +60,24 @@ class Occluder:
     def look(self, crop: ImageArray) -> Occlusion:
         """crop (S, S, 3) uint8 RGB → where its answer comes from."""
         cells = [_square(row, column) for row in range(SIDE) for column in range(SIDE)]
-        found = self.probabilities(np.stack([crop, *(hidden(crop, cell) for cell in cells)]))
+        probabilities, drops = self._hide(crop, cells)
+        return Occlusion(probabilities, drops.reshape(SIDE, SIDE))
+
+    def drops(self, crop: ImageArray, covers: Sequence[BoolArray]) -> FloatArray:
+        """By how much the highest probability falls where each cover (SIDE, SIDE) hides the crop: (len(covers),)."""
+        return self._hide(crop, covers)[1]
+
+    def _hide(self, crop: ImageArray, covers: Sequence[BoolArray]) -> tuple[FloatArray, FloatArray]:
+        found = self.probabilities(np.stack([crop, *(hidden(crop, cells) for cells in covers)]))
         emotion = int(found[0].argmax())
-        drop = found[0, emotion] - found[1:, emotion]
-        return Occlusion(emotion, float(found[0, emotion]), drop.reshape(SIDE, SIDE).astype(np.float32))
+        return found[0].astype(np.float32), (found[0, emotion] - found[1:, emotion]).astype(np.float32)
+
+
+def top_cells(cells: FloatArray, share: float = TOP_SHARE) -> BoolArray:
+    """The cells of a map (SIDE, SIDE) with the largest values, so large a share of all: (SIDE, SIDE)."""
+    flat = np.zeros(cells.size, np.bool_)
+    flat[np.argsort(-cells, axis=None, kind="stable")[: round(share * cells.size)]] = True
+    return flat.reshape(cells.shape)
 
 
 def hidden(crop: ImageArray, cells: BoolArray) -> ImageArray:

@@ -12,14 +12,16 @@ import numpy as np
 from streamaffect.affect.assemble import Seen, make_estimate
 from streamaffect.affect.calibration import is_finite
 from streamaffect.affect.estimate import Estimator, Observation, Prediction
+from streamaffect.affect.occlusion import OCCLUSION, Occluder
 from streamaffect.faces.crop import crop_box, crop_face
 from streamaffect.faces.detectors.detector import FaceDetector
 from streamaffect.faces.detectors.upright import is_left_lying
 from streamaffect.faces.looks import looks
 from streamaffect.faces.quality import measure
-from streamaffect.lenses.view import FacePicture, LensPart
+from streamaffect.lenses.view import FacePicture, LensPart, Reading
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import Engine
+from streamaffect.text.regions import CELLS
 from streamaffect.types import Box, Estimate, Face, ImageArray, Status
 
 STILL_STREAM = "image"
@@ -29,15 +31,20 @@ class StillAnalyser:
     """A loaded engine and a detector for pictures that have nothing to do with each other."""
 
     def __init__(self, bundle: Bundle, engine: Engine, detector: FaceDetector, lenses: Sequence[LensPart] = ()) -> None:
-        self._bundle = bundle
+        self.bundle = bundle
         self._engine = engine
         self._detector = detector
         self._lenses = lenses
         self._lock = threading.Lock()  # engines and detectors serve one thread at a time
 
-    def estimate(self, image: ImageArray, boxes: Sequence[Box] | None) -> list[Estimate]:
-        """One estimate per face of a picture (H, W, 3) uint8 BGR, in the order of the detector or of the boxes."""
-        spec = self._bundle.manifest.crop
+    def estimate(
+        self, image: ImageArray, boxes: Sequence[Box] | None, *, occlusion: str | None = None
+    ) -> list[Estimate]:
+        """One estimate per face of a picture (H, W, 3) uint8 BGR, in the order of the detector or of the boxes.
+
+        occlusion: the head whose answer is taken apart by hiding each face bit by bit, as outputs["occlusion"]
+        """
+        spec = self.bundle.manifest.crop
         with self._lock:
             if boxes is None:
                 faces = self._detector.detect(image, 0.0)
@@ -48,8 +55,10 @@ class StillAnalyser:
             if not crops:
                 return []
             predictions = self._predict(np.stack(crops), [FacePicture(image, face) for face in faces])
+            if occlusion is not None:
+                predictions = [self._hidden(*pair, occlusion) for pair in zip(predictions, crops, strict=True)]
         return [
-            self._to_estimate(i, image, face, crop, prediction)
+            self._to_estimate(i, image, face, crop, prediction, by_hand=boxes is not None)
             for i, (face, crop, prediction) in enumerate(zip(faces, crops, predictions, strict=True))
         ]
 
@@ -69,17 +78,33 @@ class StillAnalyser:
 
     def _look(self, observations: Sequence[Observation], lenses: Sequence[LensPart]) -> list[Prediction]:
         """Every face is a new track: its clip is filled with the one frame, its context with the one clip."""
-        return Estimator(self._bundle, self._engine, lenses).step(observations).predictions
+        return Estimator(self.bundle, self._engine, lenses).step(observations).predictions
+
+    def _hidden(self, prediction: Prediction, crop: ImageArray, head: str) -> Prediction:
+        """With a reading of where hiding the crop (S, S, 3) takes the answer away."""
+        drop = Occluder(self.bundle, self._engine, head).look(crop).drop
+        reading = Reading(dict(zip(CELLS, drop.ravel().tolist(), strict=True)), is_map=True)
+        return replace(prediction, lenses={**prediction.lenses, OCCLUSION: reading})
 
     def _to_estimate(
-        self, number: int, image: ImageArray, face: Face, crop: ImageArray, prediction: Prediction
+        self, number: int, image: ImageArray, face: Face, crop: ImageArray, prediction: Prediction, *, by_hand: bool
     ) -> Estimate:
-        manifest = self._bundle.manifest
+        manifest = self.bundle.manifest
         quality = measure(crop, face, image.shape, manifest.crop).overall
         is_poor = manifest.abstain is not None and quality < manifest.abstain.quality
         is_poor = is_poor or is_left_lying(face, image, manifest.crop)
         status: Status = "abstain" if is_poor or not is_finite(prediction.heads) else "ok"
-        seen = Seen(STILL_STREAM, number, face, quality, t_capture_ns=0, pts_s=None, live=False)
+        seen = Seen(
+            STILL_STREAM,
+            number,
+            face,
+            quality,
+            t_capture_ns=0,
+            pts_s=None,
+            live=False,
+            shape=image.shape,
+            by_hand=by_hand,
+        )
         return make_estimate(manifest, seen, prediction, seq=number, status=status, of="still")
 
 

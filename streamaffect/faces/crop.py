@@ -6,15 +6,14 @@ border.
 """
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from streamaffect.faces.shrink import halve
 from streamaffect.runtime.manifest import CropSpec
-from streamaffect.types import Box, Face, FloatArray, ImageArray, Picture, Window
-
-Point = tuple[float, float]
+from streamaffect.types import Box, Face, FloatArray, ImageArray, Picture, Point, Square, Window
 
 
 def crop_face(picture: ImageArray | Picture, face: Face, spec: CropSpec) -> ImageArray:
@@ -32,11 +31,23 @@ def crop_box(image: ImageArray, box: Box, spec: CropSpec) -> ImageArray:
     face crop stays whole. A box that is not square is squared about its centre.
     """
     height, width = image.shape[:2]
-    centre, longer_px = crop_square(box, width, height, margin=0.0)
-    half = longer_px / 2
-    room = min(centre[0], centre[1], width - centre[0], height - centre[1]) - half
-    margin_px = min(spec.margin * longer_px, max(0.0, room))
-    return _cut(image, centre, longer_px + 2 * margin_px, 0.0, spec.size)
+    centre, side_px = _square_with_room(box, width, height, spec.margin)
+    return _cut(image, centre, side_px, 0.0, spec.size)
+
+
+def square_of_face(face: Face, shape: Sequence[int], spec: CropSpec) -> Square:
+    """The square that `crop_face` cuts from a picture of this shape (height, width, …)."""
+    height, width = shape[:2]
+    centre, side_px = crop_square(face.box, width, height, spec.margin)
+    roll = eye_roll(face.keypoints, width, height) if spec.align == "roll" else 0.0
+    return _corners(centre, side_px, roll, width, height)
+
+
+def square_of_box(box: Box, shape: Sequence[int], spec: CropSpec) -> Square:
+    """The square that `crop_box` cuts from a picture of this shape (height, width, …)."""
+    height, width = shape[:2]
+    centre, side_px = _square_with_room(box, width, height, spec.margin)
+    return _corners(centre, side_px, 0.0, width, height)
 
 
 def crop_square(box: Box, width: int, height: int, margin: float) -> tuple[Point, float]:
@@ -44,6 +55,24 @@ def crop_square(box: Box, width: int, height: int, margin: float) -> tuple[Point
     centre = ((box.x + box.w / 2) * width, (box.y + box.h / 2) * height)
     longer_px = max(box.w * width, box.h * height, 1.0)
     return centre, longer_px * (1 + 2 * margin)
+
+
+def _square_with_room(box: Box, width: int, height: int, margin: float) -> tuple[Point, float]:
+    centre, longer_px = crop_square(box, width, height, margin=0.0)
+    half = longer_px / 2
+    room = min(centre[0], centre[1], width - centre[0], height - centre[1]) - half
+    return centre, longer_px + 2 * min(margin * longer_px, max(0.0, room))
+
+
+def _corners(centre: Point, side_px: float, roll: float, width: int, height: int) -> Square:
+    half = side_px / 2
+    cos, sin = half * math.cos(roll), half * math.sin(roll)
+
+    def corner(across: int, down: int) -> Point:
+        x, y = centre[0] + cos * across - sin * down, centre[1] + sin * across + cos * down
+        return x / width, y / height
+
+    return Square(corner(-1, -1), corner(1, -1), corner(-1, 1))
 
 
 def eye_roll(keypoints: FloatArray | None, width: int, height: int) -> float:

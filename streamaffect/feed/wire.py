@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from streamaffect.errors import WireError
-from streamaffect.types import Box, Estimate, Event, Health, Message, Meta
+from streamaffect.types import Box, Estimate, Event, Health, Message, Meta, Square
 
 REPEAT_MARK = b',"repeat":true}'
 SCHEMA = 1
@@ -162,6 +162,7 @@ def _rounded_estimate(estimate: Estimate) -> Estimate:
         quality=None if estimate.quality is None else _round(estimate.quality),
         outputs={head: _round_all(values) for head, values in estimate.outputs.items()},
         output_intervals=_round_intervals(estimate.output_intervals),
+        square=_round_square(estimate.square),
         latency_ms=_round_all(estimate.latency_ms),
         model=estimate.model,
         baseline=estimate.baseline,
@@ -192,6 +193,10 @@ def _round_intervals(intervals: OutputIntervals) -> OutputIntervals:
     return {
         lens: {name: _round_both(interval) for name, interval in named.items()} for lens, named in intervals.items()
     }
+
+
+def _round_square(square: Square | UnsetType) -> Square | UnsetType:
+    return square if isinstance(square, UnsetType) else Square(*map(_round_both, square))
 
 
 def _round_all(values: dict[str, float]) -> dict[str, float]:

@@ -24,7 +24,8 @@ def lens_folders(bundle: Bundle) -> dict[str, Path]:
 
 
 def open_lenses(words: Sequence[str], bundle: Bundle) -> list[Lens]:
-    """The lenses that `--lens` names, checked: each "NAME", "NAME=DIR", or "all" for those of this bundle's encoder.
+    """The lenses that `--lens` names, checked: each "NAME", "NAME=DIR", or "all" for those of this bundle's encoder
+    that belong to all.
 
     Raises LensError, or BundleError where a graph is altered.
     """
@@ -47,7 +48,7 @@ def open_lenses(words: Sequence[str], bundle: Bundle) -> list[Lens]:
 def _of_encoder(known: dict[str, Path], bundle: Bundle) -> list[Lens]:
     encoder = bundle.manifest.graphs[FRAME_ENCODER].sha256
     lenses = [read_lens(folder, name) for name, folder in known.items()]
-    fit = [lens for lens in lenses if lens.manifest.encoder == encoder]
+    fit = [lens for lens in lenses if lens.manifest.encoder == encoder and lens.manifest.in_all]
     if not fit:
         raise LensError(f"--lens {ALL}: no lens belongs to the frame encoder of {bundle.manifest.label}")
     return fit

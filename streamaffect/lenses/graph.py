@@ -11,7 +11,7 @@ import numpy as np
 
 from streamaffect.errors import LensError
 from streamaffect.lenses.loading import Lens
-from streamaffect.lenses.manifest import SPREAD, VALUES, LensManifest, LensOutput
+from streamaffect.lenses.manifest import MAP_KIND, SPREAD, VALUES, LensManifest, LensOutput
 from streamaffect.lenses.view import Interval, Medium, Reading, View
 from streamaffect.runtime.onnxruntime import session_options
 from streamaffect.runtime.warm_up import first_line
@@ -45,6 +45,7 @@ class GraphLens:
             kind=manifest.kind,
             outputs=[_described(output) for _, output in self._published],
             lens=f"{manifest.label} {lens.sha256[:12]}",
+            summary=manifest.summary,
         )
 
     def look(self, views: Sequence[View]) -> list[Reading | None]:
@@ -64,7 +65,7 @@ class GraphLens:
             if spread is not None and self._quantiles is not None:
                 half = self._quantiles[output.name] * max(float(spread[i]), 0.0)
                 intervals[output.name] = (min(max(value - half, low), high), min(max(value + half, low), high))
-        return Reading(read, intervals)
+        return Reading(read, intervals, is_map=self._lens.manifest.kind == MAP_KIND)
 
 
 def _quantiles(manifest: LensManifest, of: Medium) -> Mapping[str, float] | None:

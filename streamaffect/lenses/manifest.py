@@ -11,6 +11,7 @@ VALUES, SPREAD = "values", "spread"  # outputs of a lens's graph
 CONTEXT, VALID = "context", "valid"  # of the clip, for lenses that run heads of their own
 PICTURE = "picture"  # what a lens without a graph may look at: the face in its frame
 GRAPH = "lens"  # the role of its one graph
+MAP_KIND = "map"  # whose outputs are cells of the square that the model sees
 
 
 class LensOutput(msgspec.Struct, frozen=True):
@@ -43,6 +44,7 @@ class LensManifest(msgspec.Struct, frozen=True):
     outputs:     in the order of the graph's output "values" (N, L)
     calibration: of the intervals, by the graph's output "spread" (N, L); None: there are none
     rate_hz:     at most so many times a second and face; 0 is with every estimate
+    in_all:      whether "all" means this one too
     limits:      what it cannot do, a sentence each
     """
 
@@ -59,6 +61,7 @@ class LensManifest(msgspec.Struct, frozen=True):
     training: TrainingSpec
     calibration: Calibration | None = None
     rate_hz: float = 0.0
+    in_all: bool = True
     metrics: dict[str, object] = {}
     cost: Cost | None = None
     limits: list[str] = []

@@ -49,10 +49,15 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a lens says of one face. intervals: of those of its values that have one."""
+    """What a lens says of one face.
+
+    intervals: of those of its values that have one
+    is_map:    its values are cells of the square that the model sees, named as in `streamaffect.text.regions`
+    """
 
     values: dict[str, float]
     intervals: dict[str, Interval] = field(default_factory=dict)
+    is_map: bool = False
 
 
 Readings = Mapping[str, Reading]  # by the lens's name

@@ -56,6 +56,7 @@ def _described(lens: Lens) -> dict[str, object]:
         "version": manifest.version,
         "summary": manifest.summary,
         "kind": manifest.kind,
+        "in_all": manifest.in_all,
         "licence": manifest.licence,
         "reads": list(manifest.inputs),
         "outputs": [output.name for output in manifest.outputs if not output.weak],
@@ -107,6 +108,8 @@ def _block(entry: dict[str, Any]) -> Table:
     table.add_row("", Text(f"gives   {', '.join(_shortened(entry['outputs']))}"))
     if entry["weak_outputs"]:
         table.add_row("", Text(f"weak    {', '.join(entry['weak_outputs'])}: only with --set lens.weak=true"))
+    if not entry["in_all"]:
+        table.add_row("", Text(f"named   --lens all leaves it out: --lens {entry['name']}"))
     for name, value in entry["figures"].items():
         table.add_row("", Text(f"figure  {name}: {value}"))
     for limit in entry["limits"]:

@@ -107,6 +107,7 @@ def test_every_command_is_one_that_the_program_understands(words: str, monkeypat
         "_ctl",
         "_lenses",
         "_prompts",
+        "_explain",
         "_proxy",
         "_view",
     ):

@@ -49,6 +49,7 @@ class DeclaredLens:
     limits: Sequence[str]
     calibration: Calibration | None = None
     rate_hz: float = 0.0
+    in_all: bool = True
     notes: str = field(default="", repr=False)
 
 
@@ -122,6 +123,7 @@ def _manifest(graph: Graph, declared: DeclaredLens, bundle: Bundle, folder: Path
         ),
         calibration=declared.calibration,
         rate_hz=declared.rate_hz,
+        in_all=declared.in_all,
         metrics=dict(declared.metrics),
         limits=list(declared.limits),
     )

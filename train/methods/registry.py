@@ -74,6 +74,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             RELATIONAL,
             PROTOCOL,
             Method("au_guided", "au_guided.recipe:AuGuidedRecipe", "au_guided.run:run"),
+            Method("au_guided_lens", "au_guided.recipe:AlignedLensRecipe", "au_guided.aligned.run:run"),
             Method("compound", "compound.recipe:CompoundRecipe", "compound.run:run", prepare="compound.run:prepare"),
             Method(
                 "compound_text",
@@ -88,6 +89,12 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "emoclip.downstream.run:run",
             ),
             Method("lens_compound", "lens.recipe:CompoundLensRecipe", "lens.compound:run"),
+            Method(
+                "lens_map",
+                "lens.recipe:MapLensRecipe",
+                "lens.occlusion.run:run",
+                prepare="lens.occlusion.run:prepare",
+            ),
             Method("lens", "lens.recipe:LensRecipe", "lens.run:run", prepare="lens.run:prepare"),
             Method("jmt", "jmt.recipe:JmtRecipe", "jmt.run:run"),
             Method("pkdot", "pkdot.recipe:PkdotRecipe", "pkdot.run:run"),

@@ -11,7 +11,7 @@ import pytest
 
 from streamaffect import Event, Votes, analyze, analyze_image, load_bundle, video_votes
 from streamaffect.cli import main
-from streamaffect.lenses.finding import lens_folders, open_lenses
+from streamaffect.lenses.finding import open_lenses
 from streamaffect.lenses.graph import GraphLens
 from streamaffect.lenses.view import View
 from streamaffect.recordings.reading import read_recording
@@ -23,7 +23,7 @@ from streamaffect.types import Estimate, FloatArray
 DEMO = Path(__file__).parents[3] / "streamaffect" / "assets" / "demo.mp4"
 SECONDS = {"max_seconds": 1.5}
 EXACT = {"backend": "onnxruntime", "precision": "fp32"}  # what a trial of int8 finds is not the same in every test
-LENSES = sorted(lens_folders(load_bundle()))
+LENSES = sorted(lens.name for lens in open_lenses(["all"], load_bundle()))
 
 
 def estimates(lenses: Sequence[str] = ()) -> list[Estimate]:
@@ -42,7 +42,7 @@ def seen() -> list[Estimate]:
 
 def without(estimate: Estimate, lenses: Sequence[str]) -> Estimate:
     outputs = {name: values for name, values in estimate.outputs.items() if name not in lenses}
-    return msgspec.structs.replace(estimate, outputs=outputs, output_intervals=msgspec.UNSET)
+    return msgspec.structs.replace(estimate, outputs=outputs, output_intervals=msgspec.UNSET, square=msgspec.UNSET)
 
 
 def test_what_the_bundle_says_is_bit_equal_with_and_without_lenses(bare: list[Estimate], seen: list[Estimate]) -> None:

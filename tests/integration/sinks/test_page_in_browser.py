@@ -16,7 +16,8 @@ from streamaffect.sinks.web.pictures import Pictures
 from streamaffect.sinks.web.recorded import RecordedPage
 from streamaffect.sinks.web.server import PageServer
 from streamaffect.sinks.web.sink import Page
-from streamaffect.types import Event, Frame, HeadMeta, PictureLights, Sightings
+from streamaffect.text.regions import CELLS
+from streamaffect.types import Event, Frame, HeadMeta, PictureLights, Sightings, Square
 from tests.support.recordings import ESTIMATE, estimate_at, health_of, live_estimate_at, meta_of, record
 from tests.support.web.pages import WAIT_S, Clerk, browser_path, page
 
@@ -174,6 +175,62 @@ def test_what_a_lens_with_a_pace_of_its_own_has_said_stays_until_it_says_more(br
         sink.send(live_estimate_at(1.5, seq=2, track=3))
         seen.tab.wait_for_selector(".output h4", state="detached")
         assert seen.complaints == []
+
+
+MAP = HeadMeta(
+    name="map", kind="map", outputs=[{"name": name} for name in CELLS], lens="map@1.0", summary="where it is"
+)
+LOWER_LEFT = {name: float(name in ("y6x1", "y7x1")) for name in CELLS}
+REDNESS = """(canvas, [x, y]) => {
+  const copy = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d");
+  copy.drawImage(canvas, -x * canvas.width, -y * canvas.height);
+  const pixel = copy.getImageData(0, 0, 1, 1).data;
+  return pixel[3] && pixel[0] - pixel[2];
+}"""
+
+
+def explain_a_face(sink: Page) -> None:
+    meta = meta_of("webcam", live=True)
+    sink.send(replace(meta, heads=[*meta.heads, MAP]))
+    square = Square((0.5, 0.0), (1.0, 0.0), (0.5, 1.0))
+    for i in range(5):
+        estimate = live_estimate_at(i / 30, seq=i, track=3)
+        sink.send(replace(estimate, outputs=estimate.outputs | {"map": LOWER_LEFT}, square=square))
+
+
+def test_without_a_picture_the_map_of_a_face_stands_beside_its_values(browser: "Browser") -> None:
+    with page() as (sink, port), opened(browser, port) as seen:
+        explain_a_face(sink)
+        canvas = seen.tab.wait_for_selector(".face .heat canvas")
+        assert canvas is not None
+        assert canvas.evaluate(REDNESS, [0.19, 0.87]) > 100
+        assert canvas.evaluate(REDNESS, [0.94, 0.06]) == 0
+        assert "map: where it is" in seen.tab.inner_text("#faces")
+        assert seen.complaints == []
+
+
+def test_with_a_picture_the_map_lies_over_the_face(browser: "Browser") -> None:
+    pictures = Pictures("plain")
+    frame = Frame(np.full((120, 240, 3), 128, np.uint8), 0, 0.0, 0, None)
+    pictures.look("webcam", Sightings(frame, [], [], [], 0, 0))
+    with page(pictures=pictures) as (sink, port), opened(browser, port) as seen:
+        explain_a_face(sink)
+        seen.tab.wait_for_function(
+            f"() => ({REDNESS})(document.querySelector('#picture-faces'), [0.5 + 0.19 / 2, 0.87]) > 100"
+        )
+        overlay = seen.tab.query_selector("#picture-faces")
+        assert overlay is not None
+        assert overlay.evaluate(REDNESS, [0.19, 0.87]) == 0
+        assert seen.tab.is_hidden(".face .heat canvas")
+        assert "map: where it is" in seen.tab.inner_text("#faces")
+        assert seen.complaints == []
+
+
+def test_a_face_without_a_map_has_no_place_for_one(browser: "Browser") -> None:
+    with page() as (sink, port), opened(browser, port) as seen:
+        show_a_face(sink)
+        seen.tab.wait_for_selector(".face")
+        assert seen.tab.is_hidden(".face .heat")
 
 
 def test_buttons_and_keys_give_commands_and_typing_does_not(browser: "Browser") -> None:

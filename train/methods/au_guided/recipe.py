@@ -36,3 +36,31 @@ class AuGuidedRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ta
     train: str = "train"
     valid: str = "val"
     drawn: Count = 1000
+
+
+class AlignedLensRecipe(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="au_guided_lens"
+):
+    """The paper's guidance on the shipped encoder: a classifier on its map whose attention lies on the action units.
+
+    data:       "ferplus" reads `ferplus/` below `--data`; "drawn" makes faces
+    landmarker: MediaPipe's Face Landmarker, below `--data`
+    bundle:     through whose encoder is looked; "" is the shipped one
+    stills, reported: so many pictures of the Training part to learn from, of PublicTest to report on
+    channels:   of the features that the class activation map is read from
+    alignment:  weight of the alignment loss
+    """
+
+    name: str
+    version: str
+    licence: str
+    seed: int
+    optimiser: OptimiserConfig
+    data: Literal["ferplus", "drawn"] = "ferplus"
+    landmarker: str = "teacher/face_landmarker.task"
+    bundle: str = ""
+    stills: Count = 4000
+    reported: Count = 1000
+    channels: Count = 32
+    alignment: Annotated[float, msgspec.Meta(ge=0)] = 4.0
+    drawn: Count = 200

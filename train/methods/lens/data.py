@@ -21,9 +21,9 @@ from ...data.stills import Stills
 from ...data.videos import LabelledVideo, load_videos, read_people, teacher_rows
 from ...errors import DataError
 from ...loop.context import Context
+from ...models.frozen_encoder import MapEncoder, augmented_maps, cached, plain_maps
 from .generated import generated_clips, generated_stills
-from .maps import MapEncoder, augmented_maps, cached, plain_maps
-from .recipe import LensRecipe
+from .recipe import LensRecipe, MapLensRecipe
 
 HELD = "ferplus/ and videos/, with the teacher's blendshapes"
 PREPARED = "prepared"  # folder of a run: faces of the videos
@@ -75,7 +75,7 @@ class Corpus:
     names: list[str]
 
 
-def prepare_clips(recipe: LensRecipe, context: Context) -> None:
+def prepare_clips(recipe: LensRecipe | MapLensRecipe, context: Context) -> None:
     """Cut the faces of the recipe's clips, where that was not done before."""
     if recipe.data == "generated":
         return

@@ -38,6 +38,45 @@ class CompoundLensRecipe(
     data: Literal["ferplus", "none"] = "ferplus"
 
 
+class OcclusionHeadConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The head of a map. channels: of its convolutions; dropout: of whole channels while it learns."""
+
+    channels: Count = 32
+    dropout: Share = 0.1
+
+
+class MapLensRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="lens_map"):
+    """The lens that says where an answer comes from: real occlusion, distilled.
+
+    data:        "faces" reads `ferplus/` and `videos/` below `--data`; "generated" draws faces
+    bundle:      whose answers are explained; "" is the shipped one
+    people:      file beside the recipe that says who is in which clip, and in which split
+    stills, frames: so many pictures of FER+'s Training part, and frames of clips, are hidden bit by bit to learn from
+    watched, reported: so many pictures of PublicTest, and frames of people who are not learned from, to look at while
+                 training and to report on
+    correlation: weight of 1 − r, the correlation of each map with the real one, beside the squared error
+    augment:     every other picture that is learned from is changed so far
+    generated:   so many faces are drawn
+    """
+
+    name: str
+    version: str
+    licence: str
+    seed: int
+    optimiser: OptimiserConfig
+    data: Literal["faces", "generated"] = "faces"
+    bundle: str = ""
+    people: str = ""
+    stills: Count = 10000
+    frames: Count = 1600
+    watched: tuple[Count, Count] = (400, 300)
+    reported: tuple[Count, Count] = (1000, 700)
+    head: OcclusionHeadConfig = OcclusionHeadConfig()
+    correlation: NotNegative = 0.5
+    augment: AugmentConfig = AugmentConfig(rotation_deg=10.0, scale=0.12, shift=0.06, dark=0.05, hide=0.0)
+    generated: Count = 48
+
+
 class LensRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="lens"):
     """Everything that defines the run, but for the data's folder.
 

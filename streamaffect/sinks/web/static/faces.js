@@ -1,5 +1,6 @@
 // The list of faces: values with their intervals, status, bars of the model's classes, and further outputs.
 import { faceColour, make, say, signed } from "./dom.js";
+import { HeatPicture } from "./heat.js";
 import { Outputs } from "./outputs.js";
 
 export class Faces {
@@ -10,7 +11,7 @@ export class Faces {
   }
 
   // faces: [{key, name, slot, valence, arousal, intervals, relative, status, quality, classes: {name: share}, outputs,
-  // description}]
+  //          description, maps: [{name, summary, cells}] and hasPicture, of a run}]
   show(faces) {
     const keys = new Set(faces.map((face) => face.key));
     for (const [key, card] of this.cards) {
@@ -39,7 +40,10 @@ class Card {
     this.words = make("p", { className: "words", hidden: true });
     this.more = make("div");
     this.outputs = new Outputs(this.more);
-    const body = make("div", { className: "body" }, make("div", { className: "output" }, list, this.bars), this.more);
+    this.heat = make("div");
+    this.maps = new Map();
+    const parts = [make("div", { className: "output" }, list, this.bars), this.heat, this.more];
+    const body = make("div", { className: "body" }, ...parts);
     this.root = make("div", { className: "face" }, make("h3", {}, this.name, this.status), this.words, body);
     root.append(this.root);
   }
@@ -59,7 +63,17 @@ class Card {
     }
     for (const [name, share] of Object.entries(face.classes)) this.#bar(name, share);
     this.outputs.show(face.outputs);
-    this.root.classList.toggle("wide", face.outputs.length > 0);
+    this.#heat(face);
+    this.root.classList.toggle("wide", face.outputs.length + (face.maps ?? []).length > 0);
+  }
+
+  // Of several maps the first lies over the picture, where there is one.
+  #heat({ maps = [], hasPicture }) {
+    for (const [name, shown] of this.maps) if (!maps.some((map) => map.name === name)) shown.show(undefined);
+    maps.forEach((map, i) => {
+      if (!this.maps.has(map.name)) this.maps.set(map.name, new HeatPicture(this.heat));
+      this.maps.get(map.name).show(map, i > 0 || !hasPicture);
+    });
   }
 
   #bar(name, share) {

@@ -209,6 +209,9 @@ export class Live {
       classes: estimate.outputs[this.#emotions(estimate.stream)] ?? {},
       outputs: this.#outputs(estimate, held),
       description,
+      maps: this.#maps(estimate),
+      square: estimate.square,
+      hasPicture: this.picture.wanted,
       trail: trail.map(({ place }) => place),
     };
   }
@@ -225,6 +228,7 @@ export class Live {
     const said = { ...Object.fromEntries(held.map(({ name, values }) => [name, values])), ...estimate.outputs };
     const names = new Set([...declared.keys(), ...Object.keys(said)]);
     names.delete(this.#emotions(estimate.stream));
+    for (const { name } of this.#maps(estimate)) names.delete(name);
     return [...names]
       .filter((name) => said[name])
       .map((name) => ({
@@ -234,6 +238,14 @@ export class Live {
         intervals: estimate.output_intervals?.[name],
         declared: Object.fromEntries((declared.get(name)?.outputs ?? []).map((one) => [one.name, one])),
       }));
+  }
+
+  // What lenses that are maps have said of this face.
+  #maps({ stream, outputs }) {
+    const heads = this.streams.get(stream)?.meta?.heads ?? [];
+    return heads
+      .filter(({ kind, name }) => kind === "map" && outputs[name])
+      .map(({ name, summary }) => ({ name, summary, cells: outputs[name] }));
   }
 
   #drawCharts() {

@@ -1,5 +1,6 @@
 // What the camera sees, where the run shows it: one picture after the other, with a box around each face.
 import { faceColour, find, make } from "./dom.js";
+import { drawHeat } from "./heat.js";
 
 const PAUSE_MS = 80;
 const AWAY_MS = 1000;
@@ -50,6 +51,7 @@ export class Picture {
     paint.font = `bold ${Math.max(14, canvas.width / 35)}px system-ui, sans-serif`;
     for (const face of this.faces.filter((one) => one.stream === this.choice.value)) {
       const [x, y, w, h] = face.box;
+      if (face.maps.length && face.square) drawHeat(paint, face.maps[0].cells, face.square);
       paint.strokeStyle = paint.fillStyle = faceColour(face.slot);
       paint.strokeRect(x * canvas.width, y * canvas.height, w * canvas.width, h * canvas.height);
       paint.fillText(face.name, x * canvas.width, y * canvas.height - 4);

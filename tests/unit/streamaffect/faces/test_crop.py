@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamaffect.faces.crop import crop_box, crop_face, eye_roll
+from streamaffect.faces.crop import crop_box, crop_face, eye_roll, square_of_box, square_of_face
 from streamaffect.runtime.manifest import CropSpec
 from streamaffect.types import Box, Face, ImageArray
 
@@ -137,3 +137,21 @@ def test_any_box_gives_a_crop(shape: tuple[int, int], box: Box, size: int) -> No
     for crop in (crop_face(image, Face(box, 1.0), spec), crop_box(image, box, spec)):
         assert crop.dtype == np.uint8
         assert np.array_equal(crop, np.full((size, size, 3), 90, np.uint8))
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_the_square_has_its_corners_where_the_crop_was_cut(*, by_hand: bool) -> None:
+    """The ramp says of each pixel where it comes from."""
+    image, spec = ramp(), CropSpec(size=64, margin=0.2, align="roll")
+    eyes = np.array([(210, 180), (290, 210)]) / (500, 400)
+    face = Face(box_px(190, 150, 120, 100, image), 1.0, np.vstack([eyes, np.zeros((4, 2))]).astype(np.float32))
+    if by_hand:
+        crop, square = crop_box(image, face.box, spec), square_of_box(face.box, image.shape, spec)
+    else:
+        crop, square = crop_face(image, face, spec), square_of_face(face, image.shape, spec)
+    for (x, y), (row, column) in zip(square, ((0, 0), (0, 63), (63, 0)), strict=True):
+        blue, green = crop[row, column, 2] * 2.0, crop[row, column, 1] * 2.0
+        assert (x * 500, y * 400) == pytest.approx((blue, green), abs=4.0)
+    (left, top), (right, down), _ = square
+    assert (down != pytest.approx(top)) is not by_hand
+    assert right > left

@@ -90,7 +90,9 @@ def test_a_lens_that_would_hide_a_head_is_refused(folder: Path, bundle: Bundle) 
 def test_the_shipped_lenses_belong_to_the_shipped_bundle() -> None:
     bundle = load_bundle()
     assert "units" in lens_folders(bundle)
-    assert {lens.name for lens in open_lenses(["all"], bundle)} == set(lens_folders(bundle))
+    assert {lens.name for lens in open_lenses(["all"], bundle)} == set(lens_folders(bundle)) - {"aligned"}
+    (named,) = open_lenses(["aligned"], bundle)
+    assert not named.manifest.in_all
 
 
 def test_the_command_line_refuses_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:

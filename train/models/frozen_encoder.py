@@ -10,8 +10,8 @@ from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.types import ImageArray
 
-from ...data.augment import AugmentConfig, apply_view, draw_view, place, plain
-from ...data.stills import Stills
+from ..data.augment import AugmentConfig, apply_view, draw_view, place, plain
+from ..data.stills import Stills
 
 BATCH = 32
 
