@@ -12,6 +12,7 @@ StreamAffectError
 ├── EngineError            a backend that is missing or refuses a graph
 ├── FaultError             a part of a running stream has failed for good
 ├── ControlError           a command that a run refuses, or that nobody has answered
+├── FleetError             a cluster that does not start, or cannot be joined
 ├── OutletError            an outlet beside the feed: its address, its broker, its package
 ├── RecordingError         a recording that cannot be written or read
 ├── TranscriptError        words beside a video: file, line, expected
@@ -88,6 +89,10 @@ class FaultError(StreamAffectError):
 
 class ControlError(StreamAffectError):
     """A run does not do what it was told, or does not answer."""
+
+
+class FleetError(StreamAffectError):
+    """The cluster of a fleet does not start, or cannot be joined."""
 
 
 class OutletError(StreamAffectError):

@@ -48,11 +48,18 @@ DESCRIPTORS, DESCRIPTORS_PER_SOURCE = 32, 4
 RECORDER_KEEP_S = 60.0  # how long a disk may hang before a recording of a live stream has gaps
 
 
-def run(config: Config, *, display: bool | None = None, reread: Reread | None = None) -> int:
+def run(
+    config: Config,
+    *,
+    display: bool | None = None,
+    reread: Reread | None = None,
+    opened: Callable[[Desk], None] = lambda _: None,
+) -> int:
     """Run until every source has ended or a signal comes; returns the exit code.
 
     display: True or False as asked for, None where the output decides
     reread:  reads the settings again at SIGHUP; without it, that ends the run
+    opened:  is given the desk of the run once its sources and its feed are open
     Raises StreamAffectError where something cannot start; then nothing is left behind.
     """
     if not config.run.sources:
@@ -83,8 +90,7 @@ def run(config: Config, *, display: bool | None = None, reread: Reread | None = 
         baselines = open_baselines(config, replays=isinstance(origin, Replay))
         policy: Policy = "drop_oldest" if origin.is_live else "wait"
         recording_now = RecordingSwitch(config, origin, sinks, policy)
-        office = Office(sinks.tell, ending.ask, publisher.address, lambda: recording_now.current, baselines)
-        desk = Desk(origin, office)
+        desk = Desk(origin, Office(sinks.tell, ending.ask, publisher.address, lambda: recording_now.current, baselines))
         _take_commands(desk, config, publisher.address, markers, stack)
         outlets = open_outlets(config, _instruments(sinks, publisher), replays=isinstance(origin, Replay))
         unstarted.callback(_close_all, outlets)
@@ -109,6 +115,7 @@ def run(config: Config, *, display: bool | None = None, reread: Reread | None = 
         if reloading is not None:
             stack.callback(reloading.close)
             reloading.start(Parts(desk, current, retention, manager))
+        opened(desk)
         sinks.feed(
             manager.watch(desk.watch(baselines.apply(_described(describer, chain(origin.metas, origin.messages())))))
         )
