@@ -30,6 +30,7 @@ DOCUMENTS = (
     ROOT / "docs" / "accuracy.md",
     ROOT / "docs" / "deployment.md",
     ROOT / "docs" / "engines.md",
+    ROOT / "docs" / "fleet.md",
     ROOT / "configs" / "train" / "relational" / "default_card.md",
     ROOT / "engines" / "default" / "MODEL_CARD.md",
 )

@@ -91,6 +91,27 @@ The recording holds pictures of a face: ask first, and delete it when that perso
 """
 
 
+FLEET_EXAMPLES = """\
+a file for two groups of cameras, each of which gets a process of its own:
+  [groups.entrance]
+  sources = ["door=rtsp://10.0.0.7/live", "hall=rtsp://10.0.0.8/live"]
+
+  [groups.lab]
+  sources = ["desk=webcam"]
+  cpus = 0.5                      # what Ray counts for it; labels = {room = "lab"} chooses machines
+  settings.faces.tiles = 2        # any section of a run's settings, for this group; [settings] is for all
+
+examples:
+  streamaffect fleet --config fleet.toml                     on this machine alone; the cluster ends with the command
+  streamaffect fleet --config fleet.toml --address 10.0.0.2:6379
+  streamaffect listen tcp://127.0.0.1:5560
+  streamaffect ctl status --address tcp://127.0.0.1:5560
+  streamaffect ctl restart --address tcp://127.0.0.1:5560    one group after the other
+
+The file is read again at SIGHUP. Groups, keys and how machines join a cluster: docs/fleet.md. Needs streamaffect[ray].
+"""
+
+
 VIEW_EXAMPLES = """\
 examples:
   streamaffect view interview.jsonl --video interview.mp4
@@ -129,6 +150,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_bench(verbs)
     _add_ctl(verbs)
     _add_proxy(verbs)
+    _add_fleet(verbs)
     _add_view(verbs)
     return parser
 
@@ -284,6 +306,17 @@ def _add_outlets(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_page(parser: argparse.ArgumentParser) -> None:
+    _add_page_address(parser)
+    parser.add_argument(
+        "--web-video",
+        nargs="?",
+        const="plain",
+        choices=("plain", "blurred"),
+        help="show the picture there too, or the picture with blurred faces; otherwise numbers alone",
+    )
+
+
+def _add_page_address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--web",
         nargs="?",
@@ -295,13 +328,6 @@ def _add_page(parser: argparse.ArgumentParser) -> None:
         "--web-token",
         metavar="FILE",
         help="file with the token that a browser must know, made where it does not exist; other machines need one",
-    )
-    parser.add_argument(
-        "--web-video",
-        nargs="?",
-        const="plain",
-        choices=("plain", "blurred"),
-        help="show the picture there too, or the picture with blurred faces; otherwise numbers alone",
     )
 
 
@@ -495,6 +521,7 @@ def _add_ctl(verbs: Verbs) -> None:
     _finish_ctl(commands.add_parser("streams", help="which streams there are"))
     add = commands.add_parser("add", help="begin a stream while the others go on")
     add.add_argument("source", metavar="NAME=SOURCE", help="as after --source")
+    add.add_argument("--group", metavar="GROUP", help="of a fleet: where it goes; default: the smallest group")
     _finish_ctl(add)
     remove = commands.add_parser("remove", help="end a stream while the others go on")
     remove.add_argument("name", metavar="NAME")
@@ -508,6 +535,12 @@ def _add_ctl(verbs: Verbs) -> None:
     prompts.add_argument("prompts", metavar="TEXT|FILE", nargs="?", help="as after --prompts; none: say what there is")
     _finish_ctl(prompts)
     _finish_ctl(commands.add_parser("status", help="how the run does"))
+    drain = commands.add_parser("drain", help="of a fleet: end a group in order, or empty a node")
+    drain.add_argument("name", metavar="GROUP|NODE")
+    _finish_ctl(drain)
+    restart = commands.add_parser("restart", help="of a fleet: start a group anew, or all, one after the other")
+    restart.add_argument("name", nargs="?", metavar="GROUP")
+    _finish_ctl(restart)
     _finish_ctl(commands.add_parser("stop", help="end the run, in order"))
 
 
@@ -548,6 +581,38 @@ def _add_proxy(verbs: Verbs) -> None:
     )
     parser.add_argument("--max-seconds", type=float, metavar="X", help="end after X seconds")
     _finish(parser, "proxy")
+
+
+def _add_fleet(verbs: Verbs) -> None:
+    parser = verbs.add_parser(
+        "fleet",
+        help="many cameras in many processes, on one machine or many, as one feed",
+        description="Run groups of cameras, each in a supervised process of its own, here or on the machines of a Ray "
+        "cluster, and publish what all of them find at one address. A process that dies is started again.",
+        epilog=FLEET_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="groups and settings as TOML")
+    parser.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="of a Ray cluster that runs; default: one is made here, and ends with this",
+    )
+    parser.add_argument("--bind", metavar="ADDRESS", help="address of the joint feed; default tcp://127.0.0.1:5560")
+    parser.add_argument(
+        "--insecure-bind", action="store_true", default=None, help="let other machines read the feed unencrypted"
+    )
+    parser.add_argument(
+        "--control", metavar="ADDRESS", help="where commands are taken (streamaffect ctl): auto, off, or an address"
+    )
+    _add_page_address(parser)
+    parser.add_argument(
+        "--display",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="live view in the terminal (default: on a terminal)",
+    )
+    _finish(parser, "fleet")
 
 
 def _finish(parser: argparse.ArgumentParser, verb: str) -> None:

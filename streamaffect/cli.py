@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     open_descriptors()
     # As many as there are, for a pipe that sets the pace; credentials are removed where the messages are made.
     prints_lines = words[0] in ("listen", "ctl") and "--json" in words
-    runs_for_long = words[0] in ("run", "record", "replay", "listen", "proxy") and not prints_lines
+    runs_for_long = words[0] in ("run", "record", "replay", "listen", "proxy", "fleet") and not prints_lines
     runs_for_long &= "--print-config" not in words
     with remembering(), outlets(*([STDERR] if prints_lines else [STDOUT, STDERR]), nobody_waits=runs_for_long):
         remember_words(words)
@@ -133,6 +133,7 @@ def _verbs() -> dict[str, Verb]:
         "explain": _explain,
         "bench": _bench,
         "ctl": _ctl,
+        "fleet": _fleet,
         "proxy": _proxy,
         "view": _view,
     }
@@ -292,6 +293,23 @@ def _proxy(options: argparse.Namespace) -> int:
         allowed_clients=options.allowed_clients,
     )
     return proxy(options.feeds, settings, keys=options.keys, max_seconds=options.max_seconds)
+
+
+def _fleet(options: argparse.Namespace) -> int:
+    with _loading():
+        from streamaffect.fleet.cluster import require_ray
+        from streamaffect.fleet.config import load_fleet
+
+    flags = _flags(options)
+    if options.address is not None:
+        flags["cluster"] = {"address": options.address}
+    reread = partial(load_fleet, options.config, flags=flags)
+    config = reread()
+    require_ray()
+    with _loading():
+        from streamaffect.fleet.run import fleet
+
+    return fleet(config, display=options.display, reread=reread)
 
 
 def _view(options: argparse.Namespace) -> int:

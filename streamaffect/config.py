@@ -75,9 +75,17 @@ def load_config(
     """
     layers: list[tuple[str, Mapping[str, Any]]] = [("settings", {})]
     if path is not None:
-        layers.append((str(path), _read_toml(path)))
+        layers.append((str(path), read_toml(path)))
     layers += [(f"--set {override}", _parse_override(override)) for override in overrides]
     layers.append(("settings", flags or {}))
+    return checked_config(layers)
+
+
+def checked_config(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Config:
+    """Settings from layers, each with the words by which an error names it; a later one comes over those before it.
+
+    Raises ConfigError where any of them is not a setting.
+    """
     settings: Settings = {}
     config, contradiction = Config(), None
     for where, layer in layers:
@@ -128,7 +136,8 @@ def _hidden(value: Any) -> Any:
     return redact(value) if isinstance(value, str) else value
 
 
-def _read_toml(path: Path) -> Settings:
+def read_toml(path: Path) -> Settings:
+    """The content of a TOML file. Raises ConfigError where it cannot be read, is none, or far too long."""
     try:
         with from_home(path).open("rb") as file:
             raw = file.read(MOST_BYTES + 1)
@@ -183,7 +192,7 @@ def _convert(settings: Settings, where: str) -> Config:
     try:
         return msgspec.convert(settings, Config)
     except msgspec.ValidationError as error:
-        explained = _explain(error, settings, where)
+        explained = explain(error, settings, where)
         if isinstance(error.__cause__, ValueError):  # of a section as a whole, by its own rule
             raise _ContradictionError(explained) from None
         raise ConfigError(explained) from None
@@ -193,32 +202,35 @@ def _check_keys(settings: Mapping[str, Any], where: str) -> None:
     sections = {field.name: field.type for field in msgspec.structs.fields(Config)}
     for section, values in settings.items():
         if section not in sections:
-            raise ConfigError(f"{where}: unknown section [{section}]; {_nearest(section, list(sections))}")
+            raise ConfigError(f"{where}: unknown section [{section}]; {nearest(section, list(sections))}")
         if not isinstance(values, dict):
             raise ConfigError(
-                f"{where}: {section} = {values!r} stands outside a section; {_nearest(section, list(sections))}"
+                f"{where}: {section} = {values!r} stands outside a section; {nearest(section, list(sections))}"
             )
         keys = [field.name for field in msgspec.structs.fields(sections[section])]
         for key, value in values.items():
             if key not in keys:
-                raise ConfigError(f"{where}: unknown key {section}.{key}; {_nearest(key, keys, section + '.')}")
+                raise ConfigError(f"{where}: unknown key {section}.{key}; {nearest(key, keys, section + '.')}")
             if isinstance(value, float) and not math.isfinite(value):
                 raise ConfigError(f"{where}: {section}.{key} = {value}: expected a finite number")
 
 
-def _nearest(word: str, known: list[str], prefix: str = "") -> str:
+def nearest(word: str, known: list[str], prefix: str = "") -> str:
+    """Which of the known keys a user may have meant, in words."""
     close = difflib.get_close_matches(word, known, n=1)
     if close:
         return f"did you mean {prefix}{close[0]}?"
     return "known ones are " + ", ".join(f"{prefix}{name}" for name in known)
 
 
-def _explain(error: msgspec.ValidationError, settings: Settings, where: str) -> str:
+def explain(error: msgspec.ValidationError, settings: Settings, where: str) -> str:
     """msgspec says what was expected and the path; add the value and say it in our form."""
     message, _, path = str(error).partition(" - at `$.")
     if isinstance(error.__cause__, ValueError):
         return f"{where}: {path.rstrip('`')}.{message}"
     key = path.rstrip("`").partition("[")[0]  # of a list, all of it
+    if not key:
+        return f"{where}: {message[:1].lower()}{message[1:]}"
     value: Any = settings
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else value

@@ -13,6 +13,7 @@ StreamAffectError
 ├── EngineError            a backend that is missing or refuses a graph
 ├── FaultError             a part of a running stream has failed for good
 ├── ControlError           a command that a run refuses, or that nobody has answered
+├── FleetError             a cluster that does not start, or cannot be joined
 ├── OutletError            an outlet beside the feed: its address, its broker, its package
 ├── PictureError           a picture file that cannot be read, shows no face, or is to be written as no picture
 ├── RecordingError         a recording that cannot be written or read
@@ -94,6 +95,10 @@ class FaultError(StreamAffectError):
 
 class ControlError(StreamAffectError):
     """A run does not do what it was told, or does not answer."""
+
+
+class FleetError(StreamAffectError):
+    """The cluster of a fleet does not start, or cannot be joined."""
 
 
 class OutletError(StreamAffectError):

@@ -31,6 +31,7 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     record_crops: new file for pictures of a face that is alone in view, to be learned from; empty is none
     keep_days:   remove recordings in the folder of `record` that were last written to so many days ago; 0 keeps all
     require_all: begin only if every source works; otherwise one is enough, and cameras that are away are tried again
+    id:          by which subscribers tell this run from others with the same streams, `run` in `meta`; empty is none
     patience_s:  how long the face detector or the engine may take over one picture before it counts as hung, and
                  another one takes over
     """
@@ -46,6 +47,7 @@ class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     record_crops: str = ""
     keep_days: Annotated[float, Meta(ge=0.0, le=36_500.0)] = 0.0
     require_all: bool = False
+    id: Annotated[str, Meta(max_length=64)] = ""
     patience_s: Seconds = 10.0
 
     def __post_init__(self) -> None:

@@ -488,6 +488,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="met
     clip_s:        seconds of a clip; context_s: seconds that the model looks back in all
     engine:        the backend that runs; engine_reason: why it was chosen
     notice:        the sentence about emotion estimation that every user interface must show
+    run:           which run the stream comes from, where that has an id; with another one `seq` and tracks begin anew
     """
 
     v: int = 1
@@ -504,6 +505,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="met
     engine_reason: str
     software: str
     notice: str
+    run: str | msgspec.UnsetType = msgspec.UNSET
 
 
 Message = Estimate | Health | Event | Meta

@@ -19,10 +19,12 @@ from streamaffect.feed.commands import (
     BaselineClear,
     BaselineStart,
     Command,
+    Drain,
     Mark,
     Prompts,
     Remove,
     Reply,
+    Restart,
     RunReport,
     Status,
     Stop,
@@ -129,6 +131,8 @@ class Desk:
                     self._tell_all("stop_asked", origin=origin)
                 self._office.stop()
                 return Reply(ok=True, text="the run is ending")
+            case Drain() | Restart():
+                raise ControlError("this is a single run; drain and restart are for the groups of `streamaffect fleet`")
         assert_never(command)
 
     def mark(self, label: str, *, origin: str, stream: str | None = None, t_ns: int | None = None) -> int:

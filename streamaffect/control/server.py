@@ -9,15 +9,23 @@ import threading
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 import zmq
 
-from streamaffect.control.desk import Desk
 from streamaffect.errors import ControlError, StreamAffectError
 from streamaffect.feed.address import Address
-from streamaffect.feed.commands import MAX_REQUEST_BYTES, Add, Command, Prompts, Reply, decode_command
+from streamaffect.feed.commands import (
+    MAX_REQUEST_BYTES,
+    Add,
+    Command,
+    Drain,
+    Prompts,
+    Reply,
+    Restart,
+    decode_command,
+)
 from streamaffect.settings import FeedSettings
 from streamaffect.sinks.zmq.admission import Admission
 from streamaffect.sinks.zmq.allowances import Allowances
@@ -41,6 +49,14 @@ MODE = 0o600
 Envelope = list[bytes]
 
 
+class TakesCommands(Protocol):
+    """What carries out commands: the desk of a run, or of a fleet."""
+
+    def do(self, command: Command, *, origin: str) -> Reply:
+        """Carry out a command of `origin`. Raises StreamAffectError where it is refused."""
+        ...
+
+
 class ControlServer:
     """Answers controllers from its construction until `close`.
 
@@ -51,7 +67,7 @@ class ControlServer:
     Raises WireError where the address cannot be bound or a key is missing.
     """
 
-    def __init__(self, desk: Desk, address: Address, settings: FeedSettings, *, allowed: str = "") -> None:
+    def __init__(self, desk: TakesCommands, address: Address, settings: FeedSettings, *, allowed: str = "") -> None:
         self._desk = desk
         self._stop = threading.Event()
         self._late: SimpleQueue[tuple[Envelope, Reply]] = SimpleQueue()
@@ -140,7 +156,7 @@ class ControlServer:
         except ControlError as error:
             self._send(envelope, _refusal(error))
             return
-        if not isinstance(command, Add | Prompts):
+        if not isinstance(command, Add | Prompts | Drain | Restart):
             self._send(envelope, self._do(command))
         elif self._openings >= MOST_OPENINGS:
             self._send(

@@ -36,9 +36,13 @@ class Streams(_Command, frozen=True, kw_only=True, tag="streams"):
 
 
 class Add(_Command, frozen=True, kw_only=True, tag="add"):
-    """Add a stream: "SOURCE" or "NAME=SOURCE", as after --source."""
+    """Add a stream: "SOURCE" or "NAME=SOURCE", as after --source.
+
+    group: of a fleet, the group that it goes to; None is the one with the fewest streams
+    """
 
     source: str
+    group: str | None = None
 
 
 class Remove(_Command, frozen=True, kw_only=True, tag="remove"):
@@ -74,7 +78,19 @@ class Stop(_Command, frozen=True, kw_only=True, tag="stop"):
     """End the run, in order."""
 
 
-Command = Mark | BaselineStart | BaselineClear | Streams | Add | Remove | Prompts | Status | Stop
+class Drain(_Command, frozen=True, kw_only=True, tag="drain"):
+    """Of a fleet: end a group in order until it is told to restart, or move the groups of a node elsewhere."""
+
+    name: str
+
+
+class Restart(_Command, frozen=True, kw_only=True, tag="restart"):
+    """Of a fleet: start a group anew, or all of them (None), one after the other."""
+
+    name: str | None = None
+
+
+Command = Mark | BaselineStart | BaselineClear | Streams | Add | Remove | Prompts | Status | Stop | Drain | Restart
 
 
 class StreamReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,12 +128,38 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     markers: int = 0
 
 
+class GroupReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One group of a fleet.
+
+    state:    waiting (for room in the cluster), starting, running, pausing (before it is tried again), draining,
+              drained, ended (its sources have), failed (a mistake that no restart cures)
+    node:     address of the machine that it runs on; empty where it runs nowhere
+    run:      id of its run, `run` in `meta`
+    restarts: how often it was started again by itself
+    detail:   why it is in this state, one line for people
+    process:  number of its process on that machine
+    cpu_s, memory_mb: of that process so far
+    """
+
+    group: str
+    state: str
+    node: str = ""
+    run: str = ""
+    streams: list[str] = []
+    restarts: int = 0
+    detail: str = ""
+    process: int = 0
+    cpu_s: float = 0.0
+    memory_mb: float = 0.0
+
+
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a command.
 
     ok, error: whether it was done; if not, why, in one line
     text:      what was done, one line for people
     t_ns:      of a marker: the moment that was marked
+    groups:    of a fleet; absent for a run
     """
 
     v: int = VERSION
@@ -127,6 +169,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     t_ns: int | None = None
     streams: list[StreamReport] = []
     run: RunReport | None = None
+    groups: list[GroupReport] | msgspec.UnsetType = msgspec.UNSET
 
 
 _commands: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)

@@ -100,13 +100,24 @@ class Controller:
         """The streams of the run."""
         return self._ask(commands.Streams()).streams
 
-    def add(self, source: str) -> str:
-        """Open a source, as after --source, while the others go on; returns what was done, in words."""
-        return self._ask(commands.Add(source=source), answer_s=max(self._answer_s, OPENING_S)).text
+    def add(self, source: str, *, group: str | None = None) -> str:
+        """Open a source, as after --source, while the others go on; returns what was done, in words.
+
+        group: of a fleet, the one that it goes to; None is the one with the fewest streams
+        """
+        return self._ask(commands.Add(source=source, group=group), answer_s=max(self._answer_s, OPENING_S)).text
 
     def remove(self, name: str) -> str:
         """End a stream, while the others go on; returns what was done, in words."""
         return self._ask(commands.Remove(name=name)).text
+
+    def drain(self, name: str) -> str:
+        """Of a fleet: end a group in order, or move the groups of a node elsewhere; returns what is done, in words."""
+        return self._ask(commands.Drain(name=name)).text
+
+    def restart(self, name: str | None = None) -> str:
+        """Of a fleet: start a group anew, or all, one after the other; returns what is done, in words."""
+        return self._ask(commands.Restart(name=name)).text
 
     def status(self) -> Reply:
         """How the run does: `run` and `streams`."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec import UNSET
+
 from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import EngineInfo
@@ -10,12 +12,13 @@ from streamaffect.version import SOFTWARE
 
 
 def make_meta(
-    stream: Stream, bundle: Bundle, engine: EngineInfo, *, t_ns: int, lenses: Sequence[HeadMeta] = ()
+    stream: Stream, bundle: Bundle, engine: EngineInfo, *, t_ns: int, lenses: Sequence[HeadMeta] = (), run: str = ""
 ) -> Meta:
     """Describe a stream that is about to start.
 
     t_ns:   UTC nanoseconds, 0 for a file read offline
     lenses: that look at it; they come after the heads of the bundle
+    run:    id of the run; empty where it has none
     """
     manifest = bundle.manifest
     return Meta(
@@ -32,6 +35,7 @@ def make_meta(
         engine_reason=engine.reason,
         software=SOFTWARE,
         notice=NOTICE,
+        run=run or UNSET,
     )
 
 

@@ -67,6 +67,7 @@ class Pipeline:
     cap_fps:     frames a second of each stream that are analysed at most; None: all
     priorities:  by stream, its share of what can be done under overload, beside 1 of any other
     look:        is shown each picture of a stream, with its faces, after its estimates; it must not wait
+    run:         id of the run, for `meta`; empty where it has none
     """
 
     def __init__(
@@ -86,12 +87,14 @@ class Pipeline:
         cap_fps: float | None = None,
         priorities: Mapping[str, float] | None = None,
         look: Callable[[str, Sightings], None] | None = None,
+        run: str = "",
     ) -> None:
         self.is_live = any(stream.info.live for stream in streams)
         self.stats: dict[str, StreamStats] = {stream.name: _stats(stream) for stream in streams}
         self._streams = list(streams)
         self._bundle = bundle
         self.lenses = lenses
+        self._run_id = run
         self._lens_metas = [lens.meta for lens in lenses]
         self._clock = Clock.now()
         self._seen_step = self._clock.last_step.number
@@ -294,7 +297,7 @@ class Pipeline:
         self._watch.join(stream.name, worker.faces)
         worker.start()
         t_ns = self._clock.utc(monotonic_ns()) if stream.info.live else 0
-        yield make_meta(stream, self._bundle, self._speaker, t_ns=t_ns, lenses=self._lens_metas)
+        yield self._meta(stream, self._speaker, t_ns)
         yield self._bulletin.command(stream.name, "stream_added", stream.info.address)
 
     def _let_go(self, name: str) -> Iterator[Message]:
@@ -414,10 +417,10 @@ class Pipeline:
 
     def _metas(self, engine: EngineInfo) -> list[Meta]:
         t_ns = self._clock.utc(monotonic_ns())
-        return [
-            make_meta(stream, self._bundle, engine, t_ns=t_ns if stream.info.live else 0, lenses=self._lens_metas)
-            for stream in self._streams
-        ]
+        return [self._meta(stream, engine, t_ns if stream.info.live else 0) for stream in self._streams]
+
+    def _meta(self, stream: Stream, engine: EngineInfo, t_ns: int) -> Meta:
+        return make_meta(stream, self._bundle, engine, t_ns=t_ns, lenses=self._lens_metas, run=self._run_id)
 
 
 def _stats(stream: Stream) -> StreamStats:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from streamaffect.errors import ControlError
-from streamaffect.feed.commands import Reply, StreamReport
+from streamaffect.feed.commands import GroupReport, Reply, StreamReport
 from streamaffect.feed.controller import Controller
 from streamaffect.prompts.reading import given_prompts
 
@@ -33,10 +33,12 @@ def _ask(run: Controller, options: argparse.Namespace) -> Reply:
         "mark": lambda: _mark(run, options),
         "baseline": lambda: _baseline(run, options),
         "streams": lambda: Reply(ok=True, streams=run.streams()),
-        "add": lambda: Reply(ok=True, text=run.add(options.source)),
+        "add": lambda: Reply(ok=True, text=run.add(options.source, group=options.group)),
         "remove": lambda: Reply(ok=True, text=run.remove(options.name)),
         "prompts": lambda: _prompts(run, options),
         "status": run.status,
+        "drain": lambda: Reply(ok=True, text=run.drain(options.name)),
+        "restart": lambda: Reply(ok=True, text=run.restart(options.name)),
         "stop": lambda: Reply(ok=True, text=run.stop()),
     }
     return asks[options.command]()
@@ -81,7 +83,17 @@ def _words(reply: Reply) -> list[str]:
             f"recording  {run.recording or 'none'}",
             f"running    {run.uptime_s:.0f} s, {run.markers} marker{'' if run.markers == 1 else 's'}",
         ]
+    if isinstance(reply.groups, list):
+        lines += map(_group_words, reply.groups)
     return lines + list(map(_stream_words, reply.streams))
+
+
+def _group_words(group: GroupReport) -> str:
+    where = f" on {group.node}" if group.node else ""
+    detail = f" ({group.detail})" if group.detail else ""
+    restarts = f", restarted {group.restarts} times" if group.restarts > 1 else ", restarted once" * group.restarts
+    figures = f", {group.cpu_s:.0f} s of CPU, {group.memory_mb:.0f} MB" if group.cpu_s else ""
+    return f"group {group.group}: {group.state}{where}{detail}{restarts}{figures}"
 
 
 def _stream_words(stream: StreamReport) -> str:

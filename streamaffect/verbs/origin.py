@@ -177,6 +177,7 @@ def _open_pipeline(current: CurrentSettings, stack: ExitStack, deliveries: Deliv
         cap_fps=config.run.analysis_fps or None,
         priorities=_shares(config, [stream.name for stream in streams]),
         look=look,
+        run=config.run.id,
     )
     current.on_take = lambda new: pipeline.retune(tracker_settings(new, bundle), new.source)
     return pipeline

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from itertools import chain
 
@@ -50,11 +50,18 @@ DESCRIPTORS, DESCRIPTORS_PER_SOURCE = 32, 4
 RECORDER_KEEP_S = 60.0  # how long a disk may hang before a recording of a live stream has gaps
 
 
-def run(config: Config, *, display: bool | None = None, reread: Reread | None = None) -> int:
+def run(
+    config: Config,
+    *,
+    display: bool | None = None,
+    reread: Reread | None = None,
+    opened: Callable[[Desk], None] = lambda _: None,
+) -> int:
     """Run until every source has ended or a signal comes; returns the exit code.
 
     display: True or False as asked for, None where the output decides
     reread:  reads the settings again at SIGHUP; without it, that ends the run
+    opened:  is given the desk of the run once its sources and its feed are open
     Raises StreamAffectError where something cannot start; then nothing is left behind.
     """
     if not config.run.sources:
@@ -64,8 +71,7 @@ def run(config: Config, *, display: bool | None = None, reread: Reread | None = 
     recording = recording_path(config)
     reloading = None if reread is None else Reloading(reread)
     with orderly_end(None if reloading is None else reloading.ask) as ending, ExitStack() as stack:
-        manager = ServiceManager()
-        stack.callback(manager.close)
+        manager = stack.enter_context(closing(ServiceManager()))
         unstarted = stack.enter_context(ExitStack())
         page = open_page(config, unstarted)
         publisher = ZmqPublisher(config.feed)
@@ -118,6 +124,7 @@ def run(config: Config, *, display: bool | None = None, reread: Reread | None = 
         if reloading is not None:
             stack.callback(reloading.close)
             reloading.start(Parts(desk, current, retention, manager))
+        opened(desk)
         sinks.feed(
             manager.watch(desk.watch(baselines.apply(_described(describer, chain(origin.metas, origin.messages())))))
         )

@@ -110,6 +110,7 @@ def test_every_command_is_one_that_the_program_understands(words: str, monkeypat
         "_explain",
         "_proxy",
         "_view",
+        "_fleet",
     ):
         monkeypatch.setattr(f"streamaffect.cli.{verb}", lambda _: understood)
     assert main(shlex.split(words)) == understood

@@ -36,7 +36,7 @@ FLOORS: Mapping[str, list[list[str]]] = {
         ["runtime", "faces", "sources", "assets"],
         ["lenses", "prompts", "text", "feed", "voice", "affect"],
         ["recordings", "personal", "pipeline", "sinks", "control", "service"],
-        ["analysis.py", "sound.py", "verbs"],
+        ["analysis.py", "sound.py", "verbs", "fleet"],
         ["arguments.py", "cli.py", "__init__.py", "__main__.py"],
     ],
     "engines": [

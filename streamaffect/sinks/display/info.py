@@ -234,7 +234,7 @@ def _model_facts(streams: Sequence[StreamState]) -> list[Fact]:
 
 
 def _run_facts(state: DisplayState) -> list[Fact]:
-    facts: list[Fact] = []
+    facts = [Fact(3, label, text, 2) for label, text in state.run.facts()]
     if state.run.feed is not None:
         facts.append(Fact(6, "feed", state.run.feed, 2))
     if state.run.page is not None:

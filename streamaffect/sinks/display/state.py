@@ -6,7 +6,7 @@ the stream's clock (`t_capture_ns`), so that a file read faster than real time h
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -30,6 +30,7 @@ class RunInfo:
     keys:      which keys do something
     page:      what to open in a browser
     is_recorded: whether that has worked; asked at the end
+    facts:     further ones, each with a label
     """
 
     feed: str | None = None
@@ -38,6 +39,7 @@ class RunInfo:
     keys: str | None = None
     page: str | None = None
     is_recorded: Callable[[], bool] = lambda: True
+    facts: Callable[[], Sequence[tuple[str, str]]] = tuple
 
 
 class Sample(NamedTuple):

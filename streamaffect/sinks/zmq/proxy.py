@@ -6,9 +6,10 @@ would otherwise look like one that jumps. A slow or absent publisher holds up no
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from queue import SimpleQueue
 from types import MappingProxyType
 from typing import Final
 
@@ -16,12 +17,13 @@ import zmq
 
 from streamaffect.errors import WireError
 from streamaffect.feed.address import parse_address
+from streamaffect.feed.keys import ClientKeys
 from streamaffect.feed.state import FeedState
 from streamaffect.feed.subscription import NO_OPTIONS, State, Subscription
 from streamaffect.feed.wire import decode, read_envelope, topic_of, without_repeat
 from streamaffect.settings import FeedSettings
 from streamaffect.sinks.zmq.publisher import ZmqPublisher
-from streamaffect.types import Message
+from streamaffect.types import Event, Message
 
 log = logging.getLogger(__name__)
 
@@ -35,29 +37,38 @@ _OPTIONS: Final = MappingProxyType({**NO_OPTIONS, zmq.MAXMSGSIZE: MOST_BYTES})
 
 
 class Proxy:
-    """Joins feeds into one; `run` belongs to one thread, `stop` to any.
+    """Joins feeds into one; `run` belongs to one thread, `stop`, `join`, `leave` and `publish` to any.
 
     feeds:    their addresses
     settings: where the joint feed is published, and who may read it
     keys:     folder with a subscriber's keys, by address; the empty address is all others
+    watch:    is shown each message that is news, with the address of its feed, in the thread of `run`
     Raises WireError where an address or a key is not usable.
     """
 
-    def __init__(self, feeds: Sequence[str], settings: FeedSettings, *, keys: Mapping[str, Path] = NO_KEYS) -> None:
+    def __init__(
+        self,
+        feeds: Sequence[str],
+        settings: FeedSettings,
+        *,
+        keys: Mapping[str, Path] = NO_KEYS,
+        watch: Callable[[str, Message], None] | None = None,
+    ) -> None:
         _check_addresses(feeds, settings, keys)
         self._stop = False
+        self._watch = watch
+        self._asked: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._open = ExitStack()
         try:
             self._publisher = ZmqPublisher(settings)
             self._open.callback(self._publisher.close)
-            context = zmq.Context()
-            self._open.callback(context.destroy, linger=0)
-            self._feeds = []
+            self._context = zmq.Context()
+            self._open.callback(self._context.destroy, linger=0)
+            self._poller = zmq.Poller()
+            self._feeds: list[_Feed] = []
+            self._open.callback(self._close_feeds)
             for address in feeds:
-                own = keys.get(address, keys.get(""))
-                feed = _Feed(Subscription(context, address, keys=own, options=_OPTIONS))
-                self._open.callback(feed.subscription.close)
-                self._feeds.append(feed)
+                self._join(address, keys.get(address, keys.get("")))
         except BaseException:
             self._open.close()
             raise
@@ -67,13 +78,10 @@ class Proxy:
 
     def run(self, max_seconds: float | None = None) -> None:
         """Pass messages on until `stop`, or for so long."""
-        poller = zmq.Poller()
-        for feed in self._feeds:
-            poller.register(feed.subscription.socket, zmq.POLLIN)
-            poller.register(feed.subscription.monitor, zmq.POLLIN)
         started_s = time.monotonic()
         while not self._stop and (max_seconds is None or time.monotonic() - started_s < max_seconds):
-            ready = dict(poller.poll(POLL_MS))
+            ready = dict(self._poller.poll(POLL_MS))
+            self._do_what_was_asked()
             for feed in self._feeds:
                 if feed.subscription.monitor in ready:
                     feed.subscription.note()
@@ -87,9 +95,59 @@ class Proxy:
         """End soon; callable from any thread and from a signal handler."""
         self._stop = True
 
+    def join(self, address: str, *, keys: ClientKeys | Path | None = None) -> None:
+        """Join a further feed soon, with a subscriber's keys where it is encrypted."""
+        self._asked.put(lambda: self._join(address, keys))
+
+    def leave(self, address: str) -> None:
+        """Let a feed go soon; of its streams another one may have the names then."""
+        self._asked.put(lambda: self._leave(address))
+
+    def publish(self, message: Message) -> None:
+        """Publish a message of our own soon, in order with what was asked before."""
+        self._asked.put(lambda: self._say(message))
+
     def close(self) -> None:
         """Free all addresses; after `run`."""
         self._open.close()
+
+    def _join(self, address: str, keys: ClientKeys | Path | None) -> None:
+        feed = _Feed(Subscription(self._context, address, keys=keys, options=_OPTIONS))
+        self._poller.register(feed.subscription.socket, zmq.POLLIN)
+        self._poller.register(feed.subscription.monitor, zmq.POLLIN)
+        self._feeds.append(feed)
+
+    def _leave(self, address: str) -> None:
+        for feed in [feed for feed in self._feeds if feed.subscription.address == address]:
+            self._feeds.remove(feed)
+            self._poller.unregister(feed.subscription.socket)
+            self._poller.unregister(feed.subscription.monitor)
+            for stream in [stream for stream, owner in self._owners.items() if owner is feed]:
+                del self._owners[stream]
+                self._heard_s.pop(stream, None)
+            for other in self._feeds:
+                other.refused.clear()
+            feed.subscription.close()
+            feed.subscription.monitor.close(0)
+            feed.subscription.socket.close(0)
+
+    def _close_feeds(self) -> None:
+        for feed in self._feeds:
+            feed.subscription.close()
+
+    def _say(self, message: Message) -> None:
+        self._publisher.send(message)
+        if isinstance(message, Event) and message.event == "stream_removed":
+            self._publisher.forget(message.stream)
+        if self._watch is not None:
+            self._watch("", message)
+
+    def _do_what_was_asked(self) -> None:
+        while not self._asked.empty():
+            try:
+                self._asked.get()()
+            except WireError as error:
+                log.error("%s", error)
 
     def _pass_on(self, feed: "_Feed") -> None:
         for _ in range(AT_ONCE):
@@ -103,6 +161,8 @@ class Proxy:
             message, payload, repeat = found
             if feed.known.accept(message, repeat=repeat):
                 self._publisher.relay(message, payload, repeat=repeat)
+                if self._watch is not None:
+                    self._watch(feed.subscription.address, message)
 
     def _is_owner(self, feed: "_Feed", stream: str) -> bool:
         owner = self._owners.setdefault(stream, feed)

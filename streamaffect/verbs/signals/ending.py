@@ -1,4 +1,4 @@
-"""How a run ends: in order after SIGINT, SIGTERM or SIGHUP, and within two seconds whatever hangs.
+"""How a run ends: in order after SIGINT, SIGTERM or SIGHUP, and within two seconds whatever hangs; a fleet has longer.
 
 Python runs a signal's handler in the main thread, once that is out of native code. So a thread of its own hears of
 signals too, through a pipe that the system writes to, and ends the process where nothing else does any more. A native
@@ -23,7 +23,7 @@ from streamaffect.verbs.signals.last_resort import LastResort, last_resort
 from streamaffect.verbs.signals.terminal import has_terminal
 
 WITHIN_S: Final = 1.8  # of two seconds
-BY_FORCE_S: Final = 1.9
+LATER_S: Final = 0.1  # by force
 AGAIN_S: Final = 0.9  # after which whoever still starts is interrupted once more
 LOOK_S: Final = 0.05
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -91,12 +91,12 @@ class Ending:
 
 
 @contextmanager
-def orderly_end(on_hangup: Callable[[], None] | None = None) -> Iterator[Ending]:
+def orderly_end(on_hangup: Callable[[], None] | None = None, *, within_s: float = WITHIN_S) -> Iterator[Ending]:
     """Let signals end what runs in here. SIGHUP is left alone where it is ignored, as by `nohup`.
 
     on_hangup: called at SIGHUP, from another thread, in place of an end; not where the terminal was closed
 
-    Two seconds after the first signal, or at the second one, the process ends as it is: with exit code 1, or killed.
+    `within_s` after the first signal, or at the second one, the process ends as it is: with exit code 1, or killed.
     In any other thread than the main one, signals stay as they are.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -112,8 +112,9 @@ def orderly_end(on_hangup: Callable[[], None] | None = None) -> Iterator[Ending]
     sys.unraisablehook = lambda lost: ending.dropped() if lost.exc_type is KeyboardInterrupt else tell(lost)
     try:
         deadly = [number for number in SIGNALS if number != signal.SIGHUP or on_hangup is None]
-        with last_resort(hearing, BY_FORCE_S, deadly) as resort:
-            threading.Thread(target=_hear, args=(hearing, ending, resort), name="signals", daemon=True).start()
+        with last_resort(hearing, within_s + LATER_S, deadly) as resort:
+            hear = threading.Thread(target=_hear, args=(hearing, ending, resort, within_s), name="signals", daemon=True)
+            hear.start()
             yield ending
     finally:
         sys.unraisablehook = tell
@@ -132,7 +133,7 @@ def leave_at_once(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _hear(signals: socket.socket, ending: Ending, resort: LastResort) -> None:
+def _hear(signals: socket.socket, ending: Ending, resort: LastResort, within_s: float) -> None:
     """Wait for a first signal, and then for the end, a second signal, or the deadline."""
     with signals:
         number = b"\0"
@@ -147,7 +148,7 @@ def _hear(signals: socket.socket, ending: Ending, resort: LastResort) -> None:
         resort.asked()
         asked_s = time.monotonic()
         ending.ask()
-        while (left_s := asked_s + WITHIN_S - time.monotonic()) > 0:
+        while (left_s := asked_s + within_s - time.monotonic()) > 0:
             if not select.select([signals], [], [], min(LOOK_S, left_s))[0]:
                 ending.interrupt_again(time.monotonic() - asked_s)
                 continue

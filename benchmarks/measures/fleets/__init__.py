@@ -1,0 +1,1 @@
+"""What measuring fleets needs: the command, and a cluster."""
