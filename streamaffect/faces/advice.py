@@ -74,4 +74,4 @@ def _turn(keypoints: FloatArray, width: float, height: float) -> float:
     if apart < 1e-3:
         return math.inf
     off = (nose_x - (right_x + left_x) / 2) * across + (nose_y - (right_y + left_y) / 2) * down
-    return abs(off / apart**2)
+    return float(abs(off / apart**2))
