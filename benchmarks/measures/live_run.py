@@ -15,7 +15,7 @@ from streamaffect import Estimate, Health, Subscriber
 
 ROOT = Path(__file__).parents[2]
 WARM_UP_S = 3.0
-SILENCE_S = 60.0  # after which the run has failed
+SILENCE_S = 120.0  # after which the run has failed; many streams open one after another
 QUIET = ("--no-display", "--log-level", "error")
 
 
