@@ -16,7 +16,7 @@ import argparse
 
 import numpy as np
 
-from benchmarks.measures.live_run import watch
+from benchmarks.live.live_run import watch
 from benchmarks.measures.report import PACKAGES, Row, show, write
 
 

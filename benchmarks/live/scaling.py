@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from benchmarks.measures.live_run import Seen, watch
+from benchmarks.live.live_run import Seen, watch
 from benchmarks.measures.report import Row, show, write
 
 STREAMS, FACES = (1, 2, 4, 8, 16, 32, 64), (1, 2, 4, 8, 16, 32)

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from unittest.mock import patch
 
-from benchmarks.measures.live_run import ROOT, watch
+from benchmarks.live.live_run import ROOT, watch
 from benchmarks.measures.report import PACKAGES, Row, show, write
 
 IMPORTS = ("streamaffect", "cv2", "av", "onnxruntime", "mediapipe.tasks.python.vision")

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from benchmarks.measures.live_run import Seen, watch
+from benchmarks.live.live_run import Seen, watch
 from benchmarks.measures.report import PACKAGES, Row, show, write
 
 MOST_SKIPPED = 0.01

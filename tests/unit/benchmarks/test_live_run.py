@@ -2,8 +2,8 @@
 
 import pytest
 
+from benchmarks.live.live_run import Seen
 from benchmarks.live.streams import most_carried
-from benchmarks.measures.live_run import Seen
 
 
 @pytest.mark.parametrize("carried", [0, 1, 2, 3, 5, 8, 13, 16])
