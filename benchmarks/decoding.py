@@ -52,6 +52,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7, help="the cheapest of so many turns (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="JSON file (default: benchmarks/results/decoding.json)")
     options = parser.parse_args()
+    cv2.setNumThreads(1)  # as in the command line's processes
     with tempfile.TemporaryDirectory() as folder:
         videos = options.video or [DEMO_CLIP, _enlarged(DEMO_CLIP, Path(folder) / "demo-1080p.mp4")]
         rows = [row for video in videos for row in measure(video, options.repeats)]

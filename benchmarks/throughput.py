@@ -11,6 +11,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough,
 
 import argparse
 
+import cv2
+
 from benchmarks.measures.report import Row, show, write
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.runtime.choice import open_engine
@@ -27,6 +29,7 @@ def main() -> None:
     parser.add_argument("--max-streams", type=int, default=32, help="most live streams to try; 0 skips that part")
     parser.add_argument("--out", type=Path, help="JSON file (default: benchmarks/results/throughput.json)")
     options = parser.parse_args()
+    cv2.setNumThreads(1)  # as in the command line's processes
     bundle = load_bundle()
     engine = open_engine(bundle, options.engine)
     cost = offline_cost(options.video, bundle, engine, repeats=options.repeats)

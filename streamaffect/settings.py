@@ -82,6 +82,8 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     width, height, fps: what a camera is asked for, in pixels and frames per second; it may answer with something else
     rtsp_transport:     how pictures come from an RTSP camera
+    hwaccel:            "auto" lets a graphics card or another device decode files and RTSP cameras where one can;
+                        pictures may then differ by a grey level
     redirect_hosts:     hosts that a camera's host may lead to, by a redirect or in a playlist; "*" is any
     open_timeout_s:     how long a camera or host may take to give its first frame
     read_timeout_s:     how long a live source may be silent before it counts as lost
@@ -96,6 +98,7 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     height: Annotated[int, Meta(ge=16, le=4320)] = 480
     fps: Annotated[float, Meta(ge=1.0, le=240.0)] = 30.0
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
+    hwaccel: Literal["off", "auto"] = "off"
     redirect_hosts: list[str] = []
     open_timeout_s: Seconds = 10.0
     read_timeout_s: Seconds = 2.5

@@ -10,18 +10,20 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-RESULTS = Path(__file__).parents[1] / "results"
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
 PACKAGES = ("numpy", "opencv-python-headless", "mediapipe", "onnxruntime", "pyzmq", "msgspec", "rich")
 
 Row = Mapping[str, object]
 
 
 def machine() -> dict[str, object]:
-    """Processor, cores, memory and system, without anything that names the machine."""
+    """Processor, cores, memory, load of the last minute and system, without anything that names the machine."""
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "load": round(os.getloadavg()[0], 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
@@ -40,8 +42,9 @@ def write(name: str, rows: Sequence[Row], out: Path | None = None, *, packages: 
     """
     out = out or RESULTS / f"{name}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
-    script = Path(sys.argv[0])
-    command = ["python", f"{script.parent.name}/{script.name}", *sys.argv[1:]]
+    script = Path(sys.argv[0]).resolve()
+    inside = script.relative_to(ROOT) if script.is_relative_to(ROOT) else Path(script.parent.name, script.name)
+    command = ["python", inside.as_posix(), *sys.argv[1:]]
     content = {
         "benchmark": name,
         "machine": machine(),

@@ -5,11 +5,10 @@ quantile of error / estimate on held-out data, so that hard faces get wide inter
 streams may have quantiles of their own (Mondrian conformal prediction), since their errors are not alike.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
-
-import numpy as np
 
 from streamaffect.runtime.manifest import Calibration, HeadSpec, Manifest
 from streamaffect.types import FloatArray
@@ -39,7 +38,7 @@ class Affect:
 
 def is_finite(rows: Mapping[str, FloatArray]) -> bool:
     """False where a graph has given NaN or infinity, which never leave the process."""
-    return all(np.isfinite(row).all() for row in rows.values())
+    return all(math.isfinite(value) for row in rows.values() for value in row.tolist())
 
 
 def read_heads(manifest: Manifest, rows: Mapping[str, FloatArray], *, of: Medium = "stream") -> Affect:
@@ -75,7 +74,7 @@ def read_heads(manifest: Manifest, rows: Mapping[str, FloatArray], *, of: Medium
 
 
 def _clipped(head: HeadSpec, row: FloatArray) -> dict[str, float]:
-    return {output.name: _clip(float(value), output.range) for output, value in zip(head.outputs, row, strict=True)}
+    return {output.name: _clip(value, output.range) for output, value in zip(head.outputs, row.tolist(), strict=True)}
 
 
 def _quantiles(calibration: Calibration, of: Medium) -> Mapping[str, float]:

@@ -36,7 +36,7 @@ class ClipView:
     @property
     def coverage(self) -> float:
         """Share of genuine samples in [0, 1]."""
-        return float(self.genuine.mean())
+        return float(np.count_nonzero(self.genuine)) / len(self.genuine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class ContextView:
     @property
     def fill(self) -> float:
         """Share of real clips in [0, 1]."""
-        return float(self.valid.mean())
+        return float(np.count_nonzero(self.valid)) / len(self.valid)
 
 
 class TimedRing:
@@ -98,7 +98,7 @@ class TimedRing:
         last_s = self._times[self._end - 1] if len(self) else -np.inf
         if not time_s > last_s:  # NaN is not
             raise ValueError(f"time must increase: {time_s} s after {last_s} s")
-        self._drop(int(np.searchsorted(self.times, time_s - self._keep_s - TIME_EPSILON_S)))
+        self._drop(int(self.times.searchsorted(time_s - self._keep_s - TIME_EPSILON_S)))
         if self._end == len(self._times):
             self._make_room()
         self._times[self._end] = time_s
@@ -113,16 +113,16 @@ class TimedRing:
     def nearest(self, wanted: TimeArray) -> IndexArray:
         """(m,) seconds → (m,) index of the nearest row; of two equally near ones the earlier."""
         times = self.times
-        later = (
-            np.clip(np.searchsorted(times, wanted), 1, len(times) - 1) if len(times) > 1 else np.zeros(len(wanted), int)
-        )
-        earlier = np.maximum(later - 1, 0)
+        if len(times) == 1:
+            return np.zeros(len(wanted), np.intp)
+        later = np.minimum(np.maximum(times.searchsorted(wanted), 1), len(times) - 1)
+        earlier = later - 1
         prefers_earlier = wanted - times[earlier] <= times[later] - wanted + TIME_EPSILON_S
         return np.where(prefers_earlier, earlier, later)
 
     def latest_before(self, wanted: TimeArray) -> IndexArray:
         """(m,) seconds → (m,) index of the latest row that is not later; the first row where there is none."""
-        return np.maximum(np.searchsorted(self.times, wanted + TIME_EPSILON_S, side="right") - 1, 0)
+        return np.maximum(self.times.searchsorted(wanted + TIME_EPSILON_S, side="right") - 1, 0)
 
     def _drop(self, count: int) -> None:
         """Let go of the oldest ones."""
@@ -202,7 +202,7 @@ class ClipBuffer:
         wanted = end_s - self._sample_ages
         nearest = self._features.nearest(wanted)
         genuine = np.abs(self._features.times[nearest] - wanted) <= self._period_s / 2 + TIME_EPSILON_S
-        chosen = np.where(genuine, nearest, self._features.latest_before(wanted))
+        chosen = nearest if genuine.all() else np.where(genuine, nearest, self._features.latest_before(wanted))
         return ClipView(end_s, self._features.vectors[chosen], genuine)
 
     def push_clip(self, *, end_s: float, vector: VectorArray) -> None:
@@ -223,8 +223,8 @@ class ClipBuffer:
         valid &= wanted >= self._first_s - TIME_EPSILON_S
         if not valid[self._past]:
             raise LookupError(f"the clip that ends at {end_s} s was not pushed, or is no longer kept")
-        oldest = nearest[valid].min()
-        return ContextView(end_s, self._clips.vectors[np.where(valid, nearest, oldest)], valid)
+        chosen = nearest if valid.all() else np.where(valid, nearest, nearest[valid].min())
+        return ContextView(end_s, self._clips.vectors[chosen], valid)
 
     def reset(self) -> None:
         """Forget all features and clips, as if the track began now."""

@@ -3,7 +3,6 @@
 import math
 
 import cv2
-import numpy as np
 
 from streamaffect.types import Face, FloatArray, ImageArray, Light, PictureLights, Quality
 
@@ -21,13 +20,17 @@ STILLER = "hold still or focus the camera: the face is blurred"
 FRONT = "look at the camera: the face is turned away"
 
 
-def advise(crop: ImageArray, face: Face, quality: Quality) -> str | None:
-    """The most pressing advice for crop (S, S, 3) uint8 RGB; None where the picture is good enough."""
+def brightness(crop: ImageArray) -> float:
+    """Mean grey of a crop (S, S, 3) uint8 RGB, [0, 255]."""
+    return cv2.mean(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY))[0]
+
+
+def advise(grey: float, face: Face, quality: Quality) -> str | None:
+    """The most pressing advice for a face whose crop has this `brightness`; None where the picture is good enough."""
     if quality.size < FAR:
         return CLOSER
     if quality.inside < CUT:
         return INSIDE
-    grey = cv2.mean(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY))[0]
     if grey < DARK or grey > BRIGHT:
         return LIGHTER if grey < DARK else DARKER
     if quality.sharpness < BLURRED:
@@ -35,9 +38,8 @@ def advise(crop: ImageArray, face: Face, quality: Quality) -> str | None:
     return FRONT if face.keypoints is not None and _is_turned(face.keypoints, face.box.w, face.box.h) else None
 
 
-def lights(crop: ImageArray, face: Face, quality: Quality) -> PictureLights:
-    """The four lights for crop (S, S, 3) uint8 RGB: poor is what `advise` may speak of, fair is close to it."""
-    grey = cv2.mean(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY))[0]
+def lights(grey: float, face: Face, quality: Quality) -> PictureLights:
+    """The four lights of the same face: poor is what `advise` may speak of, fair is close to it."""
     is_poor, is_fair = not DARK <= grey <= BRIGHT, not FAIR_DARK <= grey <= FAIR_BRIGHT
     turn = 0.0 if face.keypoints is None else _turn(face.keypoints, face.box.w, face.box.h)
     return PictureLights(
@@ -63,10 +65,13 @@ def _is_turned(keypoints: FloatArray, width: float, height: float) -> bool:
 
 def _turn(keypoints: FloatArray, width: float, height: float) -> float:
     """keypoints (6, 2), the first of which are right eye, left eye and nose tip; counted in sides of the box."""
-    right, left, nose = (np.asarray(point, float) / (max(width, 1e-6), max(height, 1e-6)) for point in keypoints[:3])
-    across = left - right
-    apart = float(np.hypot(*across))
+    width, height = max(width, 1e-6), max(height, 1e-6)
+    (right_x, right_y), (left_x, left_y), (nose_x, nose_y) = (
+        (x / width, y / height) for x, y in keypoints[:3].tolist()
+    )
+    across, down = left_x - right_x, left_y - right_y
+    apart = math.hypot(across, down)
     if apart < 1e-3:
         return math.inf
-    off = float(np.dot(nose - (right + left) / 2, across)) / apart**2
-    return abs(off)
+    off = (nose_x - (right_x + left_x) / 2) * across + (nose_y - (right_y + left_y) / 2) * down
+    return float(abs(off / apart**2))

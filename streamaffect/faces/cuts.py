@@ -97,10 +97,10 @@ class CutWatch:
             self._change = None
             return
         parts = np.abs(shown - before).mean(axis=2)
-        change, share = float(parts.mean()), float((parts > CHANGED).mean())
+        change = float(parts.mean())
         changes = list(self._changes)
         self._changes.append(change)
-        if self._change is not None or not known or change < CHANGED or share < MUCH:
+        if self._change is not None or not known or change < CHANGED or float((parts > CHANGED).mean()) < MUCH:
             return
         usual = float(np.median(changes)) if changes else CHANGED
         is_foreign = _correlation(shown, before) < FOREIGN

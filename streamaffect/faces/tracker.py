@@ -178,7 +178,7 @@ class _Followed:
             self._filter = OneEuroFilter(
                 min_cutoff_hz=self._settings.min_cutoff_hz, beta=self._settings.beta, speed_cutoff_hz=1.0
             )
-        scale = np.tile((max(box.w, 1e-6), max(box.h, 1e-6)), value.size // 2)
+        scale = np.array((max(box.w, 1e-6), max(box.h, 1e-6)) * (value.size // 2))
         self.face = _to_face(self._filter(value, time_s, scale), face)
         self._centre = centre
         self.seen_s = time_s

@@ -5,6 +5,7 @@ reader ignores fields and kinds that it does not know. Numbers are always finite
 """
 
 import math
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import msgspec
@@ -123,6 +124,7 @@ def without_repeat(payload: bytes) -> bytes:
     return payload.removesuffix(REPEAT_MARK) + b"}" if payload.endswith(REPEAT_MARK) else payload
 
 
+@lru_cache(maxsize=1024)  # asked for every message, of a few names
 def _checked(stream: str) -> str:
     if safe_stream_name(stream) != stream:
         raise WireError(

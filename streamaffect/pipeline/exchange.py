@@ -51,15 +51,17 @@ class Exchange(Protocol[T]):
 class Mailbox(Generic[T]):
     """The exchange of files that are read offline: nothing is lost, and the order never depends on the load.
 
-    Each stream may have `capacity` items waiting; its producer waits beyond that. Items are taken strictly in turn.
+    Each stream may have `capacity` items waiting; its producer waits beyond that, until half of them are taken: threads
+    that change with every item take long to change. Items are taken strictly in turn.
     """
 
     def __init__(self, streams: Sequence[str], capacity: int) -> None:
         self._queues: dict[str, deque[T]] = {stream: deque() for stream in streams}
         self._open = dict.fromkeys(streams, True)
         self._order = deque(streams)
-        self._capacity = capacity
-        self._changed = threading.Condition()
+        self._capacity, self._enough = capacity, capacity // 2
+        lock = threading.Lock()
+        self._filled, self._drained = threading.Condition(lock), threading.Condition(lock)
 
     def enter(self, stream: str) -> None:
         """Any stream may look at its next frame at any time."""
@@ -67,12 +69,13 @@ class Mailbox(Generic[T]):
     def put(self, stream: str, item: T) -> None:
         """Hand over an item; raises Closed where nobody takes it any more."""
         queue = self._queues[stream]
-        with self._changed:
-            self._changed.wait_for(lambda: not self._open[stream] or len(queue) < self._capacity)
+        with self._filled:
+            if len(queue) >= self._capacity:
+                self._drained.wait_for(lambda: not self._open[stream] or len(queue) <= self._enough)
             if not self._open[stream]:
                 raise Closed
             queue.append(item)
-            self._changed.notify_all()
+            self._filled.notify_all()
 
     def give_up(self, stream: str) -> None:
         """Nothing waits for the item of a stream that will hand over none."""
@@ -88,11 +91,12 @@ class Mailbox(Generic[T]):
             taken.extend(self._pop_turn())  # under the lock, where an item that is seen cannot be lost
             return bool(taken) or self._all_ended()
 
-        with self._changed:
-            self._changed.wait_for(is_done, timeout_s)
+        with self._filled:
+            self._filled.wait_for(is_done, timeout_s)
             if not taken and self._all_ended():
                 raise Closed
-            self._changed.notify_all()
+            if any(len(self._queues[stream]) == self._enough for stream, _ in taken):
+                self._drained.notify_all()
         return taken
 
     def done(self, streams: Iterable[str]) -> None:
@@ -100,13 +104,14 @@ class Mailbox(Generic[T]):
 
     def close(self, stream: str) -> None:
         """Say that this stream has no further items."""
-        with self._changed:
+        with self._filled:
             self._open[stream] = False
-            self._changed.notify_all()
+            self._filled.notify_all()
+            self._drained.notify_all()
 
     def has_ended(self, stream: str) -> bool:
         """True once the stream is closed and all its items are taken."""
-        with self._changed:
+        with self._filled:
             return not self._open[stream] and not self._queues[stream]
 
     def _pop_turn(self) -> list[tuple[str, T]]:

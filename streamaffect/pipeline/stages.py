@@ -10,7 +10,7 @@ import msgspec
 from streamaffect.affect.assemble import Assembler
 from streamaffect.affect.estimate import Estimator, Observation, Step
 from streamaffect.clock import monotonic_ns
-from streamaffect.faces.advice import advise, lights
+from streamaffect.faces.advice import advise, brightness, lights
 from streamaffect.faces.cadence.cadence import Cadence
 from streamaffect.faces.crop import crop_face
 from streamaffect.faces.cuts import CutWatch, Verdict
@@ -142,6 +142,7 @@ class FaceStage:
         crop = self._seen[tracked.track] = crop_face(frame.picture, tracked.face, self._crop)
         measured = measure(crop, tracked.face, frame.picture.shape, self._crop)
         is_lying = is_left_lying(tracked.face, frame.picture, self._crop)
+        grey = brightness(crop)
         usable = crop if measured.overall >= self._lowest_quality and not is_lying else None
         return Sighting(
             track=tracked.track,
@@ -149,8 +150,8 @@ class FaceStage:
             visible=True,
             crop=usable,
             quality=measured.overall,
-            advice=advise(crop, tracked.face, measured),
-            lights=lights(crop, tracked.face, measured),
+            advice=advise(grey, tracked.face, measured),
+            lights=lights(grey, tracked.face, measured),
         )
 
 

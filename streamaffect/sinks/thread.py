@@ -137,7 +137,8 @@ class SinkThread:
                 )
                 if self._queue:
                     _, message = self._queue.popleft()
-                    self._changed.notify_all()
+                    if self._policy == "wait":
+                        self._changed.notify_all()
                     return message
                 if self._closing:
                     return None

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Literal
 
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import SourceEndedError
@@ -20,16 +21,24 @@ class FileSource(Source):
 
     track: which of several video tracks, counted from 0; None is the file's default
     sound: takes what is heard beside the pictures; None leaves it undecoded
+    hwaccel: "auto" lets a device decode where one can
     """
 
     def __init__(
-        self, path: Path, *, realtime: bool = False, track: int | None = None, sound: FileSound | None = None
+        self,
+        path: Path,
+        *,
+        realtime: bool = False,
+        track: int | None = None,
+        sound: FileSound | None = None,
+        hwaccel: Literal["off", "auto"] = "off",
     ) -> None:
         self._path = path
         self._label = printable(path)
         self._realtime = realtime
         self._track = track
         self._sound = sound
+        self._hwaccel = hwaccel
         self._pacer = Pacer()
         self._reader: VideoReader | None = None
         self._clock = Clock.now()
@@ -39,7 +48,7 @@ class FileSource(Source):
         """Open the file and decode its first frame."""
         if self._pacer.stopped:
             raise SourceEndedError(f"{self._label}: was closed")
-        reader = self._reader = open_video(self._path, track=self._track, sound=self._sound)
+        reader = self._reader = open_video(self._path, track=self._track, sound=self._sound, hwaccel=self._hwaccel)
         width, height = reader.size
         return SourceInfo(
             kind="file",

@@ -73,7 +73,13 @@ class NetworkSource(Source):
         if self._address.is_rtsp:
             transport = self._settings.rtsp_transport
             return open_rtsp(
-                self._address, asker, label=self._label, transport=transport, silence_s=silence_s, sound=self._sound
+                self._address,
+                asker,
+                label=self._label,
+                transport=transport,
+                silence_s=silence_s,
+                sound=self._sound,
+                hwaccel=self._settings.hwaccel,
             )
         return open_http(
             self._address, asker, label=self._label, silence_s=silence_s, pacer=attempt.pacer, sound=self._sound

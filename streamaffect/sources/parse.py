@@ -120,7 +120,7 @@ def make_source(spec: str, *, realtime: bool = False, settings: SourceSettings, 
 
             path, tracks = file_and_tracks(spec)
             sound = None if ear is None else FileSound(ear, tracks.audio)
-            return FileSource(path, realtime=realtime, track=tracks.video, sound=sound)
+            return FileSource(path, realtime=realtime, track=tracks.video, sound=sound, hwaccel=settings.hwaccel)
 
 
 class Tracks(NamedTuple):

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from streamaffect.errors import EngineError
+from streamaffect.faces.detectors.direct_calls import call_directly
 from streamaffect.faces.detectors.native_log import quiet_stderr
 from streamaffect.faces.detectors.weights import SHORT_RANGE_SHA256, load_weights
 from streamaffect.faces.shrink import halve_below
@@ -72,6 +73,7 @@ class MediaPipeDetector:
             )
             with quiet_stderr():
                 self._task: Any = vision.FaceDetector.create_from_options(options)
+            call_directly(self._task)
         except (ImportError, OSError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise EngineError(

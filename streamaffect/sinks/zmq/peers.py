@@ -9,6 +9,7 @@ import logging
 import os
 import resource
 import socket as sockets
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +17,6 @@ from dataclasses import dataclass
 from itertools import count
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from streamaffect.sinks.zmq.allowances import Allowances
 
@@ -29,6 +29,7 @@ MAX_STRANGERS = 128  # connections that have not subscribed to anything yet
 ALWAYS_ALLOWED = 1 << 16
 LOG_PERIOD_S = 60.0
 _EVENTS = zmq.EVENT_LISTENING | zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED
+_EVENT = struct.Struct("=Hi")  # what has happened, and the descriptor
 _numbers = count()
 
 
@@ -154,10 +155,12 @@ class Peers:
     def _event(self) -> tuple[int, int] | None:
         """What has happened, and the descriptor of the connection that it happened to."""
         try:
-            message = recv_monitor_message(self._monitor, zmq.NOBLOCK)
+            message = self._monitor.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
             return None
-        return int(message["event"]), int(message["value"])
+        # As libzmq's zmq_socket_monitor(3) has it. PyZMQ reads it too, and loads asyncio for that.
+        event, descriptor = _EVENT.unpack_from(message[0])
+        return event, descriptor
 
     def _note(self, descriptor: int) -> None:
         with _borrowed(descriptor) as connection:

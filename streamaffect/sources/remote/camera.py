@@ -206,7 +206,7 @@ def _decoder(track: VideoStream, *, on_error: Callable[[], None]) -> Decoder:
     decoder = Decoder(track, on_error=on_error, on_suspect=lambda: None, single_thread=True)
     context = track.codec_context
     context.flags |= Flags.low_delay
-    if context.width * context.height > LARGE_PX:
+    if context.width * context.height > LARGE_PX and not context.is_hwaccel:
         # Threads that share a picture hold none back.
         context.thread_type, context.thread_count = "SLICE", min(MOST_THREADS, os.cpu_count() or 1)
     return decoder

@@ -22,6 +22,7 @@ from streamaffect.sources.remote.limits import Deadline
 from streamaffect.sources.remote.question import Asker, wrong_credentials
 from streamaffect.sources.remote.relay import Relay
 from streamaffect.sources.sound.live_line import LiveLine
+from streamaffect.sources.video.hwaccel import Hwaccel, decoding_device
 
 LONGEST_S = 2000.0  # as a timeout of FFmpeg's, in microseconds in 32 bits
 # The description says what comes, and the decoder finds out the rest.
@@ -32,18 +33,26 @@ _TRANSPORT_STREAM = re.compile(rb"^a=rtpmap:\d+ MP2T/|^m=video \d+ RTP/AVP 33\b"
 
 
 def open_rtsp(
-    address: Address, asker: Asker, *, label: str, transport: str, silence_s: float, sound: LiveLine | None = None
+    address: Address,
+    asker: Asker,
+    *,
+    label: str,
+    transport: str,
+    silence_s: float,
+    sound: LiveLine | None = None,
+    hwaccel: Hwaccel = "off",
 ) -> Camera:
     """Ask the host for a stream and open it.
 
     transport: "tcp" or "udp", for the pictures
     silence_s: how long the host may send nothing
     sound:     takes what is heard; None asks for pictures alone
+    hwaccel:   "auto" lets a device decode where one can
 
     Raises:
         SourceOpenError: with the reason in one line, without credentials.
     """
-    call = _Call(transport, asker.limits.open_s, silence_s, with_sound=sound is not None)
+    call = _Call(transport, asker.limits.open_s, silence_s, with_sound=sound is not None, hwaccel=hwaccel)
     try:
         return _open_as(call, address, asker, label=label, sound=sound)
     except _SoundRefusedError:
@@ -58,6 +67,7 @@ class _Call:
     open_s: float
     silence_s: float
     with_sound: bool
+    hwaccel: Hwaccel
 
 
 class _SoundRefusedError(Exception):
@@ -108,7 +118,13 @@ def _open(url: str, call: _Call, analysis: dict[str, str]) -> InputContainer:
         "protocol_whitelist": "rtsp,rtp,tcp,udp",
         **analysis,
     }
-    return av.open(url, options=options, timeout=(call.open_s, call.silence_s), metadata_errors="replace")
+    return av.open(
+        url,
+        options=options,
+        timeout=(call.open_s, call.silence_s),
+        metadata_errors="replace",
+        hwaccel=decoding_device(call.hwaccel),
+    )
 
 
 def _explained(error: Exception, label: str, transport: str, trouble: str | None) -> SourceError:

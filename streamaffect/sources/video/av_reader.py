@@ -20,6 +20,7 @@ from streamaffect.sources.video.damage import Damage
 from streamaffect.sources.video.decoder import Decoder
 from streamaffect.sources.video.deinterlace import Deinterlacer
 from streamaffect.sources.video.ending import cut_within_a_packet, ended_early
+from streamaffect.sources.video.hwaccel import Hwaccel, decoding_device
 from streamaffect.sources.video.path import checked_file, printable, why_not_a_video
 from streamaffect.sources.video.rate import rate_of
 from streamaffect.sources.video.tracks import chosen_track, duration_s, stated_end_s
@@ -39,11 +40,14 @@ class AvReader:
         SourceOpenError: on construction, where the file is not a readable video.
     """
 
-    def __init__(self, path: Path, track: int | None = None, sound: FileSound | None = None) -> None:
+    def __init__(
+        self, path: Path, track: int | None = None, sound: FileSound | None = None, hwaccel: Hwaccel = "off"
+    ) -> None:
         self._label = printable(path)
         self._file = checked_file(path)
         self._wanted = track
         self._sound = sound
+        self._hwaccel = hwaccel
         self._lock = threading.Lock()
         self._closed = False
         self.read_frames = 0
@@ -103,7 +107,7 @@ class AvReader:
 
     def _start(self, *, single_thread: bool) -> None:
         """Open the file, for reading from its start."""
-        self._container = _open(self._file, self._label)
+        self._container = _open(self._file, self._label, self._hwaccel)
         try:
             self._track, self.track = chosen_track(self._container, self._wanted)
         except BaseException:
@@ -212,8 +216,8 @@ class AvReader:
         yield from self._deinterlacer.rest()
 
 
-def _open(file: Path, label: str) -> Container:
+def _open(file: Path, label: str, hwaccel: Hwaccel) -> Container:
     try:
-        return open_file(str(file), label)
+        return open_file(str(file), label, decoding_device(hwaccel))
     except (FFmpegError, ValueError) as error:
         raise SourceOpenError(f"{label}: {why_not_a_video(file, 'FFmpeg')}") from error

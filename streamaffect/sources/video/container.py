@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import av
 from av.audio.stream import AudioStream
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -26,17 +27,18 @@ class Container:
 
     label:   what messages call it
     options: FFmpeg's, for protocol and demuxer
+    hwaccel: the device that decodes; None leaves it to the processor
     start_s: the earliest time stamp of any track, which is a player's zero; None where there are no time stamps
 
     Raises:
         FFmpegError: on construction, where it cannot be opened.
     """
 
-    def __init__(self, target: str, *, label: str, options: Mapping[str, str]) -> None:
+    def __init__(self, target: str, *, label: str, options: Mapping[str, str], hwaccel: HWAccel | None = None) -> None:
         self.label = label
         self._ends: dict[int, int] = {}  # of each track's packets so far, in its own units of time
         # Tags of a file may be in any encoding, and nobody reads them.
-        opened = av.open(target, options=dict(options), metadata_errors="replace")
+        opened = av.open(target, options=dict(options), metadata_errors="replace", hwaccel=hwaccel)
         self._container: InputContainer = opened
         start = opened.start_time
         self.start_s = None if start is None else start * MICROSECOND_S
@@ -120,14 +122,14 @@ class Container:
         return float(self._ends[track] * base) - (self.start_s or 0.0) if base else 0.0
 
 
-def open_file(target: str, label: str) -> Container:
+def open_file(target: str, label: str, hwaccel: HWAccel | None = None) -> Container:
     """Open a file, and no other file or host that it may refer to.
 
     Raises:
         FFmpegError: it cannot be opened.
         SourceOpenError: it is a single picture.
     """
-    container = Container(target, label=label, options={"protocol_whitelist": "file"})
+    container = Container(target, label=label, options={"protocol_whitelist": "file"}, hwaccel=hwaccel)
     if container.format.endswith("_pipe") or container.format == "image2":
         container.close()
         raise SourceOpenError(

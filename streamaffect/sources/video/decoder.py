@@ -33,7 +33,9 @@ class Decoder:
         self._time_base = track.time_base
         self._on_error = on_error
         self._on_suspect = on_suspect
-        self.threads = 1 if single_thread else _threads(self._context.width * self._context.height)
+        self.threads = (
+            1 if single_thread or self._context.is_hwaccel else _threads(self._context.width * self._context.height)
+        )
         self._context.thread_count = self.threads
         self._context.thread_type = "FRAME" if self.threads > 1 else "SLICE"
 

@@ -4,6 +4,7 @@ OpenCV hides much of a file: of the display matrix it applies quarter turns alon
 time and the choice of a track not at all; it ends at the first damage, and opens files under a lock of the process.
 """
 
+import logging
 import threading
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from streamaffect.sources.timestamps import ContainerClock
 from streamaffect.sources.video.path import checked_file, printable, why_not_a_video
 from streamaffect.types import ImageArray
 
+log = logging.getLogger(__name__)
+
 TRUNCATED_BELOW = 0.9
 
 
@@ -26,10 +29,14 @@ class OpenCvReader:
         SourceOpenError: on construction, where the file is not a readable video, or a track is asked for.
     """
 
-    def __init__(self, path: Path, track: int | None = None, sound: FileSound | None = None) -> None:
+    def __init__(
+        self, path: Path, track: int | None = None, sound: FileSound | None = None, hwaccel: str = "off"
+    ) -> None:
         self._label = printable(path)
         if sound is not None:
             sound.absent(f"{self._label}: sound needs PyAV; pip install av")
+        if hwaccel != "off":
+            log.warning("source.hwaccel needs PyAV (pip install av); the processor decodes")
         if track is not None:
             raise SourceOpenError(f"{self._label}: OpenCV cannot choose a video track; pip install av")
         self._capture = _open(path, self._label)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from streamaffect.sources.pyav import load_pyav
 from streamaffect.sources.sound.file_sound import FileSound
@@ -50,20 +50,27 @@ class VideoReader(Protocol):
         ...
 
 
-def open_video(path: Path, *, track: int | None = None, sound: FileSound | None = None) -> VideoReader:
+def open_video(
+    path: Path,
+    *,
+    track: int | None = None,
+    sound: FileSound | None = None,
+    hwaccel: Literal["off", "auto"] = "off",
+) -> VideoReader:
     """Open a video file.
 
     track: which of several video tracks, counted from 0; None is the one that the file names as its default
     sound: takes the sound of the file while its pictures are read; None leaves it undecoded
+    hwaccel: "auto" lets a device decode where one can
 
     Raises:
         SourceOpenError: it is not a readable video; the message says what it is instead.
     """
-    return _reader()(path, track, sound)
+    return _reader()(path, track, sound, hwaccel)
 
 
 @cache
-def _reader() -> Callable[[Path, int | None, FileSound | None], VideoReader]:
+def _reader() -> Callable[[Path, int | None, FileSound | None, Literal["off", "auto"]], VideoReader]:
     try:
         load_pyav()
         from streamaffect.sources.video.av_reader import AvReader

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streamaffect.faces.advice import CLOSER, DARKER, FRONT, INSIDE, LIGHTER, STILLER, advise, lights
+from streamaffect.faces.advice import CLOSER, DARKER, FRONT, INSIDE, LIGHTER, STILLER, advise, brightness, lights
 from streamaffect.types import Box, Face, Quality
 
 GOOD = Quality(size=1.0, sharpness=1.0, inside=1.0, score=0.9)
@@ -28,7 +28,7 @@ def face(nose_x: float = 0.5) -> Face:
     ],
 )
 def test_the_most_pressing_thing_is_said(quality: Quality, grey: int, nose_x: float, advice: str | None) -> None:
-    assert advise(np.full((64, 64, 3), grey, np.uint8), face(nose_x), quality) == advice
+    assert advise(brightness(np.full((64, 64, 3), grey, np.uint8)), face(nose_x), quality) == advice
 
 
 @pytest.mark.parametrize(
@@ -46,5 +46,5 @@ def test_the_most_pressing_thing_is_said(quality: Quality, grey: int, nose_x: fl
     ],
 )
 def test_each_light_speaks_of_its_own(quality: Quality, grey: int, nose_x: float, lamps: tuple[str, ...]) -> None:
-    found = lights(np.full((64, 64, 3), grey, np.uint8), face(nose_x), quality)
+    found = lights(brightness(np.full((64, 64, 3), grey, np.uint8)), face(nose_x), quality)
     assert (found.light, found.distance, found.blur, found.pose) == lamps

@@ -35,6 +35,20 @@ def test_a_full_lossless_channel_makes_its_producer_wait(threads: Threads) -> No
     assert channel.get() == 1
 
 
+def test_a_producer_that_waits_goes_on_when_half_of_the_channel_is_empty(threads: Threads) -> None:
+    channel: Channel[int] = Channel(4, newest_wins=False)
+    for i in range(4):
+        channel.put(i)
+    put = threads.start(lambda: channel.put(4))
+    assert is_waiting(put)
+    assert channel.get() == 0
+    assert is_waiting(put)
+    assert channel.get() == 1
+    put.result(SOON_S)
+    channel.close()
+    assert drain(channel) == [2, 3, 4]
+
+
 def test_a_full_live_channel_drops_the_oldest_and_never_waits() -> None:
     channel: Channel[int] = Channel(2, newest_wins=True)
     for i in range(5):

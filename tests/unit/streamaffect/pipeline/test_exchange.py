@@ -17,6 +17,18 @@ def test_taking_nothing_in_time_gives_an_empty_batch() -> None:
     assert mailbox.take(0.0) == []
 
 
+def test_a_stream_that_waits_goes_on_when_half_of_its_items_are_taken(threads: Threads) -> None:
+    mailbox: Mailbox[int] = Mailbox(["a", "b"], capacity=4)
+    for i in range(4):
+        mailbox.put("a", i)
+        mailbox.put("b", i)
+    put = threads.start(lambda: mailbox.put("a", 4))
+    assert [mailbox.take(SOON_S) for _ in range(2)] == [[("a", 0)], [("b", 0)]]
+    assert is_waiting(put)
+    assert mailbox.take(SOON_S) == [("a", 1)]
+    put.result(SOON_S)
+
+
 def test_a_stream_waits_for_room_and_the_others_do_not(threads: Threads) -> None:
     mailbox: Mailbox[int] = Mailbox(["a", "b"], capacity=1)
     mailbox.put("a", 1)

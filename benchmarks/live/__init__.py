@@ -1,0 +1,1 @@
+"""Benchmarks of whole runs, started as a user starts them."""
