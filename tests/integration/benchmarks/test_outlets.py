@@ -1,4 +1,4 @@
-"""`benchmarks/outlets.py`: some seconds of it, in which every reader gets something and nothing is lost."""
+"""`benchmarks/live/outlets.py`: some seconds of it, in which every reader gets something and nothing is lost."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ READ = ("lsl samples", "osc bundles", "mqtt messages", "metrics scrapes", "web u
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's own files")
 def test_a_run_with_all_outlets_is_compared_with_one_without_and_each_of_them_is_read(tmp_path: Path) -> None:
     out = tmp_path / "outlets.json"
-    command = [sys.executable, "benchmarks/outlets.py", "--minutes", "0.06", "--rounds", "1", "--out", str(out)]
+    command = [sys.executable, "benchmarks/live/outlets.py", "--minutes", "0.06", "--rounds", "1", "--out", str(out)]
     child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
     assert child.returncode == 0, child.stdout + child.stderr
     without, with_them, *facts = json.loads(out.read_text())["results"]

@@ -1,6 +1,6 @@
 """The benchmark of subscribers works, and sees what it is to see."""
 
-from benchmarks.subscribers import one_round
+from benchmarks.live.subscribers import one_round
 
 
 def test_those_who_keep_up_beside_a_stopped_one_have_all_and_know_when_it_came() -> None:

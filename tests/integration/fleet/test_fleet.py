@@ -1,6 +1,6 @@
 """The command as users start it, on a cluster of its own: groups that run, die, come back, come and go, and its end.
 
-Faults of several nodes take minutes: `python benchmarks/fleet.py --only nodes`.
+Faults of several nodes take minutes: `python benchmarks/live/fleet.py --only nodes`.
 """
 
 import importlib.util

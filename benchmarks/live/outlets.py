@@ -5,13 +5,13 @@ both alike. With them, a run gives to Lab Streaming Layer, Open Sound Control, a
 Prometheus, a page that is looked at, and a recording; one further process reads them all. In both, this process
 subscribes to the feed. All of that shares the cores of this machine. Linux alone.
 
-    python benchmarks/outlets.py --minutes 10
+    python benchmarks/live/outlets.py --minutes 10
 """
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough, wherever it is started from
+sys.path.insert(0, str(Path(__file__).parents[2]))  # a bare checkout is enough, wherever it is started from
 
 import argparse
 import json
@@ -33,7 +33,7 @@ from streamaffect import Estimate, Health, Subscriber
 from streamaffect.recordings.reading import read_recording
 from tests.support.outlets.processes import Process, free_port
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 WARM_UP_S = 5.0  # after the first estimate, or after the readers are there; nothing before counts
 START_S = 60.0
 SINKS = ("zmq", "lsl", "osc", "mqtt", "metrics", "web", "recorder")

@@ -3,13 +3,13 @@
 The process with the page does nothing but make messages and put them into the page's queue, so that its share of a core
 is that of the page and of the making; the latter is measured without a page and taken off.
 
-    python benchmarks/page.py --seconds 20
+    python benchmarks/live/page.py --seconds 20
 """
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough, wherever it is started from
+sys.path.insert(0, str(Path(__file__).parents[2]))  # a bare checkout is enough, wherever it is started from
 
 import argparse
 import json

@@ -5,14 +5,14 @@ fleet`, at the same time; CPU of the processes of both kinds, and of all that a 
 cluster of several nodes on this machine; "back" is from the fault to the first estimate of the new run at a subscriber,
 "lost" the estimates that are missing between the two runs by the stream's own clock.
 
-    python benchmarks/fleet.py
-    python benchmarks/fleet.py --only kills --kills 20
+    python benchmarks/live/fleet.py
+    python benchmarks/live/fleet.py --only kills --kills 20
 """
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough, wherever it is started from
+sys.path.insert(0, str(Path(__file__).parents[2]))  # a bare checkout is enough, wherever it is started from
 
 import argparse
 import os

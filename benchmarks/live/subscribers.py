@@ -7,14 +7,14 @@ is taken at once. By default those that keep up share one process, since ten rea
 a small machine from the feed that is measured; a stopped one is a process that has subscribed and reads nothing from
 then on.
 
-    python benchmarks/subscribers.py
-    python benchmarks/subscribers.py --messages 40000 --rate 2000 --processes 10
+    python benchmarks/live/subscribers.py
+    python benchmarks/live/subscribers.py --messages 40000 --rate 2000 --processes 10
 """
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough, wherever it is started from
+sys.path.insert(0, str(Path(__file__).parents[2]))  # a bare checkout is enough, wherever it is started from
 
 import argparse
 import multiprocessing as mp
