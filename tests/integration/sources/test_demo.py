@@ -4,6 +4,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
+from av.codec.hwaccel import HWAccel
 
 from streamaffect.errors import SourceEndedError
 from streamaffect.faces.detectors.detector import MediaPipeDetector
@@ -65,9 +66,9 @@ def test_the_demo_is_opened_once_and_sought_at_its_end(
 ) -> None:
     opened: list[str] = []
 
-    def open_and_count(target: str, label: str) -> Container:
+    def open_and_count(target: str, label: str, hwaccel: HWAccel | None = None) -> Container:
         opened.append(target)
-        return open_file(target, label)
+        return open_file(target, label, hwaccel)
 
     monkeypatch.setattr("streamaffect.sources.video.av_reader.open_file", open_and_count)
     clip = write_video(tmp_path_factory.mktemp("demo") / "v.mp4", frames=4, fps=200.0)

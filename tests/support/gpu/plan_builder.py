@@ -6,6 +6,7 @@ Prints one JSON object a graph and precision. What is built is what `engines bui
 graph beside the stream, such as one that hears, is parsed alone: no engine is made of it.
 """
 
+import argparse
 import json
 import sys
 import tempfile
@@ -33,12 +34,16 @@ PRODUCTS = ("CONVOLUTION", "MATRIX_MULTIPLY")
 
 def main() -> None:
     """Build and tell."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("bundles", nargs="+", metavar="BUNDLE")
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
+    options = parser.parse_args()
     trt = import_tensorrt()
     with tempfile.TemporaryDirectory() as folder:
-        for name in sys.argv[1:]:
+        for name in options.bundles:
             bundle = load_bundle(name)
             clips = noise_clips(bundle)
-            for role, precision in product(ROLES, PRECISIONS):
+            for role, precision in product(ROLES, options.precisions):
                 told: dict[str, Any] = {"role": role, "precision": precision}
                 try:
                     graph = _graph(bundle, role, precision, clips, Path(folder))

@@ -25,9 +25,10 @@ def builder_environment() -> dict[str, str]:
         pytest.skip(str(error))
 
 
-def build_all(*bundles: Path) -> list[dict[str, Any]]:
-    """What the builder says of every graph of these bundles in every precision."""
-    command = [sys.executable, "-m", "tests.support.gpu.plan_builder", *map(str, bundles)]
+def build_all(*bundles: Path, precisions: Sequence[str] = ("fp32", "fp16", "int8")) -> list[dict[str, Any]]:
+    """What the builder says of every graph of these bundles in these precisions."""
+    words = [*map(str, bundles), "--precisions", *precisions]
+    command = [sys.executable, "-m", "tests.support.gpu.plan_builder", *words]
     child = subprocess.run(
         command, cwd=ROOT, env=builder_environment(), capture_output=True, text=True, timeout=LIMIT_S, check=False
     )

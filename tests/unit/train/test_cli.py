@@ -73,9 +73,9 @@ def test_every_method_has_a_smoke_recipe_and_one_for_data() -> None:
 
 def test_shipped_recipes_are_named_like_their_files_with_their_method_before() -> None:
     for file in FILES:
-        own = msgspec.toml.decode(file.read_bytes())["name"]
-        bare = ("relational", "lens")  # a lens publishes under its recipe's name
-        method = "" if file.parent.name in bare else f"{file.parent.name}_"
+        recipe = msgspec.toml.decode(file.read_bytes())
+        own, is_lens = recipe["name"], recipe["method"].endswith("_lens")  # a lens publishes under its recipe's name
+        method = "" if file.parent.name in ("relational", "lens") or is_lens else f"{file.parent.name}_"
         edition = "_first" if file.stem == "default_first" else ""  # both editions of the shipped bundle have its name
         assert f"{own}{edition}" == f"{method}{file.stem}".removesuffix("_default")
 
