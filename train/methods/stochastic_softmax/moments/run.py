@@ -125,7 +125,8 @@ def _declared(recipe: MomentsRecipe, metrics: Mapping[str, object], encoder: Cli
         metrics=metrics,
         limits=[
             *_shown_by(metrics, 1 / encoder.context),
-            "Shares of one whole: they say which second, not whether anything was shown; a face at rest has them equal",
+            "Shares of one whole: they say which second, not whether anything was shown",
+            "Small differences within one lasting expression move them too",
             "Labels of stretches are a teacher's, the clearest class in any of their clips; no person marked one",
             "Rows of pictures are of different people and do not move",
             "Of a still, and where a face has just come, all counts as newest: nothing came before",
