@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.measures.faces.map_figures import ExplainedFace, explained, frames_at, map_figures
-from benchmarks.measures.lens_figures import compound_figures, unit_figures
+from benchmarks.measures.lens_figures import compound_figures, moment_figures, unit_figures
 from benchmarks.measures.packed_arrays import read_arrays
 from benchmarks.measures.report import Row, show, write
 from streamaffect import Estimate, analyze, analyze_image, load_bundle
@@ -36,6 +36,7 @@ from streamaffect.lenses.mesh.landmarker import BLENDSHAPES
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.text.action_units import units_of_blendshapes
 from streamaffect.types import Box, ImageArray
+from train.data.stills import EMOTIONS
 from train.data.videos import TeacherRow, read_people, teacher_blendshapes, teacher_rows
 
 PEOPLE = Path(__file__).parent.parent / "configs" / "train" / "relational" / "default_people.csv"
@@ -72,10 +73,13 @@ def main() -> None:
 
 
 class Moving:
-    """A frame of a clip, and what was said and taught of it."""
+    """A frame of a clip, what was said and taught of it, and the teacher's emotions over the time before it.
 
-    def __init__(self, file: Path, spoken: Spoken) -> None:
-        self.file, self.spoken = file, spoken
+    over_time: (K, 8), shares in each of the last clips, oldest first; None but once a clip
+    """
+
+    def __init__(self, file: Path, spoken: Spoken, over_time: np.ndarray | None) -> None:
+        self.file, self.spoken, self.over_time = file, spoken, over_time
 
 
 class Still:
@@ -108,6 +112,15 @@ def _figures(kinds: Mapping[str, str], part: str, found: Sequence[Still | Moving
         scores = [one.spoken[0].outputs[name] for one in stills]
         for figure, value in compound_figures(scores, np.array([one.shares for one in stills])).items():
             yield {"lens": name, "part": part, "figure": figure, "value": value, "rows": len(stills)}
+    if name := kinds.get("moments"):
+        timed = [(one.spoken[0], one.over_time) for one in found if isinstance(one, Moving)]
+        stretches = [(said, shares) for said, shares in timed if shares is not None and _is_whole(said, name)]
+        for figure, value in moment_figures(name, stretches).items():
+            yield {"lens": name, "part": part, "figure": figure, "value": value, "rows": len(stretches)}
+
+
+def _is_whole(estimate: Estimate, lens: str) -> bool:
+    return estimate.status == "ok" and estimate.context_fill == 1 and lens in estimate.outputs
 
 
 def _sample(
@@ -178,11 +191,30 @@ def _clips(root: Path, people_file: Path, lenses: Sequence[str]) -> list[Moving]
         except StreamAffectError as error:
             console.print(f"skipped: {error}", highlight=False, soft_wrap=True)
             continue
-        for row in labelled[name].values():
+        rows = list(labelled[name].values())
+        for row, over_time in zip(rows, _over_time(rows), strict=True):
             shapes = blendshapes[int(row["row"])]
             if np.isfinite(shapes).all() and (estimate := _same_face(row, estimates)) is not None:
-                spoken.append(Moving(root / "videos" / name, (estimate, _units(shapes))))
+                spoken.append(Moving(root / "videos" / name, (estimate, _units(shapes)), over_time))
     return spoken
+
+
+def _over_time(rows: Sequence[TeacherRow]) -> Iterator[np.ndarray | None]:
+    """The teacher's emotions in each of the last clips, (K, 8), oldest first; None but once a clip, or with a gap."""
+    manifest = load_bundle().manifest
+    length_s, count = manifest.clip.length_s, manifest.context.clips
+    times_s = np.array([float(row["time"]) for row in rows])
+    emotions = np.array([[float(row[f"p_{emotion}"]) for emotion in EMOTIONS] for row in rows])
+    emotions /= emotions.sum(axis=1, keepdims=True)
+    next_s = count * length_s
+    for time_s in times_s.tolist():
+        ages = np.floor((time_s - times_s) / length_s + 1e-6)
+        clips = [emotions[ages == age] for age in range(count - 1, -1, -1)]
+        if time_s < next_s or not all(map(len, clips)):
+            yield None
+        else:
+            next_s = time_s + length_s
+            yield np.array([clip.mean(axis=0) for clip in clips])
 
 
 def _same_face(row: TeacherRow, estimates: Sequence[Estimate]) -> Estimate | None:

@@ -1,4 +1,6 @@
-"""Figures of lenses: units against a teacher's blendshapes, compound emotions against the crowd's votes."""
+"""Figures of lenses: units against a teacher's blendshapes, compound emotions against the crowd's votes, and moments
+against a teacher's emotions over time.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,6 +10,8 @@ from msgspec import UnsetType
 from streamaffect import Estimate
 from train.methods.lens.compound import pair_figures
 from train.methods.lens.scores import agreement
+from train.methods.stochastic_softmax.moments.data import clearest
+from train.methods.stochastic_softmax.moments.fit import found_moments
 
 GOOD = 0.6
 
@@ -42,6 +46,22 @@ def compound_figures(scores: Sequence[Mapping[str, float]], shares: np.ndarray) 
     mean = found["mean_average_precision"]
     assert isinstance(mean, float)
     return {"mean average precision": mean, **figures}
+
+
+def moment_figures(lens: str, stretches: Sequence[tuple[Estimate, np.ndarray]]) -> dict[str, float]:
+    """Whether the heaviest clip is the one that shows most. stretches: with the teacher's (K, 8), oldest clip first."""
+    if not stretches:
+        return {}
+    weights = np.array([list(estimate.outputs[lens].values())[::-1] for estimate, _ in stretches], np.float32)
+    labels = np.array([clearest(shares) for _, shares in stretches])
+    shown = np.array([shares[:, label] for (_, shares), label in zip(stretches, labels, strict=True)], np.float32)
+    found = found_moments(weights, shown, labels)
+    return {
+        "stretches with a moment": found["sequences"],
+        "heaviest clip is the right one": found["hits"],
+        "r of shares and what is shown": found["pearson"],
+        "share of the heaviest": found["heaviest"],
+    }
 
 
 def _holds(estimate: Estimate, lens: str, names: Sequence[str], truth: np.ndarray) -> float:

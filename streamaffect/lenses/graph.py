@@ -11,7 +11,7 @@ import numpy as np
 
 from streamaffect.errors import LensError
 from streamaffect.lenses.loading import Lens
-from streamaffect.lenses.manifest import MAP_KIND, SPREAD, VALUES, LensManifest, LensOutput
+from streamaffect.lenses.manifest import GRAPH, MAP_KIND, SPREAD, VALUES, LensManifest, LensOutput
 from streamaffect.lenses.view import Interval, Medium, Reading, View
 from streamaffect.runtime.onnxruntime import session_options
 from streamaffect.runtime.warm_up import first_line
@@ -87,8 +87,8 @@ def _open(lens: Lens) -> "onnxruntime.InferenceSession":
         session = onnxruntime.InferenceSession(
             str(lens.graph_path), session_options(1), providers=["CPUExecutionProvider"]
         )
-        shapes = {spec.name: [1, *spec.shape[1:]] for spec in session.get_inputs()}
-        session.run(None, {name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
+        inputs = lens.manifest.graphs[GRAPH].inputs
+        session.run(None, {spec.name: np.zeros([1, *map(int, spec.shape[1:])], spec.dtype) for spec in inputs})
     except Exception as error:
         raise LensError(f"{lens.graph_path}: the lens does not run ({first_line(error)})") from error
     return session

@@ -14,12 +14,14 @@ import msgspec
 from streamaffect.errors import LensError
 from streamaffect.lenses.manifest import (
     CLIP,
+    CONTEXT,
     FEATURES,
     GRAPH,
     MANIFEST,
     MAP,
     SCHEMA,
     SPREAD,
+    VALID,
     VALUES,
     LensManifest,
 )
@@ -111,6 +113,8 @@ def _given(bundle: Bundle) -> list[TensorSpec]:
         TensorSpec(FEATURES, ["N", bundle.feature_dim], "float32"),
         *of_frames,
         TensorSpec(CLIP, ["N", bundle.clip_dim], "float32"),
+        TensorSpec(CONTEXT, ["N", manifest.context.clips, bundle.clip_dim], "float32"),
+        TensorSpec(VALID, ["N", manifest.context.clips], "bool"),
         *heads,
     ]
 

@@ -8,7 +8,7 @@ SCHEMA = 1
 MANIFEST = "lens.json"
 FEATURES, MAP, CLIP = "features", "map", "clip"  # inputs that are not heads
 VALUES, SPREAD = "values", "spread"  # outputs of a lens's graph
-CONTEXT, VALID = "context", "valid"  # of the clip, for lenses that run heads of their own
+CONTEXT, VALID = "context", "valid"  # of the clip
 PICTURE = "picture"  # what a lens without a graph may look at: the face in its frame
 GRAPH = "lens"  # the role of its one graph
 MAP_KIND = "map"  # whose outputs are cells of the square that the model sees
@@ -38,9 +38,11 @@ class Cost(msgspec.Struct, frozen=True):
 class LensManifest(msgspec.Struct, frozen=True):
     """The whole of `lens.json`. Unknown keys are ignored, an unknown `schema` is refused.
 
-    kind:        how it is drawn and exported: "units", "map", "compound", or any other word, as plain numbers
+    kind:        how it is drawn and exported: "units", "map", "compound", "moments", or any word, as plain numbers
     encoder:     SHA-256 of the frame encoder that the lens was trained on
-    inputs:      what its graph reads, by name: "features" (N, D), "map" (N, C, H, W), "clip" (N, C), or a head's name
+    inputs:      what its graph reads, by name: "features" (N, D), "map" (N, C, H, W), "clip" (N, C), or a head's name;
+                 "context" (N, K, C), the clips up to it and after it, oldest first, and "valid" (N, K) bool,
+                 False where there is none
     outputs:     in the order of the graph's output "values" (N, L)
     calibration: of the intervals, by the graph's output "spread" (N, L); None: there are none
     rate_hz:     at most so many times a second and face; 0 is with every estimate

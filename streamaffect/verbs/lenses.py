@@ -77,6 +77,7 @@ def _mesh() -> dict[str, object]:
         "version": "face_landmarker_v2",
         "summary": "MediaPipe's 52 blendshapes, head pose, eye openness, and 478 points with lens.mesh_points",
         "kind": MESH,
+        "in_all": False,
         "licence": "Apache-2.0",
         "reads": [PICTURE],
         "outputs": [str(output["name"]) for output in MeshLens(Path()).meta.outputs],

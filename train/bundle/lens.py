@@ -138,10 +138,8 @@ def _cost(folder: Path) -> Cost:
     """The middle of many calls with one face."""
     lens = read_lens(folder)
     part = GraphLens(lens)
-    shapes = {spec.name: spec.shape[1:] for spec in lens.manifest.graphs[GRAPH].inputs}
-    view = View(
-        ("cost", 0), 0.0, {name: np.zeros([int(axis) for axis in axes], np.float32) for name, axes in shapes.items()}
-    )
+    inputs = lens.manifest.graphs[GRAPH].inputs
+    view = View(("cost", 0), 0.0, {spec.name: np.zeros([*map(int, spec.shape[1:])], spec.dtype) for spec in inputs})
     times_ms = []
     for _ in range(TIMED_CALLS):
         started_s = time.perf_counter()

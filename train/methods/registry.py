@@ -101,6 +101,12 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             Method(
                 "stochastic_softmax", "stochastic_softmax.recipe:StochasticSoftmaxRecipe", "stochastic_softmax.run:run"
             ),
+            Method(
+                "moments",
+                "stochastic_softmax.recipe:MomentsRecipe",
+                "stochastic_softmax.moments.run:run",
+                prepare="stochastic_softmax.moments.run:prepare",
+            ),
             Method("subject_msda", "subject_msda.recipe:SubjectMsdaRecipe", "subject_msda.run:run"),
             Method("voice", "voice.recipe:VoiceRecipe", "voice.run:run"),
         )

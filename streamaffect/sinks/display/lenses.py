@@ -121,6 +121,8 @@ def _row(face: FaceState, name: str, meta: HeadMeta, width: int) -> Line:
         return [*head, Segment(clip(unclear or "–", room), FAINT)]
     if meta.kind == "map":
         return [*head, Segment(clip(regions_in_words(values), room))]
+    if meta.kind == "moments":
+        return [*head, *_moments(values, meta, face.slot, room)]
     items = _items(face, meta, values)
     if not items:
         return [*head, Segment(clip(_NOTHING.get(meta.kind, "–"), room), FAINT)]
@@ -136,6 +138,21 @@ def _not_understood(meta: HeadMeta) -> str:
     return clean(f"not understood: {', '.join(names)}") if names else ""
 
 
+def _moments(values: Named, meta: HeadMeta, slot: int, room: int) -> Line:
+    """The shares of the last clips, the oldest first as in the sparkline above, and which of them counts most."""
+    labels = {str(one["name"]): str(one.get("label") or one["name"]) for one in meta.outputs}
+    shares = list(values.values())[::-1]
+    blocks = "".join(_BLOCKS[min(7, int(8 * max(0.0, share)))] * 2 for share in shares)
+    best = max(values, key=lambda name: values[name])
+    words = f" now  most: {labels.get(best, best)}, {100 * values[best]:.0f} %"
+    return [
+        Segment("then ", FAINT),
+        Segment(blocks, face_style(slot)),
+        Segment(clip(clean(words), room - 5 - len(blocks))),
+    ]
+
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
 _NOTHING = {"units": f"no unit above {LEAST_ACTIVE}"}
 
 

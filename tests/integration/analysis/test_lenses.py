@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from streamaffect import Event, Votes, analyze, analyze_image, load_bundle, video_votes
+from streamaffect.affect.estimate import Estimator, Observation
 from streamaffect.cli import main
-from streamaffect.lenses.finding import open_lenses
+from streamaffect.lenses.finding import lens_folders, open_lenses
 from streamaffect.lenses.graph import GraphLens
 from streamaffect.lenses.view import View
 from streamaffect.recordings.reading import read_recording
@@ -72,9 +73,6 @@ def test_streaming_equals_the_graphs_on_all_crops_at_once(name: str) -> None:
     crops = np.random.default_rng(3).integers(0, 256, (6, 64, 64, 3), np.uint8)
     engine, part = OnnxRuntimeEngine(bundle), GraphLens(lens)
     features, maps = engine.encode_frames_and_map(crops)
-    from streamaffect.affect.estimate import Estimator, Observation
-    from streamaffect.lenses.view import View
-
     at_once = part.look([View(("cam", 0), 0.0, {"features": features[i], "map": maps[i]}) for i in range(6)])
     estimator = Estimator(bundle, engine, [part])
     for i, crop in enumerate(crops):
@@ -82,6 +80,23 @@ def test_streaming_equals_the_graphs_on_all_crops_at_once(name: str) -> None:
         expected = at_once[i]
         assert expected is not None
         assert prediction.lenses[name].values == pytest.approx(expected.values, abs=1e-4)
+
+
+def test_which_moments_counted_is_what_the_graph_says_of_the_clips_of_the_whole_recording() -> None:
+    bundle, engine = load_bundle(), OnnxRuntimeEngine(load_bundle())
+    (lens,) = open_lenses(["moments"], bundle)
+    part, clip, count = GraphLens(lens), bundle.manifest.clip, bundle.manifest.context.clips
+    crops = np.random.default_rng(5).integers(0, 256, (count * clip.frames, 64, 64, 3), np.uint8)
+    clips = engine.encode_clips(engine.encode_frames(crops).reshape(count, clip.frames, -1))
+    estimator = Estimator(bundle, engine, [part])
+    said = [
+        estimator.step([Observation(("cam", 0), clip.period_s * i, crop)]).predictions[0].lenses
+        for i, crop in enumerate(crops)
+    ]
+    (expected,) = part.look([View(("cam", 0), 0.0, {"context": clips, "valid": np.ones(count, np.bool_)})])
+    assert expected is not None
+    assert said[-1]["moments"].values == pytest.approx(expected.values, abs=1e-4)
+    assert said[0]["moments"].values["ago_0_0s"] == pytest.approx(1.0, abs=1e-5)  # nothing came before
 
 
 def test_a_still_has_them_too() -> None:
@@ -146,3 +161,13 @@ def test_at_the_end_of_a_file_its_frames_vote_in_the_recording_as_in_the_analysi
     assert isinstance(votes, Votes) and votes.frames == expected.frames > 20
     assert votes.majority == expected.majority
     assert votes.means == pytest.approx(expected.means, abs=1e-6)  # a recording has six digits
+
+
+def test_the_list_says_of_every_lens_what_it_gives_and_what_all_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lenses"]) == 0
+    first_words = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line[:1].isalpha()}
+    assert {*lens_folders(load_bundle()), "mesh"} <= first_words
+    assert main(["lenses", "--json"]) == 0
+    listed = {entry["name"]: entry for entry in msgspec.json.decode(capsys.readouterr().out)}
+    assert [name for name, entry in listed.items() if not entry["in_all"]] == ["aligned", "mesh"]
+    assert listed["moments"]["reads"] == ["context", "valid"]

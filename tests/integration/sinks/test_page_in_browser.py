@@ -127,23 +127,30 @@ def test_every_output_of_a_face_is_shown_whatever_it_is_called(browser: "Browser
         "units": {"AU12": 0.8},
         "voice": {"activity": 0.5, "arousal": -0.5},
         "strange": {"thing": 17.0},
+        "moments": {"ago_0": 0.1, "ago_1": 0.9},
         "many": {f"v{i}": i / 50 for i in range(50)},
     }
     with page() as (sink, port), opened(browser, port, width=390) as seen:
         meta = meta_of("webcam", live=True)
-        sink.send(replace(meta, heads=[*meta.heads, declared]))
+        moments = HeadMeta(name="moments", kind="moments", outputs=[{"name": "ago_1", "label": "1 s ago"}], lens="m@1")
+        sink.send(replace(meta, heads=[*meta.heads, declared, moments]))
         ends = {"units": {"AU12": (0.6, 0.9)}}
         sink.send(live_estimate_at(0.0, track=3, outputs=ESTIMATE.outputs | said, output_intervals=ends))
         tab = seen.tab
         tab.wait_for_selector(".output h4")
         assert [words.strip() for words in tab.locator(".output h4").all_inner_texts()] == [
             "units",
+            "moments",
             "voice",
             "strange",
             "many the largest 12 of 50",
         ]
         assert tab.locator(".value").all_inner_texts()[0].split("\n") == ["<i>lip</i>", "0.80"]
         lip = tab.locator(".scale").first
+        assert tab.inner_text(".output .most") == "most: 1 s ago, 90 %"
+        heights = "(all) => all.map((one) => one.getBoundingClientRect().height)"
+        older, newer = tab.locator(".columns-of-time i").evaluate_all(heights)
+        assert older / newer == pytest.approx(9, rel=0.2)
         widths = lip.evaluate("(scale) => [scale, scale.children[1]].map((one) => one.getBoundingClientRect().width)")
         assert widths[1] / widths[0] == pytest.approx(0.3, abs=0.02)
         assert "arousal\n−0.50" in tab.inner_text("#faces")

@@ -1,6 +1,6 @@
 """The recipe of temporal stochastic softmax."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -9,6 +9,8 @@ from ...data.augment import AugmentConfig
 
 Inflation = Literal["average", "centre"]
 TimePadding = Literal["zeros", "replicate"]
+
+Sampling = Literal["softmax", "uniform"]
 
 PIXEL_MEAN, PIXEL_STD = 110.0, 60.0
 
@@ -58,3 +60,30 @@ class StochasticSoftmaxRecipe(
     drawn: Count = 200
     drawn_frames: Count = 40
     apex: float = 0.25
+
+
+class MomentsRecipe(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="method", tag="moments"
+):
+    """The lens `moments`: the pooling over the clip vectors of the shipped bundle.
+
+    data:   "faces" reads `ferplus/` and `videos/` below `--data`; "drawn" draws sequences
+    people: file beside the recipe that says who is in which clip, and in which split
+    rows:   sequences made of pictures to train on; test_rows: to report on
+    hidden: width of the layer before the scores
+    warm_up, exploration: epochs of the sampler's first two phases. beta: of sampler and pooling
+    """
+
+    name: str
+    version: str
+    licence: str
+    seed: int
+    optimiser: OptimiserConfig
+    data: Literal["faces", "drawn"] = "faces"
+    people: str = ""
+    rows: Count = 4000
+    test_rows: Count = 1000
+    hidden: Count = 64
+    warm_up: Count = 3
+    exploration: Annotated[int, msgspec.Meta(ge=2)] = 5
+    beta: Positive = 1.0

@@ -28,7 +28,11 @@ export class Outputs {
       this.blocks.delete(name);
     }
     for (const output of outputs) {
-      if (!this.blocks.has(output.name)) this.blocks.set(output.name, new Block(this.root, output.name));
+      const Form = FORMS[output.kind] ?? Block;
+      if (!(this.blocks.get(output.name) instanceof Form)) {
+        this.blocks.get(output.name)?.root.remove();
+        this.blocks.set(output.name, new Form(this.root, output.name));
+      }
       this.blocks.get(output.name).show(output);
     }
   }
@@ -60,6 +64,35 @@ class Block {
     shown.forEach((name, i) => this.rows[i].show(name, values[name], intervals?.[name], declared?.[name]));
   }
 }
+
+// Shares of the last clips as columns, the oldest at the left as in the courses, and which of them counts most.
+class Moments {
+  constructor(root, name) {
+    this.most = make("div", { className: "faint most" });
+    this.columns = make("div", { className: "columns-of-time", role: "img" });
+    this.root = make("div", { className: "output" }, make("h4", {}, name), this.columns, this.most);
+    root.append(this.root);
+  }
+
+  show({ values, declared }) {
+    const names = Object.keys(values).reverse();
+    if (!names.length) return;
+    const label = (name) => declared?.[name]?.label || name;
+    while (this.columns.children.length > names.length) this.columns.lastChild.remove();
+    while (this.columns.children.length < names.length) this.columns.append(make("i"));
+    names.forEach((name, i) => {
+      const column = this.columns.children[i];
+      column.style.height = `${100 * Math.min(1, Math.max(0.03, values[name]))}%`;
+      column.title = `${label(name)}: ${values[name].toFixed(2)}`;
+    });
+    const best = names.reduce((one, other) => (values[other] > values[one] ? other : one));
+    const words = `most: ${label(best)}, ${Math.round(100 * values[best])} %`;
+    say(this.most, words);
+    this.columns.setAttribute("aria-label", words);
+  }
+}
+
+const FORMS = { moments: Moments };
 
 class Row {
   constructor(root) {

@@ -191,8 +191,9 @@ export class RecordingView {
       const value = columns[columns.length - this.about.outputs.length + at][i];
       if (Number.isNaN(value)) return;
       if (!found.has(head)) {
-        const declared = this.about.heads.find((one) => one.name === head)?.outputs ?? [];
-        found.set(head, { name: head, values: {}, intervals: {}, declared: Object.fromEntries(declared.map((one) => [one.name, one])) });
+        const meta = this.about.heads.find((one) => one.name === head);
+        const declared = meta?.outputs ?? [];
+        found.set(head, { name: head, kind: meta?.kind, values: {}, intervals: {}, declared: Object.fromEntries(declared.map((one) => [one.name, one])) });
       }
       const { values, intervals } = found.get(head);
       if (part === "value") values[name] = value;

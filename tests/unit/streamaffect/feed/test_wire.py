@@ -20,7 +20,7 @@ from streamaffect.feed.wire import (
     topic_of,
     topic_prefix,
 )
-from streamaffect.types import Estimate, Message
+from streamaffect.types import Box, Estimate, Message, Square
 from tests.support.recordings import ESTIMATE, estimates, events, health_of, meta_of
 
 GOLDEN = sorted((Path(__file__).parents[3] / "golden_messages" / "v1").glob("*.json"))
@@ -88,6 +88,48 @@ def test_every_number_of_an_estimate_is_the_decimal_that_lies_nearest(
         return [nearest(item) for item in value] if isinstance(value, list | tuple) else value
 
     assert encode(estimate) == msgspec.json.encode(nearest(msgspec.to_builtins(estimate)))
+
+
+_OTHER_THAN_DEFAULT: dict[str, Any] = {
+    "v": 7,
+    "stream": "door",
+    "track": 5,
+    "seq": 12,
+    "t_capture_ns": 1763660000123456789,
+    "t_publish_ns": 1763660000143456789,
+    "pts_s": 1.25,
+    "valence": 0.5,
+    "arousal": -0.5,
+    "valence_interval": (0.25, 0.75),
+    "arousal_interval": (-0.75, -0.25),
+    "status": "held",
+    "coverage": 0.125,
+    "context_fill": 0.375,
+    "lookahead_s": 0.64,
+    "refines": 4,
+    "box": Box(0.125, 0.25, 0.375, 0.5),
+    "face_score": 0.625,
+    "quality": 0.875,
+    "outputs": {"units": {"AU12": 0.8}},
+    "output_intervals": {"units": {"AU12": (0.7, 0.9)}},
+    "latency_ms": {"total": 21.5},
+    "model": "other@2.0",
+    "baseline": "taken",
+    "valence_relative": 0.1,
+    "arousal_relative": -0.1,
+    "valence_relative_interval": (-0.1, 0.3),
+    "arousal_relative_interval": (-0.3, 0.1),
+    "description": "A smile",
+    "square": Square((0.125, 0.25), (0.5, 0.25), (0.125, 0.75)),
+}
+
+
+@pytest.mark.parametrize("field", Estimate.__struct_fields__)
+def test_every_field_of_an_estimate_survives_the_wire(field: str) -> None:
+    """A new field needs a value above, and a place wherever estimates are written out field by field."""
+    changed = msgspec.structs.replace(ESTIMATE, **{field: _OTHER_THAN_DEFAULT[field]})
+    assert getattr(changed, field) != getattr(ESTIMATE, field)
+    assert msgspec.json.decode(encode(changed)) == msgspec.json.decode(msgspec.json.encode(changed))
 
 
 def test_nanoseconds_keep_every_digit() -> None:

@@ -24,11 +24,18 @@ PROMPTS = HeadMeta(
     outputs=[{"name": "she is beaming"}, {"name": "in tears"}, {"name": "a zebra", "understood": False}],
     lens="phrase-bank@1",
 )
+MOMENTS = HeadMeta(
+    name="moments",
+    kind="moments",
+    outputs=[{"name": f"ago_{i}", "label": f"{i} to {i + 1} s ago"} for i in range(5)],
+    lens="moments@1.0",
+)
 SAID = {
     "units": {"AU12": 0.82, "AU25": 0.05},
     "map": {"y5x3": 1.0, "y5x4": 1.0, "y2x1": 0.5},
     "mine": {"calm": 0.2, "bored": 0.7},
     "prompts": {"she is beaming": 0.1, "in tears": 0.9},
+    "moments": {"ago_0": 0.05, "ago_1": 0.9, "ago_2": 0.05, "ago_3": 0.0, "ago_4": 0.0},
 }
 
 
@@ -139,6 +146,10 @@ def test_prompts_stand_in_the_users_order_with_those_that_were_not_understood() 
     assert shown.index("she is beaming") < shown.index("in tears") < shown.index("not understood: a zebra")
 
 
+def test_moments_stand_oldest_first_under_the_sparkline_with_the_one_that_counts_most() -> None:
+    assert "moments    then ▁▁▁▁▁▁██▁▁ now  most: 1 to 2 s ago, 90 %" in picture(MOMENTS)
+
+
 def test_a_stream_without_lenses_looks_as_it_did() -> None:
     assert "lip corner" not in picture()
 
@@ -146,7 +157,7 @@ def test_a_stream_without_lenses_looks_as_it_did() -> None:
 @pytest.mark.parametrize("size", [(40, 10), (80, 24), (200, 60)])
 def test_any_terminal_is_filled_exactly(size: tuple[int, int]) -> None:
     width, height = size
-    lines = picture(UNITS, MAP, SCORES, faces=5, width=width, height=height).split("\n")
+    lines = picture(UNITS, MAP, MOMENTS, SCORES, faces=5, width=width, height=height).split("\n")
     assert {len(line) for line in lines} == {width}
 
 
