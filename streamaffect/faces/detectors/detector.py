@@ -73,7 +73,8 @@ class MediaPipeDetector:
             )
             with quiet_stderr():
                 self._task: Any = vision.FaceDetector.create_from_options(options)
-            call_directly(self._task)
+            if mode == "video":  # pictures are looked at in a user's own thread, which may fork later
+                call_directly(self._task)
         except (ImportError, OSError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise EngineError(
