@@ -28,7 +28,8 @@ from benchmarks.measures.report import Row, show, write
 from streamaffect import analyze, analyze_image
 from streamaffect.affect.baseline import HAPPINESS, SMILE, Baseline, judge
 from streamaffect.errors import StreamAffectError
-from streamaffect.types import Estimate, ImageArray
+from streamaffect.messages import Estimate
+from streamaffect.types import ImageArray
 
 SECONDS = 2.0
 SUFFIXES = {".mp4", ".mkv", ".mpg", ".gif", ".avi", ".mov"}

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     )
     from streamaffect.feed.client import Subscriber
     from streamaffect.feed.controller import Controller
+    from streamaffect.messages import Estimate, Event, Health, Meta, Votes
     from streamaffect.runtime.bundle import Bundle, load_bundle
-    from streamaffect.types import Estimate, Event, Health, Meta, Votes
     from streamaffect.version import __version__
 
 # From 1.29 on ONNX Runtime reports its use, models included, to its maker unless it finds this when it is imported.
@@ -49,7 +49,7 @@ _HOMES = {
         "WireError",
     ),
     "streamaffect.runtime.bundle": ("Bundle", "load_bundle"),
-    "streamaffect.types": ("Estimate", "Event", "Health", "Meta", "Votes"),
+    "streamaffect.messages": ("Estimate", "Event", "Health", "Meta", "Votes"),
     "streamaffect.version": ("__version__",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -15,6 +15,7 @@ from streamaffect.affect.still import StillAnalyser
 from streamaffect.config import Config, load_config
 from streamaffect.errors import ConfigError, LensError
 from streamaffect.lenses.aside import close_lens
+from streamaffect.messages import Estimate
 from streamaffect.pipeline.at_exit import close_at_exit
 from streamaffect.pipeline.opening import (
     engine_after,
@@ -28,7 +29,7 @@ from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.choice import open_engine
 from streamaffect.settings import EngineSettings, LensSettings
 from streamaffect.text.opening import lenses_for, open_describer
-from streamaffect.types import Box, Estimate, ImageArray
+from streamaffect.types import Box, ImageArray
 
 log = logging.getLogger(__name__)
 

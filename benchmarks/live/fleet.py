@@ -36,7 +36,7 @@ from benchmarks.measures.fleets.running import (
 )
 from benchmarks.measures.report import percentiles, show, write
 from streamaffect import Subscriber
-from streamaffect.types import Estimate
+from streamaffect.messages import Estimate
 
 JOINT, FIRST_PORT = "tcp://127.0.0.1:5790", 5791
 SOURCE = "synthetic:faces=1,fps=25,size=640x360"

@@ -19,11 +19,11 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from benchmarks.measures.report import Row, show, write
+from streamaffect.messages import Message
 from streamaffect.settings import WebSettings
 from streamaffect.sinks.thread import SinkThread
 from streamaffect.sinks.web.server import PageServer
 from streamaffect.sinks.web.sink import Page
-from streamaffect.types import Message
 from tests.support.recordings import health_of, live_estimate_at, meta_of
 from tests.support.web.pages import Caller
 

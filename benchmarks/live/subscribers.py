@@ -32,11 +32,12 @@ import numpy as np
 import zmq
 
 from benchmarks.measures.report import show, write
+from streamaffect.messages import Estimate, Event
 from streamaffect.settings import FeedSettings
 from streamaffect.sinks.fan_out import KEEP_S, MOST
 from streamaffect.sinks.thread import SinkThread
 from streamaffect.sinks.zmq.publisher import ZmqPublisher
-from streamaffect.types import Box, Estimate, Event, FloatArray
+from streamaffect.types import Box, FloatArray
 
 STREAMS = 8
 TICK_S = 0.004  # so often messages are put, a few at a time

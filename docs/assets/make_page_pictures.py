@@ -17,11 +17,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
+from streamaffect.messages import Event, Message, Status
 from streamaffect.recordings.courses import read_courses
 from streamaffect.settings import WebSettings
 from streamaffect.sinks.web.recorded import RecordedPage
 from streamaffect.sinks.web.server import PageServer
-from streamaffect.types import Event, Message, Status
 from tests.support.recordings import estimate_at, record
 from tests.support.web.pages import browser_path
 

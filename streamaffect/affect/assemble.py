@@ -9,9 +9,10 @@ from streamaffect.affect.clips import TIME_EPSILON_S
 from streamaffect.affect.estimate import Prediction, TrackKey
 from streamaffect.faces.crop import square_of_box, square_of_face
 from streamaffect.lenses.view import Readings
+from streamaffect.messages import Estimate, Status
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.manifest import CropSpec, Manifest
-from streamaffect.types import Estimate, Face, Sighting, Sightings, Square, Status, VoiceReading
+from streamaffect.types import Face, Sighting, Sightings, Square, VoiceReading
 from streamaffect.voice.fusion import beside
 
 

@@ -11,7 +11,8 @@ from statistics import fmean, pstdev
 
 import msgspec
 
-from streamaffect.types import Box, Estimate
+from streamaffect.messages import Estimate
+from streamaffect.types import Box
 
 Interval = tuple[float, float]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from streamaffect.affect.baseline import Baseline, Refusal, judge
-from streamaffect.types import BaselineState, Estimate, Event, EventName, Message
+from streamaffect.messages import BaselineState, Estimate, Event, EventName, Message
 
 Key = tuple[str, int]
 

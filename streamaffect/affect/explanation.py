@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 
 from streamaffect.affect.occlusion import OCCLUSION
+from streamaffect.messages import Estimate
 from streamaffect.text.regions import CELLS, SIDE, regions_in_words
-from streamaffect.types import Estimate, FloatArray, ImageArray, Square
+from streamaffect.types import FloatArray, ImageArray, Square
 
 Method = Literal["distilled", "aligned", "occlusion"]
 METHODS: tuple[Method, ...] = get_args(Method)

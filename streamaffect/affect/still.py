@@ -19,10 +19,11 @@ from streamaffect.faces.detectors.upright import is_left_lying
 from streamaffect.faces.looks import looks
 from streamaffect.faces.quality import measure
 from streamaffect.lenses.view import FacePicture, LensPart, Reading
+from streamaffect.messages import Estimate, Status
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import Engine
 from streamaffect.text.regions import CELLS
-from streamaffect.types import Box, Estimate, Face, ImageArray, Status
+from streamaffect.types import Box, Face, ImageArray
 
 STILL_STREAM = "image"
 

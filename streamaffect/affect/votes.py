@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from streamaffect.types import Estimate, HeadMeta, Votes
+from streamaffect.messages import Estimate, HeadMeta, Votes
 
 KIND: Final = "compound"
 LEAST_FRAMES = 10  # of a face, to be worth a vote

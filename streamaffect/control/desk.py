@@ -33,10 +33,10 @@ from streamaffect.feed.commands import (
     checked_label,
     made_label,
 )
+from streamaffect.messages import Event, EventName, Health, Message, Meta
 from streamaffect.prompts.lens import PromptLens
 from streamaffect.prompts.reading import checked_prompts
 from streamaffect.redaction import clean
-from streamaffect.types import Event, EventName, Health, Message, Meta
 
 log = logging.getLogger(__name__)
 

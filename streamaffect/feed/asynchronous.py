@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Protocol
 
 from streamaffect.errors import FeedTimeoutError
-from streamaffect.types import Estimate, Message
+from streamaffect.messages import Estimate, Message
 
 
 class Waited(Protocol):

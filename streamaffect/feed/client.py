@@ -25,7 +25,7 @@ from streamaffect.feed.keys import ClientKeys
 from streamaffect.feed.state import FeedState
 from streamaffect.feed.subscription import Subscription
 from streamaffect.feed.wire import decode, read_envelope
-from streamaffect.types import Estimate, Health, Message, Meta
+from streamaffect.messages import Estimate, Health, Message, Meta
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from streamaffect.feed.wire import SCHEMA
-from streamaffect.types import Message
+from streamaffect.messages import Message
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 REPEAT = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from streamaffect.types import Estimate, Event, Health, Message, Meta
+from streamaffect.messages import Estimate, Event, Health, Message, Meta
 
 MAX_TRACKS = 1000
 

@@ -12,7 +12,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from streamaffect.errors import WireError
-from streamaffect.types import Box, Estimate, Event, Health, Message, Meta, Square
+from streamaffect.messages import Estimate, Event, Health, Message, Meta
+from streamaffect.types import Box, Square
 
 REPEAT_MARK = b',"repeat":true}'
 SCHEMA = 1

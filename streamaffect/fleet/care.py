@@ -23,7 +23,7 @@ from streamaffect.fleet.ledger import Ledger
 from streamaffect.fleet.nodes import Shunned
 from streamaffect.fleet.reports import Order, Report
 from streamaffect.fleet.settings import FleetConfig
-from streamaffect.types import Message
+from streamaffect.messages import Message
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ import msgspec
 
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.feed.commands import StreamReport
+from streamaffect.messages import Event, Health, Message, Meta
 from streamaffect.redaction import clean
-from streamaffect.types import Event, Health, Message, Meta
 
 HEALTH_PERIOD_S = 1.0
 UNKNOWN = Health(

@@ -21,6 +21,7 @@ from streamaffect.fleet.ledger import Ledger
 from streamaffect.fleet.reloading import Reloading
 from streamaffect.fleet.settings import FleetConfig
 from streamaffect.fleet.supervisor import Supervisor
+from streamaffect.messages import Message
 from streamaffect.service.systemd import ServiceManager
 from streamaffect.settings import FeedSettings
 from streamaffect.sinks.display.choice import can_redraw, choose_display, make_display
@@ -28,7 +29,6 @@ from streamaffect.sinks.display.sink import Dashboard
 from streamaffect.sinks.display.state import RunInfo
 from streamaffect.sinks.fan_out import FanOut
 from streamaffect.sinks.zmq.proxy import Proxy
-from streamaffect.types import Message
 from streamaffect.verbs.descriptors import require_descriptors
 from streamaffect.verbs.page.opening import OpenedPage, open_page
 from streamaffect.verbs.signals.ending import Ending, orderly_end

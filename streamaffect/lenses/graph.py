@@ -13,9 +13,10 @@ from streamaffect.errors import LensError
 from streamaffect.lenses.loading import Lens
 from streamaffect.lenses.manifest import GRAPH, MAP_KIND, SPREAD, VALUES, LensManifest, LensOutput
 from streamaffect.lenses.view import Interval, Medium, Reading, View
+from streamaffect.messages import HeadMeta
 from streamaffect.runtime.onnxruntime import session_options
 from streamaffect.runtime.warm_up import first_line
-from streamaffect.types import FloatArray, HeadMeta
+from streamaffect.types import FloatArray
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -7,7 +7,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy.typing as npt
 
 from streamaffect.lenses.manifest import PICTURE
-from streamaffect.types import Face, HeadMeta, ImageArray, Picture
+from streamaffect.messages import HeadMeta
+from streamaffect.types import Face, ImageArray, Picture
 
 TrackKey = tuple[str, int]
 Interval = tuple[float, float]

@@ -11,12 +11,13 @@ import numpy as np
 
 from streamaffect.lenses.manifest import CONTEXT, VALID
 from streamaffect.lenses.view import Interval, Reading, View
+from streamaffect.messages import HeadMeta
 from streamaffect.personal.adaptation import affect_head
 from streamaffect.personal.lens_file import read_personal
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.manifest import CONTEXT_HEAD
 from streamaffect.runtime.onnxruntime import open_session
-from streamaffect.types import FloatArray, HeadMeta
+from streamaffect.types import FloatArray
 
 KIND = "personal"
 

@@ -11,10 +11,11 @@ import msgspec
 import numpy as np
 
 from streamaffect.errors import LensError, RecordingError
+from streamaffect.messages import NOTICE
 from streamaffect.personal.adaptation import Adapted
 from streamaffect.recordings.output_file import whole_file
 from streamaffect.runtime.bundle import Bundle
-from streamaffect.types import NOTICE, FloatArray
+from streamaffect.types import FloatArray
 
 PERSONAL = "personal.json"
 SCHEMA = 1

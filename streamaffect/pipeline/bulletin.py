@@ -8,11 +8,11 @@ from typing import Final
 
 from streamaffect.affect.votes import votes_in_words
 from streamaffect.clock import Clock, Step, monotonic_ns
+from streamaffect.messages import Event, EventName, Votes
 from streamaffect.pipeline.hearing import SoundChange, TellChange
 from streamaffect.pipeline.stations.base import Change, Tell
 from streamaffect.pipeline.stats import StreamStats
 from streamaffect.sources.supervise import SourceChange
-from streamaffect.types import Event, EventName, Votes
 
 log = logging.getLogger(__name__)
 

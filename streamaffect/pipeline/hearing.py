@@ -9,9 +9,10 @@ from typing import Literal
 import numpy as np
 
 from streamaffect.clock import monotonic_ns
+from streamaffect.messages import SoundHealth, SoundState
 from streamaffect.sources.sound.ear import Ear
 from streamaffect.sources.sound.ring import SoundRing
-from streamaffect.types import FloatArray, SoundBlock, SoundClock, SoundHealth, SoundState
+from streamaffect.types import FloatArray, SoundBlock, SoundClock
 
 log = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from msgspec import UNSET
 
+from streamaffect.messages import NOTICE, HeadMeta, Meta
 from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import EngineInfo
-from streamaffect.types import NOTICE, HeadMeta, Meta
 from streamaffect.version import SOFTWARE
 
 

@@ -19,6 +19,7 @@ from streamaffect.affect.votes import VoteCounter, voted_on
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import ControlError, FaultError, SourceError
 from streamaffect.lenses.view import LensPart
+from streamaffect.messages import Estimate, Event, Message, Meta
 from streamaffect.pipeline.at_exit import close_at_exit
 from streamaffect.pipeline.bulletin import Bulletin
 from streamaffect.pipeline.changes import Changes
@@ -39,7 +40,7 @@ from streamaffect.runtime.engine import EngineInfo, StreamEngine
 from streamaffect.settings import SourceSettings, TrackerSettings
 from streamaffect.sources.parse import split_name
 from streamaffect.sources.supervise import Backoff
-from streamaffect.types import Estimate, Event, Message, Meta, Sightings
+from streamaffect.types import Sightings
 
 log = logging.getLogger(__name__)
 

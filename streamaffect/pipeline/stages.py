@@ -20,20 +20,10 @@ from streamaffect.faces.quality import measure
 from streamaffect.faces.survey import Survey
 from streamaffect.faces.tracker import Tracker
 from streamaffect.lenses.view import FacePicture
+from streamaffect.messages import Estimate, Event, EventName, Message
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.settings import TrackerSettings
-from streamaffect.types import (
-    Estimate,
-    Event,
-    EventName,
-    Face,
-    Frame,
-    ImageArray,
-    Message,
-    Sighting,
-    Sightings,
-    TrackedFace,
-)
+from streamaffect.types import Face, Frame, ImageArray, Sighting, Sightings, TrackedFace
 from streamaffect.voice.reader import VoiceReader
 
 Batch = Sequence[tuple[str, Sightings]]

@@ -11,8 +11,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from streamaffect.clock import RECENT_S, monotonic_ns
+from streamaffect.messages import Health, LatencySummary, SoundHealth, SourceState
 from streamaffect.pipeline.stations.pace import Gate
-from streamaffect.types import Health, LatencySummary, PictureLights, Sightings, SoundHealth, SourceState
+from streamaffect.types import PictureLights, Sightings
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from streamaffect.errors import PromptError
-from streamaffect.types import Share
+from streamaffect.messages import Share
 
 SCHEMA = 1
 LEAST_CONFIDENCE = 0.3

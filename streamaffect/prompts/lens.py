@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from streamaffect.lenses.view import Reading, View
+from streamaffect.messages import HeadMeta
 from streamaffect.prompts.reading import Prompt
-from streamaffect.types import HeadMeta
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from typing import Final, Literal
 
 from msgspec import UNSET
 
+from streamaffect.messages import Estimate, Event, Message
 from streamaffect.recordings.export.latest import latest
 from streamaffect.recordings.export.table import Row, Survey, rows, survey
 from streamaffect.recordings.header import RecordingHeader
 from streamaffect.recordings.reading import read_recording
-from streamaffect.types import Estimate, Event, Message
 
 NAN: Final = float("nan")
 STATUSES: Final = ("ok", "warming", "held", "abstain")

@@ -8,8 +8,8 @@ import msgspec
 
 from streamaffect.errors import RecordingError
 from streamaffect.feed import wire
+from streamaffect.messages import HeadMeta, Meta
 from streamaffect.redaction import clean
-from streamaffect.types import HeadMeta, Meta
 
 VERSION = 1
 MAX_HEADER_BYTES = 1 << 20
@@ -32,7 +32,7 @@ class RecordingHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind
     v:       version of the file's layout; schema: version of the messages
     options: the settings of the run, as far as they influence the estimates; JSON values
     created: UTC, ISO 8601; None where every stream is a file read offline, so that equal runs give equal bytes
-    The other fields are those of `streamaffect.types.Meta`.
+    The other fields are those of `streamaffect.messages.Meta`.
     """
 
     v: int = VERSION

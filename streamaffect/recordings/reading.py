@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 from streamaffect.errors import RecordingError, WireError
 from streamaffect.feed import wire
+from streamaffect.messages import Estimate, Message
 from streamaffect.paths import from_home
 from streamaffect.recordings.header import BEGINNING, MAX_HEADER_BYTES, REMEDY, RecordingHeader, decode_header
-from streamaffect.types import Estimate, Message
 
 MAX_LINE_BYTES = 1 << 20
 _HEADER_KIND = "recording"

@@ -13,8 +13,8 @@ from typing import Final, NoReturn
 
 from streamaffect.errors import ControlError, RecordingError, WireError
 from streamaffect.feed.wire import topic_prefix
+from streamaffect.messages import Estimate, Message, Meta
 from streamaffect.recordings.reading import read_recording
-from streamaffect.types import Estimate, Message, Meta
 
 UNCHANGED: Final = "a recording is played back as it is; nothing is added to it or taken from it"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from streamaffect.errors import RecordingError
 from streamaffect.feed.wire import encode
+from streamaffect.messages import Message
 from streamaffect.recordings.header import RecordingHeader, encode_header, is_recording
 from streamaffect.recordings.output_file import (
     check_output,
@@ -20,7 +21,6 @@ from streamaffect.recordings.output_file import (
     take_name,
     unwritable,
 )
-from streamaffect.types import Message
 
 
 def check_recording(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from streamaffect.types import Health, Message
+from streamaffect.messages import Health, Message
 
 log = logging.getLogger(__name__)
 

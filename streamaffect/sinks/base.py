@@ -2,7 +2,7 @@
 
 from typing import Protocol, runtime_checkable
 
-from streamaffect.types import Message
+from streamaffect.messages import Message
 
 
 class Sink(Protocol):

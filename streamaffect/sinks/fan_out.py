@@ -5,10 +5,10 @@ import threading
 import time
 from collections.abc import Iterable
 
+from streamaffect.messages import Message
 from streamaffect.sinks.base import Sink
 from streamaffect.sinks.publishing import presentable
 from streamaffect.sinks.thread import Policy, SinkThread
-from streamaffect.types import Message
 
 log = logging.getLogger(__name__)
 

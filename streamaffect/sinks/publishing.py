@@ -17,8 +17,8 @@ import msgspec
 from msgspec import UNSET
 
 from streamaffect.clock import RECENT_S, Clock, monotonic_ns
+from streamaffect.messages import Estimate, Event, Health, LatencySummary, Message, Meta
 from streamaffect.redaction import clean
-from streamaffect.types import Estimate, Event, Health, LatencySummary, Message, Meta
 
 ESTIMATES_KEPT = 2000
 BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)

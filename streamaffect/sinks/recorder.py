@@ -7,10 +7,10 @@ from pathlib import Path
 
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import RecordingError
+from streamaffect.messages import Health, Message, Meta
 from streamaffect.recordings.header import RecordingHeader
 from streamaffect.recordings.writing import RecordingWriter
 from streamaffect.sinks.publishing import published
-from streamaffect.types import Health, Message, Meta
 
 log = logging.getLogger(__name__)
 

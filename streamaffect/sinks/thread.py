@@ -9,8 +9,8 @@ from typing import Literal
 
 from streamaffect.clock import monotonic_ns
 from streamaffect.errors import RecordingError
+from streamaffect.messages import Message
 from streamaffect.sinks.base import ConnectedSink, IdlingSink, Sink
-from streamaffect.types import Message
 
 log = logging.getLogger(__name__)
 

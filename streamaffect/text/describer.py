@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from streamaffect.messages import Estimate, Event, Message, Meta
 from streamaffect.text.classifier import Answers
 from streamaffect.text.sentence import sentence
 from streamaffect.text.textualise import PUBLISHED, TextualiserConfig, evidence_of_estimates, textualise
 from streamaffect.text.transcript import Transcript
-from streamaffect.types import Estimate, Event, Message, Meta
 
 Key = tuple[str, int]
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from msgspec import UNSET
 
-from streamaffect.types import Estimate
+from streamaffect.messages import Estimate
 
 Means = Mapping[str, float]
 

@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from streamaffect.messages import Estimate, Message, Share
 from streamaffect.text.action_units import UNIT_NAMES
-from streamaffect.types import Estimate, Message, Share
 
 Modality = Literal["T", "V", "A"]
 Count = Annotated[int, msgspec.Meta(ge=1)]

@@ -11,11 +11,11 @@ from rich.console import Console
 from streamaffect.errors import StreamAffectError
 from streamaffect.feed.client import Subscriber
 from streamaffect.feed.wire import encode
+from streamaffect.messages import Message
 from streamaffect.outlet import give_up_stdout
 from streamaffect.sinks.base import IdlingSink, Sink
 from streamaffect.sinks.display.choice import can_redraw, make_display
 from streamaffect.sinks.display.state import RunInfo
-from streamaffect.types import Message
 from streamaffect.verbs.descriptors import require_descriptors
 from streamaffect.verbs.signals.interruption import interrupted_by_signals
 

@@ -9,6 +9,7 @@ from streamaffect.config import Config
 from streamaffect.errors import ConfigError
 from streamaffect.lenses.aside import close_lens, set_aside
 from streamaffect.lenses.view import LensPart
+from streamaffect.messages import Message, Meta
 from streamaffect.personal.crop_recorder import CropRecorder
 from streamaffect.pipeline.opening import (
     engine_after,
@@ -23,7 +24,7 @@ from streamaffect.recordings.replay import Replay
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.sources.parse import kind_of, recording_of, split_name
 from streamaffect.text.opening import lenses_for
-from streamaffect.types import Message, Meta, Sightings
+from streamaffect.types import Sightings
 
 log = logging.getLogger(__name__)
 

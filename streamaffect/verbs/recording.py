@@ -10,6 +10,7 @@ import msgspec
 
 from streamaffect.config import Config
 from streamaffect.errors import ConfigError
+from streamaffect.messages import Meta
 from streamaffect.paths import from_home
 from streamaffect.recordings.header import RecordingHeader
 from streamaffect.recordings.output_file import output_path
@@ -17,7 +18,6 @@ from streamaffect.recordings.writing import check_recording
 from streamaffect.service.retention import Retention
 from streamaffect.sinks.recorder import Recorder
 from streamaffect.sources.parse import file_and_tracks, kind_of, recording_of, split_name
-from streamaffect.types import Meta
 
 WANTED = "a recording is a file, e.g. session.jsonl"
 _TIME = re.compile("%[YmdHMS]")

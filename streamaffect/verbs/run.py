@@ -15,6 +15,7 @@ from streamaffect.control.opening_baselines import open_baselines
 from streamaffect.control.opening_prompts import prompts_among, watch_prompts
 from streamaffect.errors import ConfigError
 from streamaffect.feed.control_address import OFF
+from streamaffect.messages import Message
 from streamaffect.pipeline.stats import Deliveries
 from streamaffect.recordings.replay import Replay
 from streamaffect.service.heap import share_heap
@@ -33,7 +34,6 @@ from streamaffect.sinks.thread import Policy
 from streamaffect.sinks.zmq.publisher import ZmqPublisher
 from streamaffect.text.describer import Describer
 from streamaffect.text.opening import open_describer
-from streamaffect.types import Message
 from streamaffect.verbs.descriptors import require_descriptors
 from streamaffect.verbs.key_actions import KeyActions, RecordingSwitch
 from streamaffect.verbs.origin import CurrentSettings, Origin, open_origin

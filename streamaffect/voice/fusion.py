@@ -6,7 +6,8 @@ still real is the weight of what it said last, and the rest is the voice's.
 
 import msgspec
 
-from streamaffect.types import Estimate, VoiceReading
+from streamaffect.messages import Estimate
+from streamaffect.types import VoiceReading
 
 VOICE, MODALITIES, AROUSAL, ACTIVITY, FACE = "voice", "modalities", "arousal", "activity", "face"
 

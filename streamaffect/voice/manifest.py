@@ -4,8 +4,8 @@ from typing import Annotated
 
 import msgspec
 
+from streamaffect.messages import Share
 from streamaffect.runtime.manifest import GraphSpec, TrainingSpec
-from streamaffect.types import Share
 
 SCHEMA = 1
 MANIFEST = "voice.json"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from streamaffect import Subscriber
+from streamaffect.messages import Estimate, Event, Health, Message
 from streamaffect.recordings.reading import read_recording
-from streamaffect.types import Estimate, Event, Health, Message
 from tests.support.bundles import write_bundle
 
 ROOT = Path(__file__).parents[2]

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from streamaffect import Subscriber
+from streamaffect.messages import Event
 from streamaffect.recordings.reading import read_recording
-from streamaffect.types import Event
 from tests.support.bundles import write_bundle
 from tests.support.outlets.processes import Process, free_port
 from tests.support.web.pages import Caller, ask

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streamaffect import Subscriber
-from streamaffect.types import Estimate, Event, Health, Message
+from streamaffect.messages import Estimate, Event, Health, Message
 from tests.support.bundles import write_bundle
 from tests.support.rtsp_server import Credentials, RtspServer
 from tests.support.videos import picture

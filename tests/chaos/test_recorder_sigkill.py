@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from streamaffect.messages import Estimate
 from streamaffect.recordings.reading import read_recording
-from streamaffect.types import Estimate
 
 WRITER = """
 import sys

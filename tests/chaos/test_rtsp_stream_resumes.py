@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from streamaffect import Subscriber
+from streamaffect.messages import Estimate, Event, Health, Message
 from streamaffect.sources.video.reader import open_video
-from streamaffect.types import Estimate, Event, Health, ImageArray, Message, pixels
+from streamaffect.types import ImageArray, pixels
 from tests.support.bundles import write_bundle
 from tests.support.rtsp_server import Credentials, RtspServer
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from streamaffect import Subscriber
-from streamaffect.types import Estimate, Event, Health, Message
+from streamaffect.messages import Estimate, Event, Health, Message
 from tests.support.bundles import write_bundle
 
 ROOT = Path(__file__).parents[2]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from streamaffect.errors import BundleError, RecordingError, StreamAffectError, WireError
 from streamaffect.feed import wire
+from streamaffect.messages import Event, Health, Meta
 from streamaffect.recordings.reading import read_recording
 from streamaffect.recordings.replay import Replay
 from streamaffect.runtime.bundle import MANIFEST, load_bundle
 from streamaffect.runtime.onnx_file import read_signature
-from streamaffect.types import Event, Health, Meta
 
 
 def assert_one_line(error: StreamAffectError) -> None:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamaffect.feed import wire
+from streamaffect.messages import Message
 from streamaffect.recordings.header import encode_header
 from streamaffect.recordings.reading import read_recording
-from streamaffect.types import Message
 from tests.fuzz.byte_parsers import check_recording
 from tests.fuzz.effort import effort
 from tests.fuzz.mutation import BAD_WORDS, json_mutated, mutated

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streamaffect.errors import WireError
 from streamaffect.feed import wire
 from streamaffect.feed.address import parse_address
-from streamaffect.types import Message
+from streamaffect.messages import Message
 from tests.fuzz.byte_parsers import assert_one_line, check_wire
 from tests.fuzz.effort import effort
 from tests.fuzz.mutation import json_mutated, mutated

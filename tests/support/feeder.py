@@ -8,7 +8,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import cos, exp, sin
 
-from streamaffect.types import NOTICE, Box, Estimate, Event, HeadMeta, Health, LatencySummary, Message, Meta, Status
+from streamaffect.messages import (
+    NOTICE,
+    Estimate,
+    Event,
+    HeadMeta,
+    Health,
+    LatencySummary,
+    Message,
+    Meta,
+    Status,
+)
+from streamaffect.types import Box
 
 START_NS = 1_763_660_000_000_000_000
 EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from streamaffect.feed.client import Subscriber
+from streamaffect.messages import Estimate, Message
 from streamaffect.settings import FeedSettings
 from streamaffect.sinks.thread import SinkThread
 from streamaffect.sinks.zmq.publisher import ZmqPublisher
-from streamaffect.types import Estimate, Message
 
 ANY_PORT = "tcp://127.0.0.1:0"
 WAIT_S = 20.0

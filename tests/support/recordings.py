@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
+from streamaffect.messages import NOTICE, Estimate, Event, HeadMeta, Health, Message, Meta
 from streamaffect.recordings.header import RecordingHeader
 from streamaffect.sinks.recorder import Recorder
-from streamaffect.types import NOTICE, Box, Estimate, Event, HeadMeta, Health, Message, Meta
+from streamaffect.types import Box
 
 START_NS = 1_763_660_000_000_000_000
 EMOTIONS = ("neutral", "happiness", "sadness")

@@ -28,6 +28,7 @@ FLOORS: Mapping[str, list[list[str]]] = {
             "errors.py",
             "names.py",
             "types.py",
+            "messages.py",
             "clock.py",
             "settings.py",
             "config.py",

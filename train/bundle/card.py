@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from streamaffect.messages import NOTICE
 from streamaffect.runtime.manifest import Manifest
-from streamaffect.types import NOTICE
 
 # A block that `benchmarks/render.py` fills from measured results.
 MEASURED = re.compile(r"(<!-- (?:benchmark|conditions): [^\n]*? -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -16,10 +16,10 @@ from streamaffect.lenses.graph import GraphLens
 from streamaffect.lenses.loading import check_fit, read_lens
 from streamaffect.lenses.manifest import GRAPH, MANIFEST, SCHEMA, Cost, LensManifest, LensOutput
 from streamaffect.lenses.view import View
+from streamaffect.messages import NOTICE
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.machine import cpu_name
 from streamaffect.runtime.manifest import FRAME_ENCODER, Calibration, TrainingSpec
-from streamaffect.types import NOTICE
 
 from ..errors import TrainingError
 from ..loop.run_record import current_commit

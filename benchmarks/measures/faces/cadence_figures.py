@@ -22,12 +22,13 @@ from streamaffect.errors import SourceEndedError, SourceError
 from streamaffect.faces.boxes import iou
 from streamaffect.faces.cadence.cadence import AT_MOST, AT_REST
 from streamaffect.faces.detectors.detector import FaceDetector
+from streamaffect.messages import Estimate
 from streamaffect.pipeline.opening import make_detector, make_face_stage
 from streamaffect.pipeline.stages import AffectStage
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import Engine
 from streamaffect.sources.parse import make_source
-from streamaffect.types import Box, Estimate, Face, Frame, ImageArray, Picture
+from streamaffect.types import Box, Face, Frame, ImageArray, Picture
 
 SAME = 0.3  # overlap from which on two boxes are of one face
 NAME = "clip"

@@ -10,9 +10,10 @@ from benchmarks.measures.faces.portraits import Portrait
 from benchmarks.measures.faces.scenes import FPS, turned, turning
 from streamaffect.config import Config
 from streamaffect.faces.crop import eye_roll
+from streamaffect.messages import Estimate
 from streamaffect.pipeline.opening import make_face_stage
 from streamaffect.runtime.bundle import Bundle
-from streamaffect.types import Estimate, Frame
+from streamaffect.types import Frame
 
 FAR_OFF = 0.3  # valence or arousal differs by more than that from the upright picture's
 ELSEWHERE = 60.0  # degrees; a line of eyes that is so much off is another one

@@ -16,7 +16,7 @@ from typing import Any
 from streamaffect import Controller, Subscriber
 from streamaffect.errors import StreamAffectError
 from streamaffect.feed.commands import GroupReport
-from streamaffect.types import Estimate, Event, Message, Meta
+from streamaffect.messages import Estimate, Event, Message, Meta
 
 START_S = 120.0
 STORE_BYTES = 80 << 20

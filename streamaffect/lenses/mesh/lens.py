@@ -15,8 +15,9 @@ from streamaffect.lenses.manifest import PICTURE
 from streamaffect.lenses.mesh.landmarker import BLENDSHAPES, POINTS, TASK_SHA256, Landmarker, Landmarks
 from streamaffect.lenses.mesh.pose import LEFT_EYE, RIGHT_EYE, eye_openness, head_pose
 from streamaffect.lenses.view import AGE, FacePicture, Reading, View
+from streamaffect.messages import HeadMeta
 from streamaffect.runtime.manifest import CropSpec
-from streamaffect.types import FloatArray, HeadMeta
+from streamaffect.types import FloatArray
 
 NAME = KIND = "mesh"
 RATE_HZ = 5.0

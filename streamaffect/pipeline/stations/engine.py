@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from streamaffect.affect.assemble import Assembler
 from streamaffect.affect.estimate import Estimator, Step
 from streamaffect.lenses.view import LensPart
+from streamaffect.messages import Message
 from streamaffect.pipeline.channel import Channel, Closed
 from streamaffect.pipeline.exchange import Exchange
 from streamaffect.pipeline.stages import AffectStage, Batch
@@ -13,7 +14,7 @@ from streamaffect.pipeline.stations.base import Care, Station
 from streamaffect.pipeline.stations.vigil import Vigil
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import EngineInfo, StreamEngine
-from streamaffect.types import Message, Sightings
+from streamaffect.types import Sightings
 
 OpenEngine = Callable[[EngineInfo, int], StreamEngine]
 

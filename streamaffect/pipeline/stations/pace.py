@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from streamaffect.clock import monotonic_ns
-from streamaffect.types import SkipReason
+from streamaffect.messages import SkipReason
 
 log = logging.getLogger(__name__)
 

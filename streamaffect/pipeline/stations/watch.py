@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
+from streamaffect.messages import SkipReason
 from streamaffect.pipeline.stations.engine import EngineStation
 from streamaffect.pipeline.stations.faces import FaceStation
 from streamaffect.pipeline.stations.vigil import Vigil
-from streamaffect.types import SkipReason
 
 SLOW_S = 1.5  # a call that takes longer is worth a word
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from streamaffect.errors import ConfigError
+from streamaffect.messages import Message
 from streamaffect.recordings.export.boris import write_boris
 from streamaffect.recordings.export.csv import Decimal as Decimal
 from streamaffect.recordings.export.csv import write_csv
@@ -25,7 +26,6 @@ from streamaffect.recordings.export.xdf import write_xdf
 from streamaffect.recordings.header import RecordingHeader, is_recording
 from streamaffect.recordings.output_file import check_output, output_path, whole_file
 from streamaffect.recordings.reading import Recording, read_recording
-from streamaffect.types import Message
 
 if TYPE_CHECKING:
     from rich.console import Console

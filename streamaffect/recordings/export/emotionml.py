@@ -12,10 +12,10 @@ from typing import BinaryIO
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
+from streamaffect.messages import Estimate, Event, HeadMeta
 from streamaffect.recordings.export.table import Row, Table
 from streamaffect.recordings.export.xml_text import xml_text
 from streamaffect.recordings.header import RecordedStream, RecordingHeader
-from streamaffect.types import Estimate, Event, HeadMeta
 
 NAMESPACE = "http://www.w3.org/2009/10/emotionml"
 OWN_NAMESPACE = "urn:x-streamaffect:emotionml:1"

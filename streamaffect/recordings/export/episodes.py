@@ -7,8 +7,8 @@ the detector was away. Everything else that a recording tells is a moment, a mar
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from streamaffect.messages import Event, Status
 from streamaffect.recordings.export.table import Row, Table
-from streamaffect.types import Event, Status
 
 # Event that begins a state → the one that ends it, and the name of the state.
 STATES = {

@@ -7,8 +7,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from streamaffect.messages import Event
 from streamaffect.recordings.export.table import PICTURES_REMEMBERED, Column, Row
-from streamaffect.types import Event
 
 MARKER_COLUMN = Column("marker", "text", lambda row: row.marker)
 BETWEEN = "; "

@@ -12,8 +12,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from streamaffect.errors import ConfigError
+from streamaffect.messages import Estimate
 from streamaffect.recordings.export.table import Column, Row, known
-from streamaffect.types import Box, Estimate
+from streamaffect.types import Box
 
 MAX_RATE_HZ = 1000.0
 DECIMALS = 6

@@ -8,8 +8,8 @@ from typing import Literal, TypeVar
 
 from msgspec import UNSET, UnsetType
 
+from streamaffect.messages import Estimate, Event, Health, Message, Meta
 from streamaffect.recordings.header import RecordingHeader
-from streamaffect.types import Estimate, Event, Health, Message, Meta
 
 Value = int | float | str | None
 ColumnType = Literal["int", "float", "text"]

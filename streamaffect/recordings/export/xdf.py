@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from math import nan
 from typing import BinaryIO, Literal
 
+from streamaffect.messages import Event, Health
 from streamaffect.recordings.export.episodes import marker_text
 from streamaffect.recordings.export.table import Column, Row, Table
 from streamaffect.recordings.export.xml_text import xml_text
 from streamaffect.recordings.header import RecordingHeader
-from streamaffect.types import Event, Health
 
 MAGIC = b"XDF:"
 FILE_HEADER, STREAM_HEADER, SAMPLES, CLOCK_OFFSET, STREAM_FOOTER = 1, 2, 3, 4, 6

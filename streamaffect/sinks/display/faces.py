@@ -10,10 +10,10 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
+from streamaffect.messages import Estimate
 from streamaffect.sinks.display.bars import bar
 from streamaffect.sinks.display.lines import BOLD, FAINT, PLAIN, Line, clean, clip, face_style, faded_style, line, pad
 from streamaffect.sinks.display.state import SAMPLE_PERIOD_NS, DisplayState, FaceState
-from streamaffect.types import Estimate
 
 NUMBER_WIDTH = 5
 STATUS_WIDTH = 11

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.segment import Segment
 
+from streamaffect.messages import NOTICE, Health, SoundHealth
 from streamaffect.sinks.display.lines import ALARM, BOLD, FAINT, PLAIN, Line, clean, clip, fit, line, pad, wrap
 from streamaffect.sinks.display.state import DisplayState, StreamState
-from streamaffect.types import NOTICE, Health, SoundHealth
 
 LABEL_WIDTH = 10
 

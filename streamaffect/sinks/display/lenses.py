@@ -11,12 +11,12 @@ from msgspec import UNSET
 from rich.cells import cell_len
 from rich.segment import Segment
 
+from streamaffect.messages import HeadMeta
 from streamaffect.sinks.display.bars import gauge
 from streamaffect.sinks.display.faces import emotion_head, face_name, most_important, signed
 from streamaffect.sinks.display.lines import BOLD, FAINT, PLAIN, Line, clean, clip, face_style, line, pad, wrap
 from streamaffect.sinks.display.state import DisplayState, FaceState
 from streamaffect.text.regions import regions_in_words
-from streamaffect.types import HeadMeta
 
 FACES_MAX = 2
 FACE_WIDTH, NAME_WIDTH = 7, 11

@@ -6,12 +6,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
 from streamaffect.clock import monotonic_ns
+from streamaffect.messages import Health, Message, Meta
 from streamaffect.sinks.display.faces import signed
 from streamaffect.sinks.display.info import duration, latency_words, remaining_words
 from streamaffect.sinks.display.lines import clean
 from streamaffect.sinks.display.state import DisplayState, FaceState, RunInfo, StreamState
 from streamaffect.sinks.display.terminal_log import LogDiversion
-from streamaffect.types import Health, Message, Meta
 
 LINE_PERIOD_NS = 5_000_000_000
 LINES_PER_FILE = 10

@@ -17,13 +17,13 @@ from typing import Literal
 from rich.console import Console
 
 from streamaffect.clock import monotonic_ns
+from streamaffect.messages import Message
 from streamaffect.sinks.display.dashboard import render
 from streamaffect.sinks.display.keyboard import Keyboard
 from streamaffect.sinks.display.lines import Line
 from streamaffect.sinks.display.progress import summary
 from streamaffect.sinks.display.state import DisplayState, RunInfo
 from streamaffect.sinks.display.terminal_log import LineWriter, LogDiversion
-from streamaffect.types import Message
 
 REDRAW_PERIOD_NS = 100_000_000
 REPAINT_PERIOD_NS = 1_000_000_000

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from streamaffect.types import Estimate, Event, Health, Message, Meta
+from streamaffect.messages import Estimate, Event, Health, Message, Meta
 
 SAMPLE_PERIOD_NS = 100_000_000
 HISTORY_SAMPLES = 600

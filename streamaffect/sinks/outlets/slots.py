@@ -6,7 +6,7 @@ stays where it is.
 
 import logging
 
-from streamaffect.types import Estimate, Event
+from streamaffect.messages import Estimate, Event
 
 log = logging.getLogger(__name__)
 

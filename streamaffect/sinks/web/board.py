@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import WireError
 from streamaffect.feed import wire
+from streamaffect.messages import Estimate, Event, Health, Message, Meta
 from streamaffect.sinks.publishing import published
-from streamaffect.types import Estimate, Event, Health, Message, Meta
 
 EVENTS_KEPT = 2000
 EVENTS_AT_FIRST = 50

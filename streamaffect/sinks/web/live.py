@@ -15,9 +15,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import StreamAffectError
 from streamaffect.feed.commands import Reply
+from streamaffect.messages import NOTICE
 from streamaffect.sinks.web.board import Board
 from streamaffect.sinks.web.pictures import Pictures
-from streamaffect.types import NOTICE
 
 log = logging.getLogger(__name__)
 

@@ -1,10 +1,10 @@
 """The page of a run as a sink: its thread puts each message up, and the server's thread shows them."""
 
+from streamaffect.messages import Message
 from streamaffect.sinks.web.board import Board
 from streamaffect.sinks.web.live import Actions, LivePage
 from streamaffect.sinks.web.pictures import Pictures
 from streamaffect.sinks.web.server import PageServer
-from streamaffect.types import Message
 
 
 class Page:

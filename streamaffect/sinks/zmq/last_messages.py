@@ -9,7 +9,7 @@ A subscriber's subscriptions come one after the other, in any order, and meta is
 """
 
 from streamaffect.feed.wire import as_repeat, topic_prefix
-from streamaffect.types import Event, Message
+from streamaffect.messages import Event, Message
 
 REPEAT_S = 0.25
 SETTLE_S = 0.02

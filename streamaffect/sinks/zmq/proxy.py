@@ -21,9 +21,9 @@ from streamaffect.feed.keys import ClientKeys
 from streamaffect.feed.state import FeedState
 from streamaffect.feed.subscription import NO_OPTIONS, State, Subscription
 from streamaffect.feed.wire import decode, read_envelope, topic_of, without_repeat
+from streamaffect.messages import Event, Message
 from streamaffect.settings import FeedSettings
 from streamaffect.sinks.zmq.publisher import ZmqPublisher
-from streamaffect.types import Event, Message
 
 log = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.feed.address import Address, check_protection
 from streamaffect.feed.alive import ALIVE
 from streamaffect.feed.wire import as_repeat, encode, topic_of
+from streamaffect.messages import LatencySummary, Message
 from streamaffect.settings import FeedSettings
 from streamaffect.sinks.publishing import Distribution, Latencies, published
 from streamaffect.sinks.zmq.admission import Admission
@@ -22,7 +23,6 @@ from streamaffect.sinks.zmq.allowances import Allowances
 from streamaffect.sinks.zmq.binding import bind
 from streamaffect.sinks.zmq.last_messages import LastMessages
 from streamaffect.sinks.zmq.peers import Peers
-from streamaffect.types import LatencySummary, Message
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,9 @@ from streamaffect.affect.explanation import (
 from streamaffect.analysis import analyze_image
 from streamaffect.errors import PictureError
 from streamaffect.feed import wire
+from streamaffect.messages import NOTICE, Estimate
 from streamaffect.recordings.output_file import check_output, whole_file
-from streamaffect.types import NOTICE, Estimate, FloatArray, ImageArray
+from streamaffect.types import FloatArray, ImageArray
 
 SHADES = " ░▒▓█"
 

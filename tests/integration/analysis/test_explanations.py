@@ -11,10 +11,11 @@ from streamaffect.affect.occlusion import Occluder, top_cells
 from streamaffect.errors import LensError
 from streamaffect.faces.crop import crop_box
 from streamaffect.feed.wire import decode, encode
+from streamaffect.messages import Estimate
 from streamaffect.runtime.manifest import CropSpec
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.text.regions import CELLS
-from streamaffect.types import Estimate, ImageArray, Square
+from streamaffect.types import ImageArray, Square
 from tests.support.bundles import write_bundle
 from tests.support.faces import demo_frames
 

@@ -15,11 +15,12 @@ from streamaffect.cli import main
 from streamaffect.lenses.finding import lens_folders, open_lenses
 from streamaffect.lenses.graph import GraphLens
 from streamaffect.lenses.view import View
+from streamaffect.messages import Estimate
 from streamaffect.recordings.reading import read_recording
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.runtime.variants.files import read_graphs
 from streamaffect.runtime.variants.probe import read_probe
-from streamaffect.types import Estimate, FloatArray
+from streamaffect.types import FloatArray
 
 DEMO = Path(__file__).parents[3] / "streamaffect" / "assets" / "demo.mp4"
 SECONDS = {"max_seconds": 1.5}

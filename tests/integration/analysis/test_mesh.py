@@ -11,8 +11,9 @@ from streamaffect import analyze, analyze_image
 from streamaffect.cli import main
 from streamaffect.errors import LensError
 from streamaffect.lenses.mesh.landmarker import BLENDSHAPES, INSTALL, find_task
+from streamaffect.messages import Estimate
 from streamaffect.recordings.reading import read_recording
-from streamaffect.types import Estimate, ImageArray
+from streamaffect.types import ImageArray
 
 DEMO = Path(__file__).parents[3] / "streamaffect" / "assets" / "demo.mp4"
 EXACT = {"backend": "onnxruntime", "precision": "fp32"}

@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 from docs.assets.make_participant_clip import make
+from streamaffect.messages import Event
 from streamaffect.recordings.reading import read_recording
-from streamaffect.types import Event
 from tests.support.outlets.processes import free_port
 
 pytest.importorskip("pylsl", exc_type=ImportError)

@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from streamaffect.messages import Message
 from streamaffect.settings import OscSettings
 from streamaffect.sinks.outlets.osc.outlet import OscOutlet
-from streamaffect.types import Message
 from tests.support.control.desks import meta
 from tests.support.feeds import Feed, publishing
 from tests.support.outlets.live import estimate, running

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streamaffect.types import Event
+from streamaffect.messages import Event
 from tests.support.recordings import START_NS, live_estimate_at
 from tests.support.web.pages import WAIT_S, browser_path, page
 

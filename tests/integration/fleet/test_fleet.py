@@ -16,7 +16,7 @@ import pytest
 from benchmarks.measures.fleets.running import RunningFleet, descendants
 from streamaffect.cli import main
 from streamaffect.fleet.cluster import PREFIX
-from streamaffect.types import Event, Health
+from streamaffect.messages import Event, Health
 from tests.support.outlets.processes import free_port
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import msgspec
 
 from streamaffect.feed.client import Subscriber
+from streamaffect.messages import Estimate, Event, Message, Meta
 from streamaffect.settings import FeedSettings
 from streamaffect.sinks.zmq.proxy import Proxy
-from streamaffect.types import Estimate, Event, Message, Meta
 from tests.support.control.desks import meta
 from tests.support.feeds import ANY_PORT, WAIT_S, publishing, received, seqs
 from tests.support.recordings import estimate_at

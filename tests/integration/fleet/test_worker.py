@@ -16,7 +16,7 @@ from streamaffect.feed.key_files import KeyPair
 from streamaffect.feed.keys import ClientKeys
 from streamaffect.fleet.reports import Order, Report, decode_report, encode
 from streamaffect.fleet.worker import Worker
-from streamaffect.types import Estimate, Message, Meta
+from streamaffect.messages import Estimate, Message, Meta
 
 WAIT_S = 60.0
 

@@ -7,6 +7,7 @@ import pytest
 
 from streamaffect.errors import EngineError, FaultError
 from streamaffect.faces.detectors.detector import FaceDetector
+from streamaffect.messages import Estimate, Event, Health, Message, Meta
 from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle, load_bundle
@@ -14,7 +15,7 @@ from streamaffect.runtime.engine import EngineInfo, StreamEngine
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.supervise import Backoff
-from streamaffect.types import Estimate, Event, Face, Health, Message, Meta
+from streamaffect.types import Face
 from tests.support.bundles import write_bundle
 from tests.support.faulty import FaultyEngine, Hang, raising
 from tests.support.scripted import FACE, ScriptedDetector, ScriptedSource, make_face_stage

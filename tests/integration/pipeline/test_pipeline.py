@@ -15,6 +15,7 @@ from msgspec import UNSET
 from streamaffect.config import load_config
 from streamaffect.errors import SourceOpenError, SourceStalledError
 from streamaffect.feed.wire import encode
+from streamaffect.messages import Estimate, Event, Health, LatencySummary, Message
 from streamaffect.pipeline.opening import open_streams
 from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.pipeline.stats import Deliveries
@@ -24,7 +25,7 @@ from streamaffect.runtime.engine import Engine
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.demo import DEMO_CLIP
-from streamaffect.types import Estimate, Event, Face, FloatArray, Health, ImageArray, LatencySummary, Message
+from streamaffect.types import Face, FloatArray, ImageArray
 from tests.support.bundles import write_bundle
 from tests.support.gpu.engines import CountingEngine
 from tests.support.scripted import FACE, ScriptedDetector, ScriptedSource, make_stream

@@ -9,11 +9,12 @@ import pytest
 
 import streamaffect
 from streamaffect.config import load_config
+from streamaffect.messages import Estimate, Health
 from streamaffect.pipeline.opening import open_streams
 from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
-from streamaffect.types import Estimate, Health, ImageArray
+from streamaffect.types import ImageArray
 from tests.support.bundles import write_bundle
 from tests.support.faces import demo_frames
 

@@ -9,12 +9,12 @@ import pytest
 from streamaffect.config import load_config
 from streamaffect.errors import ConfigError
 from streamaffect.feed.wire import decode, encode
+from streamaffect.messages import Estimate, Health, Message, SoundHealth
 from streamaffect.pipeline.opening import open_streams
 from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.sources.sound import microphone
-from streamaffect.types import Estimate, Health, Message, SoundHealth
 from tests.support.bundles import write_bundle
 from tests.support.sound.flashes import beeps_in, write_flashes
 from tests.support.videos import write_video

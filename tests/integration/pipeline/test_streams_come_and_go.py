@@ -9,12 +9,12 @@ import pytest
 
 from streamaffect.errors import ControlError, SourceOpenError
 from streamaffect.feed.wire import encode
+from streamaffect.messages import Estimate, Event, Message, Meta
 from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.pipeline.worker import Stream
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.settings import SourceSettings
-from streamaffect.types import Estimate, Event, Message, Meta
 from tests.support.bundles import write_bundle
 from tests.support.scripted import ScriptedDetector, ScriptedSource, make_stream
 

@@ -18,10 +18,10 @@ from pyarrow.csv import ConvertOptions, read_csv
 from rich.console import Console
 
 from streamaffect.errors import ConfigError, RecordingError
+from streamaffect.messages import Event, Message
 from streamaffect.recordings import export as export_package
 from streamaffect.recordings.export import Format, export
 from streamaffect.recordings.header import encode_header
-from streamaffect.types import Event, Message
 from tests.support.recordings import (
     START_NS,
     estimate_at,

@@ -18,9 +18,9 @@ from pyarrow.csv import ConvertOptions, ParseOptions, read_csv
 
 from streamaffect.cli import main
 from streamaffect.errors import ConfigError
+from streamaffect.messages import Event, Message
 from streamaffect.recordings.export import Format, export
 from streamaffect.recordings.header import RecordingHeader
-from streamaffect.types import Event, Message
 from tests.support.recordings import (
     START_NS,
     estimate_at,

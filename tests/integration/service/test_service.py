@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from streamaffect import Subscriber
-from streamaffect.types import Event, Health, Message
+from streamaffect.messages import Event, Health, Message
 from tests.support.bundles import write_bundle
 
 ROOT = Path(__file__).parents[3]

@@ -11,7 +11,7 @@ import termios
 from collections.abc import Callable
 from pathlib import Path
 
-from streamaffect.types import NOTICE
+from streamaffect.messages import NOTICE
 
 ROOT = Path(__file__).parents[3]
 ENTER, LEAVE, HIDE, SHOW = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25l", b"\x1b[?25h"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streamaffect.types import Message
+from streamaffect.messages import Message
 from tests.support.control.desks import meta
 from tests.support.feeds import publishing
 from tests.support.recordings import estimate_at

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from streamaffect.errors import ConfigError, WireError
+from streamaffect.messages import Event
 from streamaffect.settings import WebSettings
 from streamaffect.sinks.web.live import MOST_CLIENTS
 from streamaffect.sinks.web.server import STATIC, PageServer
-from streamaffect.types import Event
 from tests.support.recordings import health_of, live_estimate_at, meta_of
 from tests.support.web.pages import Caller, Clerk, ask, page
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from streamaffect.messages import Event, HeadMeta
 from streamaffect.recordings.courses import read_courses
 from streamaffect.settings import WebSettings
 from streamaffect.sinks.web.pictures import Pictures
@@ -17,7 +18,7 @@ from streamaffect.sinks.web.recorded import RecordedPage
 from streamaffect.sinks.web.server import PageServer
 from streamaffect.sinks.web.sink import Page
 from streamaffect.text.regions import CELLS
-from streamaffect.types import Event, Frame, HeadMeta, PictureLights, Sightings, Square
+from streamaffect.types import Frame, PictureLights, Sightings, Square
 from tests.support.recordings import ESTIMATE, estimate_at, health_of, live_estimate_at, meta_of, record
 from tests.support.web.pages import WAIT_S, Clerk, browser_path, page
 

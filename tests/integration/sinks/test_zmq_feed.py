@@ -12,9 +12,9 @@ import zmq
 
 from streamaffect.errors import FeedTimeoutError, WireError
 from streamaffect.feed.client import Subscriber
+from streamaffect.messages import Estimate, Event, Health, Message, Meta
 from streamaffect.settings import FeedSettings
 from streamaffect.sinks.zmq.publisher import ZmqPublisher
-from streamaffect.types import Estimate, Event, Health, Message, Meta
 from tests.support.feeds import ANY_PORT, WAIT_S, publishing, received, seqs
 from tests.support.recordings import START_NS, estimate_at, health_of, live_estimate_at, meta_of
 

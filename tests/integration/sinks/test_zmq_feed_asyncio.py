@@ -6,7 +6,7 @@ import pytest
 
 from streamaffect.errors import FeedTimeoutError
 from streamaffect.feed.client import Subscriber
-from streamaffect.types import Estimate, Message
+from streamaffect.messages import Estimate, Message
 from tests.support.control.desks import meta
 from tests.support.feeds import WAIT_S, Feed, publishing
 from tests.support.recordings import estimate_at

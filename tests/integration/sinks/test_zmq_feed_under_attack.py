@@ -17,12 +17,12 @@ import zmq
 
 from streamaffect.feed.alive import IDLE_S, UNANSWERED_MS
 from streamaffect.feed.client import Subscriber
+from streamaffect.messages import Message
 from streamaffect.settings import FeedSettings
 from streamaffect.sinks.zmq import allowances, peers, publisher
 from streamaffect.sinks.zmq.allowances import Allowances
 from streamaffect.sinks.zmq.last_messages import REPEAT_S
 from streamaffect.sinks.zmq.publisher import ZmqPublisher
-from streamaffect.types import Message
 from tests.support.feeds import ANY_PORT, WAIT_S, Feed, publishing, received
 from tests.support.recordings import estimate_at, meta_of
 

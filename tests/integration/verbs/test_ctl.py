@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from streamaffect import ControlError, Controller, Subscriber
+from streamaffect.messages import Event
 from streamaffect.recordings.export import export
 from streamaffect.recordings.reading import read_recording
-from streamaffect.types import Event
 from tests.support.bundles import write_bundle
 
 ROOT = Path(__file__).parents[3]

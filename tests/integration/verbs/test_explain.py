@@ -9,7 +9,7 @@ import pytest
 
 from streamaffect.cli import main
 from streamaffect.feed.wire import decode
-from streamaffect.types import Estimate
+from streamaffect.messages import Estimate
 from tests.support.faces import demo_frames
 
 

@@ -15,8 +15,8 @@ from typing import IO
 
 import pytest
 
+from streamaffect.messages import Estimate
 from streamaffect.recordings.reading import read_recording
-from streamaffect.types import Estimate
 from tests.support.bundles import write_bundle
 from tests.support.feeds import WAIT_S, publishing
 from tests.support.recordings import estimate_at, record

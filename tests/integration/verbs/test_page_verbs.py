@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from streamaffect.cli import main
+from streamaffect.messages import Event
 from streamaffect.recordings.reading import read_recording
-from streamaffect.types import Event
 from tests.support.bundles import write_bundle
 from tests.support.recordings import estimate_at, record
 from tests.support.web.pages import Caller, ask

@@ -7,7 +7,7 @@ import pytest
 
 from streamaffect import analyze
 from streamaffect.cli import main
-from streamaffect.types import Estimate
+from streamaffect.messages import Estimate
 
 DEMO = Path(__file__).parents[3] / "streamaffect" / "assets" / "demo.mp4"
 EXACT = {"backend": "onnxruntime", "precision": "fp32"}

@@ -13,8 +13,8 @@ import pytest
 
 import streamaffect
 from streamaffect import Subscriber
+from streamaffect.messages import Estimate, Event, Health
 from streamaffect.recordings.reading import read_recording
-from streamaffect.types import Estimate, Event, Health
 from tests.support.bundles import write_bundle
 
 ROOT = Path(__file__).parents[3]

@@ -13,7 +13,7 @@ import pytest
 
 from streamaffect import Subscriber
 from streamaffect.cli import main
-from streamaffect.types import Health
+from streamaffect.messages import Health
 from tests.support.bundles import write_bundle
 from tests.support.outlets.live import wait_until
 from tests.support.outlets.processes import Process, free_port

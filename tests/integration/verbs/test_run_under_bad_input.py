@@ -21,9 +21,9 @@ from streamaffect.affect.baseline import Baseline, Moments
 from streamaffect.affect.profile import write_profile
 from streamaffect.cli import main
 from streamaffect.feed.keys import WrittenKeys, write_keys
+from streamaffect.messages import Event, Health
 from streamaffect.recordings.reading import read_recording
 from streamaffect.runtime.bundle import load_bundle
-from streamaffect.types import Event, Health
 from tests.support.bundles import write_bundle
 from tests.support.outlets.live import wait_until
 from tests.support.outlets.processes import Process, free_port

@@ -16,11 +16,12 @@ from torch import nn
 
 import streamaffect
 from streamaffect.config import load_config
+from streamaffect.messages import Estimate
 from streamaffect.pipeline.opening import open_streams
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.manifest import ContextSpec
 from streamaffect.sources.demo import DEMO_CLIP
-from streamaffect.types import Estimate, ImageArray
+from streamaffect.types import ImageArray
 from tests.support.bundles import write_bundle
 from tests.support.clip_oracle import Geometry, OraclePrediction, predictions
 from train.bundle.declared import AFFECT

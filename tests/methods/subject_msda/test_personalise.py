@@ -11,11 +11,11 @@ import torch
 
 from engines.cli import main as engines_main
 from streamaffect import Bundle, analyze, load_bundle
+from streamaffect.messages import NOTICE
 from streamaffect.runtime.bundle import default_bundle_path
 from streamaffect.runtime.manifest import CONTEXT_HEAD
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.sources.demo import DEMO_CLIP
-from streamaffect.types import NOTICE
 from tests.support.bundles import edit_manifest
 from tests.support.faces import demo_frames
 from tests.support.videos import write_frames, write_video

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.control.desk import Desk, Office
 from streamaffect.errors import ControlError
+from streamaffect.messages import NOTICE, Event, Message, Meta
 from streamaffect.prompts.lens import PromptLens
-from streamaffect.types import NOTICE, Event, Message, Meta
 
 
 def meta(stream: str, *, live: bool = True) -> Meta:

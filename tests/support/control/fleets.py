@@ -8,7 +8,7 @@ from streamaffect.feed.keys import ClientKeys
 from streamaffect.fleet.group import NodeReport
 from streamaffect.fleet.reports import Order, Report
 from streamaffect.fleet.settings import GroupSettings
-from streamaffect.types import Message
+from streamaffect.messages import Message
 
 HERE = "node-0"
 

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from streamaffect.clock import Clock, monotonic_ns
+from streamaffect.messages import Estimate, Event, EventName, Meta
 from streamaffect.sinks.base import Sink
 from streamaffect.sinks.thread import SinkThread
-from streamaffect.types import Estimate, Event, EventName, Meta
 from tests.support.recordings import ESTIMATE, meta_of
 
 CLOSE_S = 20.0

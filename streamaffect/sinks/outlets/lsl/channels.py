@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from math import nan
 
+from streamaffect.messages import Estimate, Meta
 from streamaffect.recordings.export.table import Column, Row, columns
 from streamaffect.recordings.export.xdf import STATUS_CODES
-from streamaffect.types import Estimate, Meta
 
 LEFT_OUT = ("frame", "timestamp", "stream", "t_capture_ns", "seq", "refines")  # what a time stamp says, or only a file
 UNITS = {"face_id": "count", "lookahead_s": "seconds", "latency_ms": "milliseconds"}

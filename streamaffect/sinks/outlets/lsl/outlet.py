@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from streamaffect.lab_streaming import load_pylsl
+from streamaffect.messages import Estimate, Event, Message, Meta
 from streamaffect.recordings.export.episodes import marker_text
 from streamaffect.settings import LslSettings
 from streamaffect.sinks.outlets.lsl.channels import Channel, channels_of, nothing, sample
@@ -17,7 +18,6 @@ from streamaffect.sinks.outlets.lsl.grid import Grid, Sample
 from streamaffect.sinks.outlets.lsl.local_clock import LslTime
 from streamaffect.sinks.outlets.packages import require
 from streamaffect.sinks.outlets.slots import ENDS, REMOVES, Slots
-from streamaffect.types import Estimate, Event, Message, Meta
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
+from streamaffect.messages import Health, Meta
 from streamaffect.sinks.publishing import BOUNDS_S, Distribution
-from streamaffect.types import Health, Meta
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

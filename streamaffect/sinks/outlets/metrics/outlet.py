@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from streamaffect.errors import OutletError
+from streamaffect.messages import Estimate, Event, Health, Message, Meta
 from streamaffect.settings import MetricsSettings
 from streamaffect.sinks.outlets.address import HostPort, parse_host_port
 from streamaffect.sinks.outlets.metrics.families import Counted, Instruments, families
@@ -13,7 +14,6 @@ from streamaffect.sinks.outlets.metrics.server import Answer, MetricsServer
 from streamaffect.sinks.outlets.packages import require
 from streamaffect.sinks.outlets.slots import REMOVES
 from streamaffect.sinks.publishing import Distribution
-from streamaffect.types import Estimate, Event, Health, Message, Meta
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

@@ -7,8 +7,8 @@ import re
 
 import msgspec
 
+from streamaffect.messages import Meta
 from streamaffect.sinks.outlets.mqtt.outbox import Publication
-from streamaffect.types import Meta
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 

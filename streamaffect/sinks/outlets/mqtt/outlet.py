@@ -11,6 +11,7 @@ import msgspec
 
 from streamaffect.errors import OutletError
 from streamaffect.feed.wire import encode
+from streamaffect.messages import Estimate, Event, Health, Message, Meta
 from streamaffect.settings import MqttSettings
 from streamaffect.sinks.outlets.mqtt.broker import broker_of
 from streamaffect.sinks.outlets.mqtt.connection import Connection
@@ -18,7 +19,6 @@ from streamaffect.sinks.outlets.mqtt.home_assistant import discovery, topic_of, 
 from streamaffect.sinks.outlets.mqtt.outbox import Outbox, Publication
 from streamaffect.sinks.outlets.packages import require
 from streamaffect.sinks.outlets.slots import ENDS, REMOVES, Slots
-from streamaffect.types import Estimate, Event, Health, Message, Meta
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ A bundle carries the capture time as its time tag, and holds what was estimated 
 
 from collections.abc import Iterator, Sequence
 
-from streamaffect.types import Estimate, Event, Health
+from streamaffect.messages import Estimate, Event, Health
 
 Argument = int | float | str
 Part = tuple[str, Sequence[Argument]]  # an address and its arguments

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from streamaffect.errors import OutletError
+from streamaffect.messages import Estimate, Event, Health, Message, Meta
 from streamaffect.settings import OscSettings
 from streamaffect.sinks.outlets.address import HostPort, parse_host_port
 from streamaffect.sinks.outlets.osc.messages import (
@@ -19,7 +20,6 @@ from streamaffect.sinks.outlets.osc.messages import (
 )
 from streamaffect.sinks.outlets.packages import require
 from streamaffect.sinks.outlets.slots import Slots
-from streamaffect.types import Estimate, Event, Health, Message, Meta
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from streamaffect.messages import Estimate
 from streamaffect.settings import LslSettings
-from streamaffect.types import Estimate
 from tests.support.outlets.live import estimate, event, meta, now_ns, running
 from tests.support.outlets.processes import Process
 

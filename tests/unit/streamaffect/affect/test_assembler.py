@@ -9,8 +9,9 @@ import pytest
 from streamaffect.affect.assemble import Assembler
 from streamaffect.affect.estimate import Prediction
 from streamaffect.feed.wire import decode, encode
+from streamaffect.messages import Estimate
 from streamaffect.runtime.bundle import load_bundle
-from streamaffect.types import Box, Estimate, Face, Frame, Sighting, Sightings
+from streamaffect.types import Box, Face, Frame, Sighting, Sightings
 from tests.support.bundles import QUANTILE, SIZE, SPREAD, write_bundle
 
 CROP = np.zeros((SIZE, SIZE, 3), np.uint8)

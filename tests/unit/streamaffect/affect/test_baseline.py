@@ -13,8 +13,9 @@ from streamaffect.affect.baselines import Baselines
 from streamaffect.affect.profile import load_profile, write_profile
 from streamaffect.errors import ConfigError
 from streamaffect.feed.wire import decode, encode
+from streamaffect.messages import Estimate, Event, Message
 from streamaffect.runtime.bundle import load_bundle
-from streamaffect.types import Box, Estimate, Event, Message
+from streamaffect.types import Box
 from tests.support.bundles import write_bundle
 from tests.support.recordings import estimate_at
 

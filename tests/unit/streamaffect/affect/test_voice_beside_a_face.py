@@ -10,8 +10,9 @@ import pytest
 from streamaffect.affect.assemble import Assembler
 from streamaffect.affect.estimate import Prediction
 from streamaffect.feed.wire import decode, encode
+from streamaffect.messages import Estimate
 from streamaffect.runtime.bundle import load_bundle
-from streamaffect.types import Box, Estimate, Face, Frame, Sighting, Sightings, VoiceReading
+from streamaffect.types import Box, Face, Frame, Sighting, Sightings, VoiceReading
 from tests.support.bundles import SIZE, SPREAD, write_bundle
 
 SPEAKS = VoiceReading(0.8, 0.7, (0.2, 1.0))

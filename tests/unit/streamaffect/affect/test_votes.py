@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from streamaffect.affect.votes import LEAST_FRAMES, VoteCounter, video_votes, votes_in_words
-from streamaffect.types import Estimate
+from streamaffect.messages import Estimate
 from tests.support.recordings import estimate_at
 
 

@@ -5,9 +5,9 @@ import pytest
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import ControlError
 from streamaffect.feed.commands import Add, Mark, Prompts, Remove, Status, Stop, Streams
+from streamaffect.messages import Event
 from streamaffect.prompts.by_phrases import PhraseReader
 from streamaffect.prompts.lens import PromptLens
-from streamaffect.types import Event
 from tests.support.control.desks import ToldDesk
 
 

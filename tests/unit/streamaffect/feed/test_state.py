@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from streamaffect.feed.state import MAX_TRACKS, FeedState
-from streamaffect.types import Event
+from streamaffect.messages import Event
 from tests.support.recordings import START_NS, estimate_at, health_of, meta_of
 
 META = meta_of("clip", live=False)

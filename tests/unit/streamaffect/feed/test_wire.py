@@ -20,7 +20,8 @@ from streamaffect.feed.wire import (
     topic_of,
     topic_prefix,
 )
-from streamaffect.types import Box, Estimate, Message, Square
+from streamaffect.messages import Estimate, Message
+from streamaffect.types import Box, Square
 from tests.support.recordings import ESTIMATE, estimates, events, health_of, meta_of
 
 GOLDEN = sorted((Path(__file__).parents[3] / "golden_messages" / "v1").glob("*.json"))

@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 from streamaffect.feed.wire import decode
-from streamaffect.types import Estimate
+from streamaffect.messages import Estimate
 
 DOCS = Path(__file__).parents[4] / "docs"
 TEXT = (DOCS / "wire-protocol.md").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from streamaffect.feed.schema import schema_text
 from streamaffect.feed.wire import as_repeat, encode
-from streamaffect.types import Message
+from streamaffect.messages import Message
 from tests.support.recordings import ESTIMATE, estimates, events
 
 ROOT = Path(__file__).parents[4]

@@ -3,7 +3,7 @@
 import msgspec
 
 from streamaffect.fleet.ledger import Ledger
-from streamaffect.types import Event, Health, Message
+from streamaffect.messages import Event, Health, Message
 from tests.support.control.desks import meta
 from tests.support.recordings import health_of
 

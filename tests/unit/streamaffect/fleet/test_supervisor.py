@@ -10,7 +10,7 @@ from streamaffect.feed.commands import GroupReport, Streams
 from streamaffect.fleet.ledger import Ledger
 from streamaffect.fleet.settings import FleetConfig
 from streamaffect.fleet.supervisor import Supervisor
-from streamaffect.types import Event, Health
+from streamaffect.messages import Event, Health
 from tests.support.control.desks import meta
 from tests.support.control.fleets import ToldFeed, ToldRooms, ToldSeat
 

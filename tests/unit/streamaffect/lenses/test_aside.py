@@ -6,7 +6,7 @@ import pytest
 from streamaffect.lenses.aside import Aside, set_aside
 from streamaffect.lenses.desk import LensDesk
 from streamaffect.lenses.view import Reading, View
-from streamaffect.types import HeadMeta
+from streamaffect.messages import HeadMeta
 from tests.support.threads import NEVER_S, SOON_S
 
 FACE, OTHER = ("cam", 0), ("cam", 1)

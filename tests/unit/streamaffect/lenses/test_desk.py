@@ -11,9 +11,10 @@ from streamaffect.lenses.desk import LensDesk
 from streamaffect.lenses.graph import GraphLens
 from streamaffect.lenses.loading import read_lens
 from streamaffect.lenses.view import Reading, View
+from streamaffect.messages import HeadMeta
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
-from streamaffect.types import HeadMeta, ImageArray
+from streamaffect.types import ImageArray
 from tests.support.bundles import SIZE, write_bundle, write_lens
 from tests.support.gpu.engines import PositionalEngine
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from streamaffect.messages import SkipReason
 from streamaffect.pipeline.stations.pace import Gate, Pace
-from streamaffect.types import SkipReason
 
 FPS = 25.0
 

@@ -9,10 +9,11 @@ from streamaffect.affect.assemble import Assembler
 from streamaffect.affect.estimate import Estimator
 from streamaffect.clock import monotonic_ns
 from streamaffect.faces.crop import crop_face
+from streamaffect.messages import Estimate, Event, Message
 from streamaffect.pipeline.stages import AffectStage, Batch
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
-from streamaffect.types import Estimate, Event, Frame, Message, Sighting, Sightings
+from streamaffect.types import Frame, Sighting, Sightings
 from tests.support.bundles import SIZE, write_bundle
 from tests.support.gpu.engines import CountingEngine
 from tests.support.scripted import FACE, HEIGHT, WIDTH, ScriptedDetector, make_face_stage, picture

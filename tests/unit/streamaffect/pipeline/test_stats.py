@@ -9,20 +9,10 @@ import pytest
 from msgspec import UNSET
 
 from streamaffect.clock import RECENT_S
+from streamaffect.messages import Health, LatencySummary, SourceState
 from streamaffect.pipeline import stats
 from streamaffect.pipeline.stats import Rate, StreamStats
-from streamaffect.types import (
-    Box,
-    Face,
-    Frame,
-    Health,
-    LatencySummary,
-    Light,
-    PictureLights,
-    Sighting,
-    Sightings,
-    SourceState,
-)
+from streamaffect.types import Box, Face, Frame, Light, PictureLights, Sighting, Sightings
 
 S = 1_000_000_000
 REST: tuple[Light, Light, Light] = ("good", "good", "fair")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from streamaffect.errors import RecordingError
+from streamaffect.messages import Event
 from streamaffect.recordings.courses import VALUES, read_courses
 from streamaffect.recordings.export.shown import Selection, write_shown
-from streamaffect.types import Event
 from tests.support.recordings import estimate_at, live_estimate_at, live_header, record, refined_clip
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from streamaffect.messages import Event
 from streamaffect.recordings.export.markers import marked
 from streamaffect.recordings.export.table import Row
-from streamaffect.types import Event
 from tests.support.recordings import estimate_at
 
 

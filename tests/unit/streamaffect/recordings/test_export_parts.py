@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamaffect.messages import Estimate, Event, Health
 from streamaffect.recordings.export.elan import write_elan
 from streamaffect.recordings.export.episodes import Episode, episodes, marker_text
 from streamaffect.recordings.export.latest import ROWS_HELD, latest
@@ -16,7 +17,6 @@ from streamaffect.recordings.export.resample import resample
 from streamaffect.recordings.export.table import Row, Table, rows
 from streamaffect.recordings.export.xml_text import xml_text
 from streamaffect.recordings.header import RecordedStream
-from streamaffect.types import Estimate, Event, Health
 from tests.support.recordings import START_NS, estimate_at, live_header, refined_clip
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from streamaffect.errors import RecordingError
+from streamaffect.messages import Event, Message
 from streamaffect.recordings.header import RecordingHeader
 from streamaffect.recordings.replay import Replay, published_ns
-from streamaffect.types import Event, Message
 from tests.support.recordings import (
     START_NS,
     estimate_at,

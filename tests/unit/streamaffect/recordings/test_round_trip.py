@@ -7,9 +7,9 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streamaffect.messages import Event, Message
 from streamaffect.recordings.header import RecordingHeader, encode_header
 from streamaffect.recordings.reading import read_recording
-from streamaffect.types import Event, Message
 from tests.support.recordings import (
     estimate_at,
     file_header,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from streamaffect.errors import RecordingError
+from streamaffect.messages import Estimate, Event, Message
 from streamaffect.sinks.fan_out import QUEUE, FanOut
-from streamaffect.types import Estimate, Event, Message
 from tests.support.recordings import estimate_at, meta_of
 
 WAIT_S = 10.0

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from streamaffect.clock import RECENT_S
+from streamaffect.messages import Estimate, LatencySummary
 from streamaffect.sinks import publishing
 from streamaffect.sinks.publishing import Latencies, published
-from streamaffect.types import Estimate, LatencySummary
 from tests.support.recordings import START_NS, estimate_at, health_of, live_estimate_at
 
 MS = 1_000_000

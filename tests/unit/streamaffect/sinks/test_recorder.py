@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from streamaffect.errors import RecordingError
+from streamaffect.messages import Estimate
 from streamaffect.recordings.reading import read_recording
 from streamaffect.sinks.base import IdlingSink
 from streamaffect.sinks.recorder import Recorder
-from streamaffect.types import Estimate
 from tests.support.recordings import estimate_at, file_header, live_estimate_at, live_header, record
 
 FULL_DISK = """

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from streamaffect.errors import RecordingError
+from streamaffect.messages import Estimate, Message
 from streamaffect.sinks.thread import SinkThread
-from streamaffect.types import Estimate, Message
 from tests.support.recordings import estimate_at
 
 WAIT_S = 10.0

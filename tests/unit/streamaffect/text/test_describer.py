@@ -10,12 +10,12 @@ from msgspec import UNSET
 
 from streamaffect.errors import ConfigError
 from streamaffect.feed.wire import decode, encode
+from streamaffect.messages import Estimate, Event, Message
 from streamaffect.settings import DescribeSettings
 from streamaffect.text.classifier import Answers
 from streamaffect.text.describer import Describer, Reader
 from streamaffect.text.opening import open_describer
 from streamaffect.text.transcript import Cue, Transcript
-from streamaffect.types import Estimate, Event, Message
 from tests.support.recordings import estimate_at
 
 WORDS = Transcript(Path("a.vtt"), (Cue(0.5, 1.5, "Hello."), Cue(2.5, 9.0, "Still here.")))

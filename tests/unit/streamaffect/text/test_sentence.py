@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamaffect.messages import Estimate
 from streamaffect.text.sentence import sentence
-from streamaffect.types import Estimate
 from tests.support.recordings import estimate_at
 
 HAPPY = {"happiness": 0.9, "neutral": 0.1}

@@ -5,8 +5,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from streamaffect.messages import Message
 from streamaffect.text.textualise import Evidence, TextualiserConfig, evidence_of_estimates, textualise, track_windows
-from streamaffect.types import Message
 from tests.support.recordings import estimate_at, health_of
 
 FACE = {1: 0.2, 12: 0.81, 6: 0.51, 4: 0.5}

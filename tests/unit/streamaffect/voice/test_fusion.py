@@ -1,6 +1,7 @@
 """A reading in an estimate."""
 
-from streamaffect.types import Box, Estimate, Status, VoiceReading
+from streamaffect.messages import Estimate, Status
+from streamaffect.types import Box, VoiceReading
 from streamaffect.voice.fusion import beside
 
 SPEAKS = VoiceReading(0.8, 0.6, (0.1, 1.0))

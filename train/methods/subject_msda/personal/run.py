@@ -8,10 +8,11 @@ import numpy as np
 from torch import Tensor
 
 from streamaffect.errors import ConfigError
+from streamaffect.messages import NOTICE
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.manifest import CLIP_ENCODER, CONTEXT_HEAD, HeadSpec, Manifest
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
-from streamaffect.types import NOTICE, FloatArray
+from streamaffect.types import FloatArray
 
 from ....bundle.source_statistics import read_statistics
 from ....config import read_recipe

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from streamaffect.messages import NOTICE, Estimate, Event, Health, LatencySummary, Message
 from streamaffect.sinks.display.dashboard import render
 from streamaffect.sinks.display.state import DisplayState, RunInfo
-from streamaffect.types import NOTICE, Box, Estimate, Event, Health, LatencySummary, Message
+from streamaffect.types import Box
 from tests.support.feeder import START_NS, Feeder
 
 SECOND_NS = 1_000_000_000

@@ -4,10 +4,10 @@ import msgspec
 import pytest
 from msgspec import UNSET, UnsetType
 
+from streamaffect.messages import Estimate, HeadMeta, Meta
 from streamaffect.sinks.display.dashboard import render
 from streamaffect.sinks.display.state import DisplayState
 from streamaffect.text.regions import region_shares, regions_in_words
-from streamaffect.types import Estimate, HeadMeta, Meta
 from tests.support.feeder import Feeder
 
 UNITS = HeadMeta(

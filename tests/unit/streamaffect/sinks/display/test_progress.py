@@ -4,10 +4,10 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from streamaffect.messages import NOTICE
 from streamaffect.sinks.display.choice import make_display
 from streamaffect.sinks.display.progress import PlainProgress, summary
 from streamaffect.sinks.display.state import DisplayState, RunInfo
-from streamaffect.types import NOTICE
 from tests.support.feeder import Feeder
 
 

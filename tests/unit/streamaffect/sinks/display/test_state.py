@@ -1,7 +1,7 @@
 import msgspec
 
+from streamaffect.messages import Event
 from streamaffect.sinks.display.state import HISTORY_SAMPLES, DisplayState
-from streamaffect.types import Event
 from tests.support.feeder import START_NS, Feeder
 
 SECOND_NS = 1_000_000_000

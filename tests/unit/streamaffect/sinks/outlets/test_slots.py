@@ -2,8 +2,8 @@
 
 import pytest
 
+from streamaffect.messages import Event
 from streamaffect.sinks.outlets.slots import Slots
-from streamaffect.types import Event
 from tests.support.recordings import estimate_at
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from streamaffect.clock import monotonic_ns
+from streamaffect.messages import Event, Message
 from streamaffect.sinks.web.board import EVENTS_AT_FIRST, STALE_NS, Board
-from streamaffect.types import Box, Event, Message
+from streamaffect.types import Box
 from tests.support.recordings import health_of, live_estimate_at, meta_of
 
 

@@ -1,6 +1,6 @@
 from streamaffect.feed.wire import encode, topic_of
+from streamaffect.messages import Event, Message
 from streamaffect.sinks.zmq.last_messages import REPEAT_S, SETTLE_S, LastMessages
-from streamaffect.types import Event, Message
 from tests.support.recordings import estimate_at, health_of, meta_of
 
 ALL = (b"",)
