@@ -32,7 +32,6 @@ FLOORS: Mapping[str, list[list[str]]] = {
             "clock.py",
             "settings.py",
             "config.py",
-            "lab_streaming.py",
         ],
         ["runtime", "faces", "sources", "assets"],
         ["lenses", "prompts", "text", "feed", "voice", "affect"],

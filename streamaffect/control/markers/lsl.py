@@ -10,7 +10,7 @@ from typing import Any
 
 from streamaffect.clock import monotonic_ns
 from streamaffect.control.markers.base import SetMarker
-from streamaffect.lab_streaming import load_pylsl, lsl_ahead_ns
+from streamaffect.feed.lab_streaming import load_pylsl, lsl_ahead_ns
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from streamaffect.clock import Clock, monotonic_ns
-from streamaffect.lab_streaming import lsl_ahead_ns
+from streamaffect.feed.lab_streaming import lsl_ahead_ns
 
 MEASURE_S: Final = 10.0
 

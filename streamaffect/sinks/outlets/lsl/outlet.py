@@ -9,7 +9,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streamaffect.lab_streaming import load_pylsl
+from streamaffect.feed.lab_streaming import load_pylsl
 from streamaffect.messages import Estimate, Event, Message, Meta
 from streamaffect.recordings.export.episodes import marker_text
 from streamaffect.settings import LslSettings
