@@ -5,6 +5,7 @@ the developer has built is taken, and the shipped bundle runs in fp32, whose num
 import logging
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,14 @@ def private_engine_cache(
     (folder / name).write_bytes(content)
     (folder / name).chmod(0o600)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def runtime_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where control sockets stand by default: of the test's own, and short, since a socket's path ends at 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="run-", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield Path(folder)
 
 
 @pytest.fixture(autouse=True)

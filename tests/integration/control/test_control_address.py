@@ -23,14 +23,6 @@ ANY = ControlSettings(bind="tcp://127.0.0.1:0")
 FEED = "tcp://127.0.0.1:45556"
 
 
-@pytest.fixture(autouse=True)
-def runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "run"
-    folder.mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
-    return folder
-
-
 @contextmanager
 def serving(
     desk: ToldDesk, settings: ControlSettings = ANY, feed: FeedSettings | None = None

@@ -27,11 +27,8 @@ def recording(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def address(tmp_path: Path, recording: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def address(tmp_path: Path, recording: Path) -> Iterator[str]:
     """The feed of a live run that is recorded, with commands beside it."""
-    folder = tmp_path / "run"
-    folder.mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
     feed = f"tcp://127.0.0.1:{free_port()}"
     words = ("--source", "a=synthetic", "--bundle", str(write_bundle(tmp_path / "bundle")), "--record", str(recording))
     with subprocess.Popen(

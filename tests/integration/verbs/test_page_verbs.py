@@ -34,7 +34,7 @@ def program(*words: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
         stderr=subprocess.PIPE,
         text=True,
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": str(folder)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
     ) as process:
         try:
             yield process

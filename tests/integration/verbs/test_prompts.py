@@ -54,11 +54,7 @@ def declared(feed: str) -> list[str]:
     return [one["name"] for head in heads if head["kind"] == "prompts" for one in head["outputs"]]
 
 
-def test_the_sentences_of_a_run_change_with_their_file_and_by_commands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "run").mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+def test_the_sentences_of_a_run_change_with_their_file_and_by_commands(tmp_path: Path) -> None:
     file, recording, feed = tmp_path / "mine.toml", tmp_path / "run.jsonl", f"tcp://127.0.0.1:{free_port()}"
     file.write_text(FIRST)
     words = ("--source", "demo", "--prompts", str(file), "--record", str(recording), "--bind", feed, "--no-display")

@@ -50,7 +50,7 @@ def program(ears: Ears, folder: Path, *words: str) -> Iterator["subprocess.Popen
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": str(folder)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
     ) as process:
         try:
             yield process
@@ -72,7 +72,7 @@ def tell(ears: Ears, folder: Path, *words: str) -> str:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": str(folder)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         timeout=WAIT_S,
         check=False,
     ).stdout
