@@ -49,7 +49,7 @@ def private_engine_cache(
     return folder
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def runtime_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where control sockets stand by default: of the test's own, and short, since a socket's path ends at 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="run-", ignore_cleanup_errors=True) as folder:

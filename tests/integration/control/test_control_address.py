@@ -19,6 +19,8 @@ from streamaffect.feed.keys import WrittenKeys, write_keys
 from streamaffect.settings import ControlSettings, FeedSettings
 from tests.support.control.desks import ToldDesk
 
+pytestmark = pytest.mark.usefixtures("runtime_folder")
+
 ANY = ControlSettings(bind="tcp://127.0.0.1:0")
 FEED = "tcp://127.0.0.1:45556"
 

@@ -17,6 +17,8 @@ from streamaffect.recordings.export import export
 from streamaffect.recordings.reading import read_recording
 from tests.support.bundles import write_bundle
 
+pytestmark = pytest.mark.usefixtures("runtime_folder")
+
 ROOT = Path(__file__).parents[3]
 WAIT_S = 60.0
 

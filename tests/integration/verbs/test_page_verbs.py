@@ -20,6 +20,8 @@ from tests.support.bundles import write_bundle
 from tests.support.recordings import estimate_at, record
 from tests.support.web.pages import Caller, ask
 
+pytestmark = pytest.mark.usefixtures("runtime_folder")
+
 ROOT = Path(__file__).parents[3]
 WAIT_S = 60.0
 

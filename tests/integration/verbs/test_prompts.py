@@ -18,6 +18,8 @@ from streamaffect.errors import PromptError
 from streamaffect.sources.demo import DEMO_CLIP
 from tests.support.faces import demo_frames
 
+pytestmark = pytest.mark.usefixtures("runtime_folder")
+
 ROOT = Path(__file__).parents[3]
 WAIT_S = 60.0
 FIRST = 'prompts = ["beaming with joy", "about to cry", "a cat on the sofa"]\n'

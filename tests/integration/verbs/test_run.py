@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -136,12 +137,16 @@ def test_the_latency_of_a_health_message_is_that_of_the_estimates_as_they_were_s
     with Subscriber(address, timeout_s=60) as feed:
         process = start("--source", "demo", "--bundle", str(bundle), "--bind", address)
         try:
-            report = next(_reports(feed, totals_ms))
+            # On a busy machine the first estimates may have gone before this reader was there.
+            for report in islice(_reports(feed, totals_ms), 20):
+                assert report.latency_ms is not None
+                unknown = {report.latency_ms.p50, report.latency_ms.p95, report.latency_ms.p99} - set(totals_ms)
+                if not unknown:
+                    break
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=5)
-    assert report.latency_ms is not None
-    assert {report.latency_ms.p50, report.latency_ms.p95, report.latency_ms.p99} <= set(totals_ms)
+            process.communicate(timeout=10)
+    assert unknown == set()
 
 
 def _reports(feed: Subscriber, totals_ms: list[float]) -> Iterator[Health]:

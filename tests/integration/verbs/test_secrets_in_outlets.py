@@ -21,6 +21,8 @@ from tests.support.web.pages import ask
 
 pytest.importorskip("pylsl", exc_type=ImportError)
 
+pytestmark = pytest.mark.usefixtures("runtime_folder")
+
 ROOT = Path(__file__).parents[3]
 WAIT_S = 60.0
 CAMERA, BROKER, PAGE, OTHER = "hunter2", "broker's%hush", "page-token-of-this-run", "second-hunter3"
