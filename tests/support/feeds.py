@@ -1,12 +1,15 @@
 """Real feeds for tests: a publisher on a free loopback port behind its sink thread."""
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from streamaffect.feed.client import Subscriber
 from streamaffect.messages import Estimate, Message
 from streamaffect.settings import FeedSettings
 from streamaffect.sinks.thread import SinkThread
+from streamaffect.sinks.zmq.proxy import Proxy
 from streamaffect.sinks.zmq.publisher import ZmqPublisher
 
 ANY_PORT = "tcp://127.0.0.1:0"
@@ -63,3 +66,23 @@ def received(subscriber: Subscriber, count: int) -> list[Message]:
 def seqs(messages: list[Message]) -> list[int]:
     """The numbers of the estimates among messages."""
     return [message.seq for message in messages if isinstance(message, Estimate)]
+
+
+@contextmanager
+def joining(
+    *feeds: Feed,
+    settings: FeedSettings | None = None,
+    keys: Mapping[str, Path] | None = None,
+    watch: Callable[[str, Message], None] | None = None,
+) -> Iterator[Proxy]:
+    """A running proxy of these feeds, on a free port unless the settings say otherwise."""
+    addresses = [feed.address for feed in feeds]
+    proxy = Proxy(addresses, settings or FeedSettings(bind=ANY_PORT), keys=keys or {}, watch=watch)
+    thread = threading.Thread(target=proxy.run)
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        proxy.stop()
+        thread.join(WAIT_S)
+        proxy.close()

@@ -1,37 +1,19 @@
 """A proxy whose feeds come and go while it runs, which says words of its own, and shows what it passes on."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import msgspec
 
 from streamaffect.feed.client import Subscriber
-from streamaffect.messages import Estimate, Event, Message, Meta
-from streamaffect.settings import FeedSettings
-from streamaffect.sinks.zmq.proxy import Proxy
+from streamaffect.messages import Estimate, Event, Meta
 from tests.support.control.desks import meta
-from tests.support.feeds import ANY_PORT, WAIT_S, publishing, received, seqs
+from tests.support.feeds import WAIT_S, joining, publishing, received, seqs
 from tests.support.recordings import estimate_at
-
-
-@contextmanager
-def joint(watch: Callable[[str, Message], None] | None = None) -> Iterator[Proxy]:
-    proxy = Proxy([], FeedSettings(bind=ANY_PORT), watch=watch)
-    thread = threading.Thread(target=proxy.run)
-    thread.start()
-    try:
-        yield proxy
-    finally:
-        proxy.stop()
-        thread.join(WAIT_S)
-        proxy.close()
 
 
 def test_a_stream_goes_on_under_its_name_from_another_feed_once_the_first_was_left() -> None:
     runs = [msgspec.structs.replace(meta("cam"), run=run) for run in ("one", "two")]
-    with joint() as proxy, Subscriber(proxy.address) as subscriber:
+    with joining() as proxy, Subscriber(proxy.address) as subscriber:
         with publishing(said=[runs[0], estimate_at(1.0, stream="cam", seq=70)]) as old:
             proxy.join(old.address)
             first = received(subscriber, 2)
@@ -50,7 +32,7 @@ def test_a_stream_goes_on_under_its_name_from_another_feed_once_the_first_was_le
 def test_its_own_words_go_to_all_in_order_and_who_watches_sees_both() -> None:
     seen: list[tuple[str, str]] = []
     with (
-        joint(lambda feed, message: seen.append((feed, type(message).__name__))) as proxy,
+        joining(watch=lambda feed, message: seen.append((feed, type(message).__name__))) as proxy,
         publishing(said=[meta("cam"), estimate_at(1.0, stream="cam", seq=0)]) as feed,
         Subscriber(proxy.address) as subscriber,
     ):
@@ -67,7 +49,7 @@ def test_its_own_words_go_to_all_in_order_and_who_watches_sees_both() -> None:
 
 
 def test_who_comes_late_hears_nothing_of_a_stream_that_was_removed() -> None:
-    with joint() as proxy, publishing(said=[meta("cam"), estimate_at(1.0, stream="cam", seq=0)]) as feed:
+    with joining() as proxy, publishing(said=[meta("cam"), estimate_at(1.0, stream="cam", seq=0)]) as feed:
         with Subscriber(proxy.address) as early:
             proxy.join(feed.address)
             received(early, 2)

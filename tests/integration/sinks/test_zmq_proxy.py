@@ -2,8 +2,6 @@
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,23 +16,8 @@ from streamaffect.settings import FeedSettings
 from streamaffect.sinks.zmq import proxy as proxy_module
 from streamaffect.sinks.zmq.proxy import Proxy
 from tests.support.control.desks import meta
-from tests.support.feeds import ANY_PORT, WAIT_S, Feed, publishing, received, seqs
+from tests.support.feeds import ANY_PORT, WAIT_S, joining, publishing, received, seqs
 from tests.support.recordings import estimate_at
-
-
-@contextmanager
-def joining(
-    *feeds: Feed, settings: FeedSettings | None = None, keys: Mapping[str, Path] | None = None
-) -> Iterator[Proxy]:
-    proxy = Proxy([feed.address for feed in feeds], settings or FeedSettings(bind=ANY_PORT), keys=keys or {})
-    thread = threading.Thread(target=proxy.run)
-    thread.start()
-    try:
-        yield proxy
-    finally:
-        proxy.stop()
-        thread.join(WAIT_S)
-        proxy.close()
 
 
 def test_who_comes_late_gets_the_last_values_of_all_feeds_and_then_what_follows() -> None:
