@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from streamaffect.arguments import make_parser
+from streamaffect.arguments.parser import make_parser
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "Containerfile"

@@ -37,7 +37,7 @@ FLOORS: Mapping[str, list[list[str]]] = {
         ["lenses", "prompts", "text", "feed", "voice", "affect"],
         ["recordings", "personal", "pipeline", "sinks", "control", "service"],
         ["analysis.py", "sound.py", "verbs", "fleet"],
-        ["arguments.py", "cli.py", "__init__.py", "__main__.py"],
+        ["arguments", "cli.py", "__init__.py", "__main__.py"],
     ],
     "engines": [
         ["__init__.py", "facts.py", "file_hash.py", "progress.py", "rtx_bindings.py", "graphs"],

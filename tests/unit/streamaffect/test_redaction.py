@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from streamaffect.arguments import make_parser
+from streamaffect.arguments.parser import make_parser
 from streamaffect.redaction import SHORTEST, redact, remember, remember_words, remembering
 
 
