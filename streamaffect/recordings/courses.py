@@ -16,6 +16,7 @@ from streamaffect.recordings.export.latest import latest
 from streamaffect.recordings.export.table import Row, Survey, rows, survey
 from streamaffect.recordings.header import RecordingHeader
 from streamaffect.recordings.reading import read_recording
+from streamaffect.types import Square
 
 NAN: Final = float("nan")
 STATUSES: Final = ("ok", "warming", "held", "abstain")
@@ -29,6 +30,8 @@ VALUES: Final = (
     "status",
     "quality",
 )
+# Where maps lie in the frame, of recordings that have some.
+SQUARE: Final = tuple(f"square_{corner}_{axis}" for corner in Square._fields for axis in "xy")
 
 Part = Literal["value", "low", "high"]
 OutputColumn = tuple[str, str, Part]
@@ -62,8 +65,8 @@ class Moment:
 class Courses:
     """What there is to draw.
 
-    names:   of the columns: VALUES, then the outputs
-    outputs: one for each column after VALUES: head, output, and whether it is the value or an end of its interval
+    names:   of the columns: VALUES, SQUARE where an output is a map, then the outputs
+    outputs: one for each of the last columns: head, output, and whether it is the value or an end of its interval
     """
 
     path: Path
@@ -82,6 +85,9 @@ def read_courses(path: str | Path) -> Courses:
     found = survey(recording, None)
     header = recording.header.with_added(found.added)
     outputs = _outputs(found)
+    maps = {head.name for head in header.heads if head.kind == "map"}
+    square = SQUARE if any(head in maps for head, _, _ in outputs) else ()
+    names = VALUES + square + tuple("/".join(one if one[2] != "value" else one[:2]) for one in outputs)
     courses: dict[tuple[str, int], Course] = {}
     count = 0
     for row in latest(rows(recording, None, start_ns=found.start_ns)):
@@ -89,14 +95,13 @@ def read_courses(path: str | Path) -> Courses:
         key = (estimate.stream, estimate.track)
         course = courses.get(key)
         if course is None:
-            empty = [array("f") for _ in range(len(VALUES) + len(outputs))]
-            course = courses[key] = Course(estimate.stream, estimate.track, columns=empty)
-        _append(course, row, outputs)
+            course = courses[key] = Course(estimate.stream, estimate.track, columns=[array("f") for _ in names])
+        _append(course, row, square, outputs)
         count += 1
     return Courses(
         path=recording.path,
         header=header,
-        names=VALUES + tuple("/".join(column if column[2] != "value" else column[:2]) for column in outputs),
+        names=names,
         outputs=outputs,
         courses=sorted(courses.values(), key=lambda one: (one.stream, one.track)),
         moments=list(_moments(recording, found.origins(header), found.start_ns)),
@@ -114,15 +119,16 @@ def _outputs(found: Survey) -> tuple[OutputColumn, ...]:
     return tuple(columns)
 
 
-def _append(course: Course, row: Row, outputs: Sequence[OutputColumn]) -> None:
+def _append(course: Course, row: Row, square: Sequence[str], outputs: Sequence[OutputColumn]) -> None:
     course.seconds.append(row.timestamp_s)
-    for column, value in zip(course.columns, _values(row.estimate, outputs), strict=True):
+    values = (*_values(row.estimate), *_square(row.estimate, square), *_said(row.estimate, outputs))
+    for column, value in zip(course.columns, values, strict=True):
         column.append(NAN if value is None else value)
     if isinstance(row.estimate.description, str):
         course.descriptions.append((row.timestamp_s, row.estimate.description))
 
 
-def _values(estimate: Estimate, outputs: Sequence[OutputColumn]) -> Iterator[float | None]:
+def _values(estimate: Estimate) -> Iterator[float | None]:
     for value, interval in (
         (estimate.valence, estimate.valence_interval),
         (estimate.arousal, estimate.arousal_interval),
@@ -131,6 +137,16 @@ def _values(estimate: Estimate, outputs: Sequence[OutputColumn]) -> Iterator[flo
         yield from (None, None) if interval is None else interval
     yield STATUSES.index(estimate.status)
     yield estimate.quality
+
+
+def _square(estimate: Estimate, names: Sequence[str]) -> Iterator[float | None]:
+    if not isinstance(estimate.square, Square):
+        yield from (None for _ in names)
+    elif names:
+        yield from (value for corner in estimate.square for value in corner)
+
+
+def _said(estimate: Estimate, outputs: Sequence[OutputColumn]) -> Iterator[float | None]:
     given = {} if estimate.output_intervals is UNSET else estimate.output_intervals
     for head, name, part in outputs:
         if part == "value":

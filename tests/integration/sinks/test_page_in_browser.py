@@ -19,7 +19,16 @@ from streamaffect.sinks.web.server import PageServer
 from streamaffect.sinks.web.sink import Page
 from streamaffect.text.regions import CELLS
 from streamaffect.types import Frame, PictureLights, Sightings, Square
-from tests.support.recordings import ESTIMATE, estimate_at, health_of, live_estimate_at, meta_of, record
+from tests.support.recordings import (
+    ESTIMATE,
+    estimate_at,
+    file_header,
+    health_of,
+    live_estimate_at,
+    meta_of,
+    record,
+)
+from tests.support.videos import write_frames
 from tests.support.web.pages import WAIT_S, Clerk, browser_path, page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -189,6 +198,8 @@ MAP = HeadMeta(
     name="map", kind="map", outputs=[{"name": name} for name in CELLS], lens="map@1.0", summary="where it is"
 )
 LOWER_LEFT = {name: float(name in ("y6x1", "y7x1")) for name in CELLS}
+SAID = {"map": LOWER_LEFT}
+RIGHT_HALF = Square((0.5, 0.0), (1.0, 0.0), (0.5, 1.0))
 REDNESS = """(canvas, [x, y]) => {
   const copy = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d");
   copy.drawImage(canvas, -x * canvas.width, -y * canvas.height);
@@ -200,10 +211,8 @@ REDNESS = """(canvas, [x, y]) => {
 def explain_a_face(sink: Page) -> None:
     meta = meta_of("webcam", live=True)
     sink.send(replace(meta, heads=[*meta.heads, MAP]))
-    square = Square((0.5, 0.0), (1.0, 0.0), (0.5, 1.0))
     for i in range(5):
-        estimate = live_estimate_at(i / 30, seq=i, track=3)
-        sink.send(replace(estimate, outputs=estimate.outputs | {"map": LOWER_LEFT}, square=square))
+        sink.send(live_estimate_at(i / 30, seq=i, track=3, outputs=ESTIMATE.outputs | SAID, square=RIGHT_HALF))
 
 
 def test_without_a_picture_the_map_of_a_face_stands_beside_its_values(browser: "Browser") -> None:
@@ -232,6 +241,61 @@ def test_with_a_picture_the_map_lies_over_the_face(browser: "Browser") -> None:
         assert seen.tab.is_hidden(".face .heat canvas")
         assert "map: where it is" in seen.tab.inner_text("#faces")
         assert seen.complaints == []
+
+
+def show_recording(path: Path, *, video: Path | None = None) -> PageServer:
+    server = PageServer(WebSettings(bind="127.0.0.1:0"))
+    server.start(RecordedPage(read_courses(path), video=video).routes)
+    return server
+
+
+@pytest.fixture
+def explained_recording(tmp_path: Path) -> Path:
+    header = file_header()
+    messages = [estimate_at(i / 10, seq=i, outputs=ESTIMATE.outputs | SAID, square=RIGHT_HALF) for i in range(10)]
+    return record(tmp_path / "why.jsonl", messages, replace(header, heads=[*header.heads, MAP]))
+
+
+def test_in_a_recording_the_map_of_a_face_is_drawn_as_in_a_run(browser: "Browser", explained_recording: Path) -> None:
+    with closing(show_recording(explained_recording)) as server, opened(browser, server.address.port) as seen:
+        canvas = seen.tab.wait_for_selector("#values .heat canvas")
+        assert canvas is not None
+        assert canvas.evaluate(REDNESS, [0.19, 0.87]) > 100
+        assert canvas.evaluate(REDNESS, [0.94, 0.06]) == 0
+        assert "map: where it is" in seen.tab.inner_text("#values")
+        assert "y6x1" not in seen.tab.inner_text("#values")
+        assert seen.complaints == []
+
+
+def test_with_the_video_of_a_recording_the_map_lies_over_the_face(
+    browser: "Browser", explained_recording: Path, tmp_path: Path
+) -> None:
+    grey = np.full((120, 240, 3), 128, np.uint8)
+    video = write_frames(tmp_path / "why.webm", [grey] * 10, fps=10, codec="VP80")
+    with (
+        closing(show_recording(explained_recording, video=video)) as server,
+        opened(browser, server.address.port) as seen,
+    ):
+        seen.tab.wait_for_function("() => document.querySelector('#video-faces').width === 240")
+        overlay = seen.tab.query_selector("#video-faces")
+        assert overlay is not None
+        assert overlay.evaluate(REDNESS, [0.5 + 0.19 / 2, 0.87]) > 100
+        assert overlay.evaluate(REDNESS, [0.19, 0.87]) == 0
+        assert seen.tab.is_hidden("#values .heat canvas")
+        assert overlay.bounding_box() == seen.tab.locator("#video").bounding_box()
+        assert seen.complaints == []
+
+
+def test_a_video_that_cannot_be_played_leaves_the_map_beside_the_values(
+    browser: "Browser", explained_recording: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.webm").write_bytes(b"no video")
+    with (
+        closing(show_recording(explained_recording, video=tmp_path / "broken.webm")) as server,
+        opened(browser, server.address.port) as seen,
+    ):
+        seen.tab.wait_for_selector("#video-error:not([hidden])")
+        assert seen.tab.is_visible("#values .heat canvas")
 
 
 def test_a_face_without_a_map_has_no_place_for_one(browser: "Browser") -> None:
@@ -326,37 +390,35 @@ def recording(tmp_path: Path) -> Path:
 
 
 def test_a_recording_is_looked_at_cut_and_exported(browser: "Browser", recording: Path) -> None:
-    with closing(PageServer(WebSettings(bind="127.0.0.1:0"))) as server:
-        server.start(RecordedPage(read_courses(recording)).routes)
-        with opened(browser, server.address.port) as seen:
-            tab = seen.tab
-            over = tab.locator("#recorded-valence .u-over")
-            over.wait_for()
-            tab.wait_for_selector("#values .face")
-            box = over.bounding_box()
-            assert box is not None
-            over.click(position={"x": box["width"] / 2, "y": 40})
-            tab.wait_for_selector("text=at 0:0")
-            assert abs(float(tab.inner_text("#at").removeprefix("at 0:")) - 5) < 0.2
-            assert abs(float(tab.inner_text("#values dd >> nth=0").replace("−", "-"))) < 0.03
-            tab.click("#moments button")
-            tab.wait_for_selector("text=at 0:04.00")
-            tab.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 40)
-            tab.mouse.down()
-            tab.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 40, steps=4)
-            tab.mouse.up()
-            tab.click("#exclude")
-            tab.wait_for_selector("#excluded li")
-            tab.keyboard.press("+")
-            with tab.expect_download() as download:
-                tab.click("#export")
-            lines = Path(download.value.path()).read_text().splitlines()
-            times = [float(line.split(",")[2]) for line in lines[1:]]
-            assert download.value.suggested_filename == "interview-shown.csv"
-            assert lines[0].startswith("frame,face_id,timestamp,confidence,success,valence")
-            assert times[0] > 1.0 and times[-1] < 9.0
-            assert not any(6.2 < time < 7.8 for time in times)
-            assert "stimulus 1" in "".join(lines)
-            tab.click("#excluded button")
-            tab.wait_for_selector("#excluded-card", state="hidden")
-            assert seen.complaints == []
+    with closing(show_recording(recording)) as server, opened(browser, server.address.port) as seen:
+        tab = seen.tab
+        over = tab.locator("#recorded-valence .u-over")
+        over.wait_for()
+        tab.wait_for_selector("#values .face")
+        box = over.bounding_box()
+        assert box is not None
+        over.click(position={"x": box["width"] / 2, "y": 40})
+        tab.wait_for_selector("text=at 0:0")
+        assert abs(float(tab.inner_text("#at").removeprefix("at 0:")) - 5) < 0.2
+        assert abs(float(tab.inner_text("#values dd >> nth=0").replace("−", "-"))) < 0.03
+        tab.click("#moments button")
+        tab.wait_for_selector("text=at 0:04.00")
+        tab.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 40)
+        tab.mouse.down()
+        tab.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 40, steps=4)
+        tab.mouse.up()
+        tab.click("#exclude")
+        tab.wait_for_selector("#excluded li")
+        tab.keyboard.press("+")
+        with tab.expect_download() as download:
+            tab.click("#export")
+        lines = Path(download.value.path()).read_text().splitlines()
+        times = [float(line.split(",")[2]) for line in lines[1:]]
+        assert download.value.suggested_filename == "interview-shown.csv"
+        assert lines[0].startswith("frame,face_id,timestamp,confidence,success,valence")
+        assert times[0] > 1.0 and times[-1] < 9.0
+        assert not any(6.2 < time < 7.8 for time in times)
+        assert "stimulus 1" in "".join(lines)
+        tab.click("#excluded button")
+        tab.wait_for_selector("#excluded-card", state="hidden")
+        assert seen.complaints == []

@@ -2,6 +2,7 @@
 import { Chart } from "./chart.js";
 import { clockTime, find, isTyping, make, say } from "./dom.js";
 import { Faces } from "./faces.js";
+import { drawHeat } from "./heat.js";
 import { Plane } from "./plane.js";
 
 const AT_FIRST = 8;
@@ -21,6 +22,8 @@ export class RecordingView {
     this.about = about;
     this.faces = about.faces.map((face, number) => ({ ...face, number, key: `${face.stream}/${face.track}`, data: null }));
     this.emotions = about.heads.find((head) => head.kind === "classification")?.name ?? "emotions";
+    this.shown = []; // those of the chosen faces that are loaded
+    this.plays = false; // whether the browser can play the video
     this.excluded = [];
     this.stretch = null;
     this.cursor = this.faces.length ? Math.min(...this.faces.map((face) => face.from_s)) : 0;
@@ -145,6 +148,7 @@ export class RecordingView {
     const found = this.shown.map((face) => this.#at(face)).filter(Boolean);
     this.plane.draw(found);
     this.list.show(found);
+    this.#heat(found);
     say(find("#at"), `at ${clockTime(this.cursor, 2)}`);
   }
 
@@ -159,6 +163,9 @@ export class RecordingView {
       if (!Number.isNaN(named.valence[j])) trail.unshift([named.valence[j], named.arousal[j]]);
     }
     const said = this.#said(face.data, i);
+    const maps = [...said.values()].filter(({ kind }) => kind === "map");
+    for (const { name } of maps) said.delete(name);
+    const square = squareAt(named, i);
     const classes = said.get(this.emotions)?.values ?? {};
     said.delete(this.emotions);
     const status = this.about.statuses[named.status[i]];
@@ -174,8 +181,20 @@ export class RecordingView {
       classes,
       outputs: [...said.values()],
       description: this.#sentence(face),
+      maps: maps.map(({ name, summary, values }) => ({ name, summary, cells: values })),
+      square,
+      hasPicture: this.plays && square !== null,
       trail,
     };
+  }
+
+  // The maps of the faces at the cursor, over the video. A canvas is laid out as the video is, bars beside it included.
+  #heat(faces) {
+    const canvas = find("#video-faces");
+    canvas.width = this.video?.videoWidth ?? 0;
+    canvas.height = this.video?.videoHeight ?? 0;
+    const paint = canvas.getContext("2d");
+    for (const { maps, square } of faces) if (maps.length && square) drawHeat(paint, maps[0].cells, square);
   }
 
   // What was last said about a face at the cursor, within some seconds.
@@ -193,7 +212,7 @@ export class RecordingView {
       if (!found.has(head)) {
         const meta = this.about.heads.find((one) => one.name === head);
         const declared = meta?.outputs ?? [];
-        found.set(head, { name: head, kind: meta?.kind, values: {}, intervals: {}, declared: Object.fromEntries(declared.map((one) => [one.name, one])) });
+        found.set(head, { name: head, kind: meta?.kind, summary: meta?.summary, values: {}, intervals: {}, declared: Object.fromEntries(declared.map((one) => [one.name, one])) });
       }
       const { values, intervals } = found.get(head);
       if (part === "value") values[name] = value;
@@ -285,6 +304,12 @@ export class RecordingView {
     this.video = find("#video");
     this.video.addEventListener("error", () => {
       find("#video-error").hidden = false;
+      this.plays = false;
+      this.#read();
+    });
+    this.video.addEventListener("loadedmetadata", () => {
+      this.plays = true;
+      this.#read();
     });
     this.video.src = "/v1/recording/video";
     const follow = () => this.seek(this.video.currentTime + this.about.video.offset_s, { movesVideo: false });
@@ -345,6 +370,13 @@ function withGaps(seconds, named) {
     for (const name of names) drawn[name].push(Number.isNaN(named[name][i]) ? null : named[name][i]);
   }
   return { seconds: times, drawn };
+}
+
+// Where maps lie in the frame: the corners top left, top right and bottom left of a square; null where that is not known.
+function squareAt(named, i) {
+  const at = (corner, axis) => named[`square_${corner}_${axis}`]?.[i] ?? NaN;
+  const square = ["top_left", "top_right", "bottom_left"].map((corner) => [at(corner, "x"), at(corner, "y")]);
+  return square.flat().some(Number.isNaN) ? null : square;
 }
 
 function lastBefore(times, at) {

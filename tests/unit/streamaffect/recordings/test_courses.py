@@ -6,12 +6,14 @@ import math
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from streamaffect.errors import RecordingError
-from streamaffect.messages import Event
-from streamaffect.recordings.courses import VALUES, read_courses
+from streamaffect.messages import Event, HeadMeta
+from streamaffect.recordings.courses import SQUARE, VALUES, read_courses
 from streamaffect.recordings.export.shown import Selection, write_shown
-from tests.support.recordings import estimate_at, live_estimate_at, live_header, record, refined_clip
+from streamaffect.types import Square
+from tests.support.recordings import estimate_at, file_header, live_estimate_at, live_header, record, refined_clip
 
 
 def marker(time_s: float, label: str) -> Event:
@@ -79,6 +81,19 @@ def test_outputs_of_lenses_have_columns_and_so_have_the_ends_of_their_intervals(
     columns = courses.courses[0].columns[len(VALUES) + 3 :]
     assert [column[1] for column in columns] == [0.5, 0.25, 0.75, 0.25]
     assert all(math.isnan(column[0]) for column in columns)
+
+
+def test_where_maps_lie_is_kept_of_recordings_that_have_some(tmp_path: Path) -> None:
+    header = file_header()
+    heads = [*header.heads, HeadMeta(name="map", kind="map", outputs=[{"name": "y0x0"}])]
+    square = Square((0.5, 0.25), (1.0, 0.25), (0.5, 0.75))
+    messages = [estimate_at(0, seq=0), estimate_at(1, seq=1, outputs={"map": {"y0x0": 0.5}}, square=square)]
+    courses = read_courses(record(tmp_path / "map.jsonl", messages, replace(header, heads=heads)))
+    assert courses.names[len(VALUES) :] == (*SQUARE, *courses.names[len(VALUES) + len(SQUARE) :])
+    named = dict(zip(courses.names, courses.courses[0].columns, strict=True))
+    assert [named[name][1] for name in SQUARE] == [0.5, 0.25, 1.0, 0.25, 0.5, 0.75]
+    assert all(math.isnan(named[name][0]) for name in SQUARE)
+    assert named["map/y0x0"][1] == 0.5
 
 
 def test_of_a_refined_picture_the_latest_word_is_drawn(tmp_path: Path) -> None:
