@@ -94,7 +94,7 @@ def read_courses(path: str | Path) -> Courses:
         _append(course, row, outputs)
         count += 1
     return Courses(
-        path=recording.path,
+        path=recording.named,
         header=header,
         names=VALUES + tuple("/".join(column if column[2] != "value" else column[:2]) for column in outputs),
         outputs=outputs,
