@@ -17,7 +17,8 @@ sources:
   rtsp://user:pw@host/1  a network camera; also rtsps://, http:// and https://
   demo                   the shipped clip of a face, looped
   synthetic              moving faces for tests, e.g. synthetic:faces=3,fps=30,size=1280x720
-  replay:run.jsonl       a recording, published again at its own pace
+  replay:run.jsonl       a recording, published again at its own pace;
+                         replay:all.jsonl#part=2 chooses among several in one file
   lab=webcam             any of them under a name of yours; --source may be given several times
 """
 

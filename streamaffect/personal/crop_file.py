@@ -16,6 +16,7 @@ from streamaffect.runtime.manifest import FRAME_ENCODER, CropSpec
 from streamaffect.types import ImageArray, TimeArray
 
 MAX_HEADER = 1 << 16
+BEGINNING = b'{"kind":"crops"'
 WANTED = "`run --record-crops FILE` makes one"
 
 
@@ -59,8 +60,12 @@ def record_type(size: int) -> np.dtype[np.void]:
 
 
 def read_crops(path: Path, bundle: Bundle) -> CropRecording:
-    """All crops of a file. Raises RecordingError where it is none, or one for another frame encoder."""
+    """All crops of a file.
+
+    Raises RecordingError where it is none, one for another frame encoder, or several that were put together.
+    """
     header, offset = read_header(path)
+    _check_single(path)
     wanted = bundle.manifest.graphs[FRAME_ENCODER].sha256
     if header.frame_encoder != wanted or header.crop != bundle.manifest.crop:
         raise RecordingError(
@@ -83,6 +88,17 @@ def read_header(path: Path) -> tuple[CropHeader, int]:
         raise RecordingError(f"{path}: cannot be read ({error.strerror}); {WANTED}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise RecordingError(f"{path}: is no recording of crops; {WANTED}") from None
+
+
+def _check_single(path: Path) -> None:
+    """Raise RecordingError where a second recording stands in the file: its header would be read as pictures."""
+    with path.open("rb") as file:
+        at = file.read().find(BEGINNING, 1)
+    if at > 0:
+        raise RecordingError(
+            f"{path}: two recordings of crops were put together in it; take them apart, `head -c {at} {path} > first` "
+            f"and `tail -c +{at + 1} {path} > second`, and learn from one"
+        )
 
 
 def delete_crops(path: Path) -> None:

@@ -99,7 +99,7 @@ def read_courses(path: str | Path) -> Courses:
         _append(course, row, square, outputs)
         count += 1
     return Courses(
-        path=recording.path,
+        path=recording.named,
         header=header,
         names=names,
         outputs=outputs,

@@ -125,27 +125,26 @@ class _Versions(msgspec.Struct):
     schema: int = wire.SCHEMA
 
 
-def decode_header(path: Path, line: bytes) -> RecordingHeader:
-    """The header in the first line of `path`. Raises RecordingError where it is none, or of another version."""
-    line = line.removeprefix(BOM)  # of an editor
-    if not line:
+def decode_header(path: Path, content: bytes, *, line: int = 1) -> RecordingHeader:
+    """The header in a line of `path`. Raises RecordingError where it is none, or of another version."""
+    content = content.removeprefix(BOM)  # of an editor
+    place = "its first line" if line == 1 else f"line {line}"
+    if not content:
         raise RecordingError(f"{path}: is empty; {REMEDY}")
     try:
-        found = msgspec.json.decode(line, type=_Versions)
+        found = msgspec.json.decode(content, type=_Versions)
     except wire.MALFORMED as error:
-        raise RecordingError(
-            f"{path}: is not a streamaffect recording (its first line is no header); {REMEDY}"
-        ) from error
+        raise RecordingError(f"{path}: is not a streamaffect recording ({place} is no header); {REMEDY}") from error
     if found.kind != "recording":
-        raise RecordingError(f"{path}: is not a streamaffect recording (its first line is {found.kind!r}); {REMEDY}")
+        raise RecordingError(f"{path}: is not a streamaffect recording ({place} is {found.kind!r}); {REMEDY}")
     if (found.v, found.schema) != (VERSION, wire.SCHEMA):
         raise RecordingError(
             f"{path}: recording of version {found.v}, schema {found.schema}; this release reads version {VERSION}, "
             f"schema {wire.SCHEMA}: install a newer streamaffect"
         )
     try:
-        header = msgspec.json.decode(line, type=RecordingHeader)
+        header = msgspec.json.decode(content, type=RecordingHeader)
         header.metas()  # the time of its creation is a time
     except (*wire.MALFORMED, ValueError, OverflowError) as error:
-        raise RecordingError(f"{path}: line 1: {error}; the header was altered: use a copy") from error
+        raise RecordingError(f"{path}: line {line}: {error}; the header was altered: use a copy") from error
     return header

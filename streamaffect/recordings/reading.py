@@ -1,8 +1,8 @@
 """Reading recordings: JSON Lines, first a header, then one wire message per line (docs/recordings.md).
 
 A recording may end in the middle of a line, since its writer may have been killed, and have lines in the middle that a
-failure of the power or the disk has damaged. Reading goes on behind them, and says what is missing. It ends where a
-second recording begins, as in files that were put together: sequences and times start anew there.
+failure of the power or the disk has damaged. Reading goes on behind them, and says what is missing. Of a file in which
+several recordings were put together, one is read, which has to be named (`streamaffect.recordings.parts`).
 """
 
 import os
@@ -14,29 +14,28 @@ from typing import BinaryIO
 from streamaffect.errors import RecordingError, WireError
 from streamaffect.feed import wire
 from streamaffect.messages import Estimate, Message
-from streamaffect.paths import from_home
-from streamaffect.recordings.header import BEGINNING, MAX_HEADER_BYTES, REMEDY, RecordingHeader, decode_header
-
-MAX_LINE_BYTES = 1 << 20
-_HEADER_KIND = "recording"
+from streamaffect.recordings.header import MAX_HEADER_BYTES, REMEDY, RecordingHeader, decode_header
+from streamaffect.recordings.parts import BLANK, Part, choose, header_at, lines, named_part
 
 
 class Recording:
-    """The header and, by iterating, the messages of a recording. Each iteration reads the file from its start.
+    """The header and, by iterating, the messages of a recording. Each iteration reads it from its start.
 
+    path:       the file
+    named:      the same, with the part of the file behind it where one was named: what `read_recording` takes
     torn:       True once an iteration has met a last line that was never written to its end
     broken:     numbers of the lines before it that an iteration could not read; their messages are missing
-    second:     number of the line in which a second recording begins; what stands from there on is not read
     missing:    estimates that the latest iteration found missing, by the gaps in `seq`
-    bytes_read: how far the latest iteration has come
+    bytes_read: how far in the file the latest iteration has come
     """
 
-    def __init__(self, path: Path, header: RecordingHeader) -> None:
+    def __init__(self, path: Path, header: RecordingHeader, part: Part, *, named: Path) -> None:
         self.path = path
+        self.named = named
         self.header = header
+        self._part = part
         self.torn = False
         self.broken: set[int] = set()
-        self.second: int | None = None
         self.missing = 0
         self.bytes_read = 0
 
@@ -48,10 +47,6 @@ class Recording:
             lines = "1 line is" if len(self.broken) == 1 else f"{len(self.broken)} lines are"
             missing = f", and {self.missing} estimates are missing in all" if self.missing else ""
             words.append(f"{lines} damaged and left out, the first is line {min(self.broken)}{missing}")
-        if self.second is not None:
-            words.append(
-                f"a second recording begins in line {self.second} and is left out; cut the file before it to read that"
-            )
         if self.torn:
             words.append("the last line is torn and was ignored")
         return "; ".join(words) or None
@@ -59,18 +54,19 @@ class Recording:
     def __iter__(self) -> Iterator[Message]:
         """The messages in the order of the file.
 
-        Raises RecordingError where the file cannot be read.
+        Raises RecordingError where the file cannot be read, or where another recording has been put behind this one.
         """
         seqs: dict[str, int] = {}
         missing = 0
         try:
             with open_recording(self.path) as file:
-                self.bytes_read = len(file.readline(MAX_HEADER_BYTES))
-                for number, line in enumerate(_lines(file), start=2):
+                file.seek(self._part.start)
+                self.bytes_read = self._part.start + len(file.readline(MAX_HEADER_BYTES))
+                for number, line in enumerate(lines(file, self._part.end), start=self._part.line + 1):
                     self.bytes_read += len(line)
+                    if header_at(line) is not None:
+                        raise RecordingError(f"{self.path}: line {number}: another recording was put behind this one")
                     message = self._decode(line, number)
-                    if self.second == number:
-                        break
                     if isinstance(message, Estimate):
                         missing += max(0, message.seq - seqs.get(message.stream, message.seq - 1) - 1)
                         seqs[message.stream] = message.seq
@@ -82,18 +78,13 @@ class Recording:
 
     def _decode(self, line: bytes, number: int) -> Message | None:
         """The message; None for a damaged line, an empty one, and kinds that a later release of this schema added."""
-        content = line.strip(b"\0 \t\r\n")
+        content = line.strip(BLANK)
         if not content and b"\0" not in line:
             return None
         try:
             message = wire.decode(content)
-            if message is None and wire.read_envelope(content).kind == _HEADER_KIND:
-                self.second = number
         except WireError:
-            if BEGINNING in content:
-                self.second = number
-            else:
-                self._note_damage(line, number)
+            self._note_damage(line, number)
             return None
         if b"\0" in line:  # what stood there before
             self._note_damage(line, number)
@@ -109,15 +100,25 @@ class Recording:
 def read_recording(path: str | Path) -> Recording:
     """Open a recording and read its header; the messages are read while they are iterated over. `~` is the user's home.
 
-    Raises RecordingError where there is no file, where it is not a recording, or where its version is not known.
+    Of several that were put together in one file, `#part=2` behind the path is the second.
+
+    Raises RecordingError where there is no file, where it is not a recording, or where its version is not known; and
+    for a file with several recordings, of which none is named.
     """
-    path = from_home(path)
+    named = Path(path)
+    path, wanted = named_part(named)
     try:
         with open_recording(path) as file:
-            line = file.readline(MAX_HEADER_BYTES)
+            first = file.readline(MAX_HEADER_BYTES)
+            header = decode_header(path, first)  # before all else: what is no recording has no parts
+            file.seek(0)
+            part = choose(path, file, wanted)
+            if part.start:
+                file.seek(part.start)
+                header = decode_header(path, file.readline(MAX_HEADER_BYTES), line=part.line)
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
-    return Recording(path, decode_header(path, line))
+    return Recording(path, header, part, named=path if wanted is None else named)
 
 
 def open_recording(path: Path) -> BinaryIO:
@@ -128,15 +129,6 @@ def open_recording(path: Path) -> BinaryIO:
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
     raise OSError(0, "Is a directory" if stat.S_ISDIR(mode) else "Is no regular file")
-
-
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Lines with their newline; of one that is too long to be a message, its beginning."""
-    while line := file.readline(MAX_LINE_BYTES):
-        rest = line
-        while rest and not rest.endswith(b"\n") and len(rest) == MAX_LINE_BYTES:
-            rest = file.readline(MAX_LINE_BYTES)
-        yield line if rest is line else line + rest[-1:]
 
 
 def _unreadable(path: Path, error: OSError | ValueError) -> RecordingError:

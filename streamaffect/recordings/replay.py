@@ -29,7 +29,11 @@ class Replay:
     has_stuck_threads = False
 
     def __init__(self, path: str | Path) -> None:
-        """Read the header. Raises RecordingError where it is no recording, or has a stream that cannot be published."""
+        """Read the header.
+
+        Raises RecordingError where it is no recording, or several in one file of which none is named, or has a stream
+        that cannot be published.
+        """
         self._recording = read_recording(path)
         for recorded in self._recording.header.streams:
             try:
@@ -77,8 +81,8 @@ class Replay:
     def messages(self) -> Iterator[Message]:
         """Yield each message when it is due, counted from the first one, until the end or `stop`.
 
-        A consumer that is late gets the waiting messages at once: none is skipped. Raises RecordingError where a second
-        recording begins in the file.
+        A consumer that is late gets the waiting messages at once: none is skipped. Raises RecordingError where another
+        recording has been put behind this one meanwhile.
         """
         messages = iter(self._in_order())
         first = next(messages, None)

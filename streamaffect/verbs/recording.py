@@ -14,6 +14,7 @@ from streamaffect.messages import Meta
 from streamaffect.paths import from_home
 from streamaffect.recordings.header import RecordingHeader
 from streamaffect.recordings.output_file import output_path
+from streamaffect.recordings.parts import named_part
 from streamaffect.recordings.writing import check_recording
 from streamaffect.service.retention import Retention
 from streamaffect.sinks.recorder import Recorder
@@ -78,7 +79,7 @@ def _inputs(config: Config) -> list[Path]:
         spec = split_name(source)[1]
         match kind_of(spec):
             case "replay":
-                paths.append(from_home(recording_of(spec)))
+                paths.append(named_part(recording_of(spec))[0])
             case "file":
                 paths.append(file_and_tracks(spec)[0])
     return paths

@@ -36,7 +36,8 @@ FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```", re.MULTILINE | r
 LINK = re.compile(r"\]\((?!https?:|#)(?P<target>[^)#\s]+)")
 # At the start of a line, after `&&`, or in a service file; with or without the path of an environment.
 PROGRAM = re.compile(
-    r"(?:^|&& |ExecStart=)(?:\S*/)?(?P<program>python run_stream\.py|streamaffect) (?P<words>[^|#&>\n]+)", re.MULTILINE
+    r"(?:^|&& |ExecStart=)(?:\S*/)?(?P<program>python run_stream\.py|streamaffect) (?P<words>(?:[^|#&>\n]|(?<=\S)#)+)",
+    re.MULTILINE,
 )
 PARTS = "(?:benchmarks|engines|streamaffect|train)"
 WORDS = r"(?P<words>(?: +[^\s`#|&>(),;\"]+)*)"

@@ -247,14 +247,16 @@ def test_a_damaged_recording_is_exported_with_what_is_missing(clip: Path) -> Non
 
 
 @pytest.mark.parametrize("format", EVERY_FORMAT)
-def test_of_two_recordings_in_one_file_the_first_is_exported_and_the_other_told(clip: Path, format: Format) -> None:
+def test_of_two_recordings_in_one_file_the_one_that_is_named_is_exported(clip: Path, format: Format) -> None:
     alone = export(clip, clip.with_name("alone"), format=format)
     clip.write_bytes(clip.read_bytes() * 2)
-    exported = export(clip, clip.with_name("out"), format=format)
-    assert exported.rows == alone.rows
-    assert exported.complaint == (
-        "a second recording begins in line 7 and is left out; cut the file before it to read that"
-    )
+    with pytest.raises(RecordingError, match="2 recordings were put together"):
+        export(clip, clip.with_name("out"), format=format)
+    assert not clip.with_name("out").exists()
+    exported = export(f"{clip}#part=2", clip.with_name("out"), format=format)
+    assert exported.path.read_bytes() == alone.path.read_bytes()
+    with pytest.raises(ConfigError, match="is the recording itself"):
+        export(f"{clip}#part=2", clip, format=format, overwrite=True)
 
 
 @pytest.mark.parametrize("format", EVERY_FORMAT)

@@ -114,3 +114,16 @@ def test_a_recording_of_crops_is_deleted(tmp_path: Path, bundle: Bundle) -> None
     recorder.close()
     delete_crops(path)
     assert not path.exists()
+
+
+def test_two_recordings_in_one_file_are_refused_with_how_to_take_them_apart(tmp_path: Path, bundle: Bundle) -> None:
+    path = tmp_path / "me.crops"
+    recorder = CropRecorder(str(path), bundle)
+    recorder.look("cam", seen(0.0, crop(1)))
+    recorder.close()
+    alone = path.read_bytes()
+    path.write_bytes(alone * 2)
+    with pytest.raises(RecordingError, match="two recordings of crops were put together") as error:
+        read_crops(path, bundle)
+    assert f"head -c {len(alone)} " in str(error.value)
+    assert f"tail -c +{len(alone) + 1} " in str(error.value)

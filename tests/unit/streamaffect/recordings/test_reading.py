@@ -9,7 +9,7 @@ from streamaffect.errors import RecordingError
 from streamaffect.feed.wire import encode
 from streamaffect.recordings.header import encode_header
 from streamaffect.recordings.reading import read_recording
-from tests.support.recordings import estimate_at, file_header, live_header
+from tests.support.recordings import estimate_at, file_header, live_estimate_at, live_header
 
 HEADER = encode_header(file_header()) + b"\n"
 LIVE_HEADER = encode_header(live_header()) + b"\n"
@@ -91,12 +91,77 @@ def test_what_stands_behind_a_hole_in_a_line_is_read_and_the_hole_is_told(tmp_pa
     assert recording.broken == {2}
 
 
-@pytest.mark.parametrize("before", [b"", LINE, LINE[:-20]])
-def test_reading_ends_where_a_second_recording_begins_and_says_so(tmp_path: Path, before: bytes) -> None:
-    recording = read_recording(written(tmp_path, HEADER + before + HEADER + LINE))
-    assert len(list(recording)) == (before == LINE)
-    assert recording.second == (3 if before == LINE else 2)
-    assert f"a second recording begins in line {recording.second} and is left out" in str(recording.complaint)
+@pytest.mark.parametrize(
+    ("between", "second"),
+    [
+        (b"", LIVE_HEADER),
+        (LINE, LIVE_HEADER),
+        (LINE[:-20], LIVE_HEADER),
+        (LINE + bytes(512), LIVE_HEADER),
+        (LINE + b"\xef\xbb\xbf", LIVE_HEADER),
+        (LINE, LIVE_HEADER.replace(b'"kind":"recording","v":1', b'"v": 1, "kind": "recording"')),
+    ],
+    ids=["at once", "behind a line", "glued to a torn line", "behind a hole", "of an editor", "in another order"],
+)
+def test_two_recordings_in_one_file_are_refused_until_one_is_named(
+    tmp_path: Path, between: bytes, second: bytes
+) -> None:
+    later = encode(live_estimate_at(3.0)) + b"\n"
+    path = written(tmp_path, HEADER + between + second + later)
+    line = 2 + between.count(b"\n")
+    with pytest.raises(RecordingError) as error:
+        read_recording(path)
+    assert str(error.value) == (
+        f"{path}: 2 recordings were put together in it, and their times and faces start anew (line 1: clip, read from "
+        f"files; line {line}: webcam, {live_header().created}); say which one is meant: {path}#part=1 to {path}#part=2"
+    )
+    first, other = (read_recording(f"{path}#part={number}") for number in (1, 2))
+    assert list(first) == [estimate_at(0.0)] * between.count(b"\n")
+    assert (list(other), other.complaint) == ([live_estimate_at(3.0)], None)
+    assert (other.header, other.bytes_read, other.path) == (live_header(), path.stat().st_size, path)
+    assert list(read_recording(other.named)) == list(other)
+
+
+def test_a_part_is_as_complete_as_its_recording_was(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER + LINE + LINE[:-20] + HEADER + LINE + b"garbage\n" + LINE)
+    first, second = (read_recording(f"{path}#part={number}") for number in (1, 2))
+    assert [len(list(first)), len(list(second))] == [1, 2]
+    assert (first.torn, first.broken) == (True, set())
+    assert (second.torn, second.broken) == (False, {5})
+
+
+@pytest.mark.parametrize(
+    ("content", "part", "complaint"),
+    [
+        (HEADER + LINE, 2, "holds one recording; leave #part=2 away"),
+        (HEADER * 2, 3, "there is no such part of 2"),
+        (HEADER * 2, 0, "there is no such part of 2"),
+        (HEADER * 5, None, "5 recordings were put together"),
+        (HEADER + HEADER[:60] + b"\n" + LINE, None, "line 2: its header is damaged"),
+        (HEADER + HEADER[:60] + b"\n" + LINE, 2, "line 2 is no header"),
+    ],
+)
+def test_a_part_that_cannot_be_read_is_refused_with_one_line(
+    tmp_path: Path, content: bytes, part: int | None, complaint: str
+) -> None:
+    path = written(tmp_path, content)
+    with pytest.raises(RecordingError) as error:
+        read_recording(path if part is None else f"{path}#part={part}")
+    assert complaint in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_whose_own_name_ends_like_a_part_is_meant_as_it_is(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER + LINE).rename(tmp_path / "odd.jsonl#part=2")
+    assert list(read_recording(path)) == [estimate_at(0.0)]
+
+
+def test_a_recording_that_is_put_behind_another_while_that_is_read_is_not_taken_for_it(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER + LINE)
+    recording = read_recording(path)
+    path.write_bytes(path.read_bytes() + LIVE_HEADER)
+    with pytest.raises(RecordingError, match="line 3: another recording was put behind this one"):
+        list(recording)
 
 
 def test_a_header_behind_a_byte_order_mark_is_read(tmp_path: Path) -> None:

@@ -128,3 +128,11 @@ def test_what_is_no_recording_is_refused_before_anything_plays(tmp_path: Path) -
     (tmp_path / "a.mp4").write_bytes(b"\x00\x00\x00\x18ftypmp42")
     with pytest.raises(RecordingError, match="is not a streamaffect recording"):
         Replay(tmp_path / "a.mp4")
+
+
+def test_of_two_recordings_in_one_file_the_one_that_is_named_is_played(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.jsonl", [live_estimate_at(0.0)], live_header("door"))
+    path.write_bytes(path.read_bytes() + record(tmp_path / "b.jsonl", [live_estimate_at(9.0)]).read_bytes())
+    with pytest.raises(RecordingError, match="2 recordings were put together"):
+        Replay(path)
+    assert list(Replay(f"{path}#part=2").messages()) == [live_estimate_at(9.0)]
