@@ -39,6 +39,7 @@ examples:
   streamaffect ctl add door=rtsp://10.0.0.7/live
   streamaffect ctl remove door
   streamaffect ctl baseline start --seconds 5
+  streamaffect ctl voice webcam 3
   streamaffect ctl prompts "she is beaming; about to cry"
   streamaffect ctl status --address tcp://127.0.0.1:5600
 
@@ -250,6 +251,12 @@ def _add_run(verbs: Verbs, name: str, summary: str) -> None:
         help="what is heard beside the pictures: off (default), auto (the sound of files and network cameras), "
         "mic or mic:NAME (a microphone of this machine)",
     )
+    parser.add_argument(
+        "--sound-of",
+        metavar="[NAME=]WHO,…",
+        help="whose voice it is: only (the face that is in view alone; default), largest, nobody, or a face's number; "
+        "for single streams NAME=WHO",
+    )
     parser.add_argument("--max-seconds", type=float, metavar="X", help="end after X seconds (of a file: of its time)")
     parser.add_argument(
         "--analysis-fps",
@@ -393,6 +400,11 @@ def _add_export(verbs: Verbs) -> None:
     )
     parser.add_argument("--clean", action="store_true", help="resample to a fixed rate, with gaps as gaps")
     parser.add_argument("--rate", type=float, metavar="HZ", help="rows per second and face, with --clean")
+    parser.add_argument(
+        "--voice",
+        action="store_true",
+        help="instead of estimates what was heard, a row twice a second, whosever voice it was; .csv, .parquet",
+    )
     _finish(parser, "export")
 
 
@@ -531,6 +543,10 @@ def _add_ctl(verbs: Verbs) -> None:
     baseline.add_argument("--seconds", type=float, default=5.0, metavar="X", help="default: %(default)s")
     baseline.add_argument("--stream", metavar="NAME", help="only in this stream")
     _finish_ctl(baseline)
+    voice = commands.add_parser("voice", help="say whose voice a stream hears")
+    voice.add_argument("stream", metavar="NAME")
+    voice.add_argument("track", metavar="WHO", help="a face's number, only (the face that is alone), largest, nobody")
+    _finish_ctl(voice)
     prompts = commands.add_parser("prompts", help="look for other sentences, or say which are looked for")
     prompts.add_argument("prompts", metavar="TEXT|FILE", nargs="?", help="as after --prompts; none: say what there is")
     _finish_ctl(prompts)

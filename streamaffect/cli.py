@@ -30,6 +30,7 @@ FLAG_SETTINGS = {
     "max_seconds": ("run", "max_seconds"),
     "analysis_fps": ("run", "analysis_fps"),
     "sound": ("source", "sound"),
+    "sound_of": ("voice", "track"),
     "record": ("run", "record"),
     "overwrite": ("run", "overwrite"),
     "record_crops": ("run", "record_crops"),
@@ -224,6 +225,7 @@ def _export(options: argparse.Namespace) -> int:
         decimal=options.decimal,
         clean=options.clean,
         rate=options.rate,
+        of="voice" if options.voice else "estimates",
     )
 
 

@@ -18,6 +18,7 @@ from tests.support.recordings import (
     live_header,
     record,
     refined_clip,
+    voice_at,
 )
 
 
@@ -128,3 +129,10 @@ def test_what_is_no_recording_is_refused_before_anything_plays(tmp_path: Path) -
     (tmp_path / "a.mp4").write_bytes(b"\x00\x00\x00\x18ftypmp42")
     with pytest.raises(RecordingError, match="is not a streamaffect recording"):
         Replay(tmp_path / "a.mp4")
+
+
+def test_what_was_heard_plays_at_its_time(tmp_path: Path) -> None:
+    messages: list[Message] = [estimate_at(0.0), voice_at(0.5), estimate_at(1.0, seq=1)]
+    replay = HurriedReplay(record(tmp_path / "a.jsonl", messages))
+    assert list(replay.messages()) == messages
+    assert [published_ns(message) for message in messages] == [0, 500_000_000, 1_000_000_000]
