@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from streamaffect.feed.client import Subscriber
     from streamaffect.feed.controller import Controller
-    from streamaffect.messages import Estimate, Event, Health, Meta, Votes
+    from streamaffect.messages import Estimate, Event, Health, Meta, Voice, Votes
     from streamaffect.runtime.bundle import Bundle, load_bundle
     from streamaffect.version import __version__
 
@@ -49,7 +49,7 @@ _HOMES = {
         "WireError",
     ),
     "streamaffect.runtime.bundle": ("Bundle", "load_bundle"),
-    "streamaffect.messages": ("Estimate", "Event", "Health", "Meta", "Votes"),
+    "streamaffect.messages": ("Estimate", "Event", "Health", "Meta", "Voice", "Votes"),
     "streamaffect.version": ("__version__",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -70,6 +70,7 @@ __all__ = [
     "SourceError",
     "StreamAffectError",
     "Subscriber",
+    "Voice",
     "Votes",
     "WireError",
     "__version__",

@@ -31,6 +31,7 @@ from streamaffect.settings import (
     RunSettings,
     SourceSettings,
     TrackerSettings,
+    VoiceSettings,
     WebSettings,
 )
 
@@ -56,6 +57,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tracker: TrackerSettings = TrackerSettings()
     lens: LensSettings = LensSettings()
     describe: DescribeSettings = DescribeSettings()
+    voice: VoiceSettings = VoiceSettings()
     feed: FeedSettings = FeedSettings()
     control: ControlSettings = ControlSettings()
     baseline: BaselineSettings = BaselineSettings()

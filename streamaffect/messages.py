@@ -37,10 +37,12 @@ EventName = Literal[
     "baseline_cleared",
     "votes",
     "prompts_changed",
+    "voice_given",
 ]
 SourceState = Literal["starting", "live", "stalled", "lost", "ended"]
 SkipReason = Literal["late", "overload", "cap", "engine", "detector", "stale"]
 SoundState = Literal["waiting", "heard", "lost", "absent"]
+VoiceState = Literal["heard", "quiet", "gone"]
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="affect"):
@@ -184,6 +186,33 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="h
     skipped_why: dict[SkipReason, int] | msgspec.UnsetType = msgspec.UNSET
 
 
+class Voice(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="voice"):
+    """What is heard of a voice beside a stream, whosever it is: topic `voice/<stream>/`, twice a second at most.
+
+    t_capture_ns, pts_s: where the two seconds end that were listened to; pts_s is None for a live source
+    state:            heard; quiet: nobody speaks, or too little for an arousal; gone: there is no sound any more, which
+                      is said once
+    activity:         share of the two seconds in which somebody speaks, [0, 1]; None while gone
+    arousal:          in [-1, 1]; None unless heard
+    arousal_interval: 90 % conformal interval (low, high) within [-1, 1]
+    track:            the face whose voice it was taken for; None where it is nobody's: no face is in view, or several
+                      are, and nobody has said whose it is
+    model:            name@version of the voice model
+    """
+
+    v: int = 1
+    stream: str
+    t_capture_ns: int
+    t_publish_ns: int
+    pts_s: float | None
+    state: VoiceState
+    activity: Share | None
+    arousal: Signed | None
+    arousal_interval: tuple[Signed, Signed] | None
+    track: int | None
+    model: str
+
+
 class Votes(msgspec.Struct, frozen=True, kw_only=True):
     """What all frames of one face say together of an output whose values are scores of classes.
 
@@ -214,7 +243,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="ev
                 somebody has marked the moment t_ns; stream_added, stream_removed, stop_asked: commands to the run;
                 baseline_started, baseline_taken, baseline_refused, baseline_cleared: of a face's neutral; votes: at the
                 end of a file, what the frames of a face say together; prompts_changed: other sentences are looked for,
-                which the next `meta` describes
+                which the next `meta` describes; voice_given: somebody has said whose the voice is
     track:      for events of a track
     downtime_s: for source_back, engine_back, detector_back and sound_back, how long there was none
     step_s:     for clock_stepped alone: by how many seconds t_capture_ns and t_publish_ns went forward
@@ -279,4 +308,4 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="met
     run: str | msgspec.UnsetType = msgspec.UNSET
 
 
-Message = Estimate | Health | Event | Meta
+Message = Estimate | Voice | Health | Event | Meta

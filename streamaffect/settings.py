@@ -14,7 +14,23 @@ EnginePrecision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Positive = Annotated[float, Meta(gt=0.0)]
 Seconds = Annotated[float, Meta(gt=0.0, le=3600.0)]
 
+Whose = Literal["only", "largest", "nobody"] | Annotated[int, Meta(ge=0)]
+
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5556"
+
+
+def whose_of(text: str) -> Whose:
+    """Whose a voice is, in words or as the number of a face. Raises ValueError for anything else."""
+    match text.strip():
+        case "only":
+            return "only"
+        case "largest":
+            return "largest"
+        case "nobody":
+            return "nobody"
+        case digits if digits.isdecimal() and digits.isascii():
+            return int(digits)
+    raise ValueError("expected only, largest, nobody or the number of a face")
 
 
 class RunSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,6 +137,35 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         """The name of the microphone that is asked for, empty for the default one; None where none is."""
         kind, _, name = self.sound.partition(":")
         return name.strip() if kind == "mic" and (self.sound == "mic" or name.strip()) else None
+
+
+class VoiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[voice]: whose voice is heard, where source.sound is not "off".
+
+    track: "only", the face that is in view alone; "largest" face in view; "nobody"; or a face's number. For single
+           streams "NAME=…", with commas between
+    """
+
+    track: str = "only"
+
+    def __post_init__(self) -> None:
+        try:
+            self.by_stream  # noqa: B018 - asked for its complaint
+        except ValueError as error:
+            raise ValueError(f"track is {self.track!r}, {error}") from None
+
+    @property
+    def by_stream(self) -> dict[str, Whose]:
+        """Whose voice each stream hears; "" is all others."""
+        found: dict[str, Whose] = {"": "only"}
+        for part in self.track.split(","):
+            name, _, who = part.rpartition("=")
+            found[name.strip()] = whose_of(who)
+        return found
+
+    def whose(self, stream: str) -> Whose:
+        """Whose voice this stream hears."""
+        return self.by_stream.get(stream, self.by_stream[""])
 
 
 class FaceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

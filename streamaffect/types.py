@@ -125,11 +125,15 @@ class VoiceReading:
     activity: share of the window in which somebody speaks, [0, 1]
     arousal:  in [-1, 1]; None where too little was said
     arousal_interval: 90 % conformal interval (low, high) within [-1, 1], where there is an arousal
+    end_s:    where the window ends, on the clock of `Frame.time_s`
+    model:    name@version of what has read it
     """
 
     activity: float
     arousal: float | None = None
     arousal_interval: tuple[float, float] | None = None
+    end_s: float = 0.0
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +227,7 @@ class Sightings:
     detected:              faces in view, whether they are believed or not
     started_ns, ended_ns:  monotonic nanoseconds around the work
     voice:                 what is heard beside the frame; None where nothing is, or nobody listens
+    voice_of:              the track whose voice that is; None where it is nobody's
     """
 
     frame: Frame
@@ -234,3 +239,4 @@ class Sightings:
     left_out: int = 0
     detected: int = 0
     voice: VoiceReading | None = None
+    voice_of: int | None = None

@@ -1,4 +1,4 @@
-"""From predictions to estimates: sequence numbers, status and calibrated values."""
+"""From predictions to estimates: sequence numbers, status and calibrated values; and what is heard beside them."""
 
 from dataclasses import dataclass, replace
 
@@ -9,11 +9,12 @@ from streamaffect.affect.clips import TIME_EPSILON_S
 from streamaffect.affect.estimate import Prediction, TrackKey
 from streamaffect.faces.crop import square_of_box, square_of_face
 from streamaffect.lenses.view import Readings
-from streamaffect.messages import Estimate, Status
+from streamaffect.messages import Estimate, Status, Voice
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.manifest import CropSpec, Manifest
 from streamaffect.types import Face, Sighting, Sightings, Square, VoiceReading
 from streamaffect.voice.fusion import beside
+from streamaffect.voice.telling import VoiceTeller
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ class Assembler:
         # A future that has not come one clip after it was due will not come: the track has started anew.
         self._longest_wait_s = (context.future + 1) * bundle.manifest.clip.length_s + TIME_EPSILON_S
         self._provisional: dict[TrackKey, dict[float, Provisional]] = {}
+        self._teller = VoiceTeller(stream)
 
     def estimate(self, prediction: Prediction, sightings: Sightings, sighting: Sighting) -> Estimate:
         """The estimate of a track at the frame in which it was just seen."""
@@ -124,12 +126,15 @@ class Assembler:
             live=frame.grabbed_ns is not None,
             shape=frame.picture.shape,
         )
-        # A voice belongs to whoever is there alone; among several nobody can tell whose it is.
-        voice = sightings.voice if len(sightings.faces) == 1 else None
+        voice = sightings.voice if sightings.voice_of == sighting.track else None
         seq, status = self._take_seq(), self._status(prediction, sighting, voice)
         if self._has_future and status != "abstain":
             self._keep(prediction, Provisional(seq, seen, status, prediction.lenses, voice))
         return beside(make_estimate(self._manifest, seen, prediction, seq=seq, status=status), voice)
+
+    def voice(self, sightings: Sightings) -> Voice | None:
+        """What is heard beside these faces, whosever voice it is; None where nothing is new."""
+        return self._teller.tell(sightings)
 
     def refinement(self, prediction: Prediction) -> Estimate | None:
         """The estimate that replaces an earlier one, now that its future has come; None where there is none."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from streamaffect.affect.baseline import Baseline, Refusal, judge
-from streamaffect.messages import BaselineState, Estimate, Event, EventName, Message
+from streamaffect.messages import BaselineState, Estimate, Event, EventName, Message, Voice
 
 Key = tuple[str, int]
 
@@ -86,6 +86,8 @@ class Baselines:
                     yield from self._take(message)
                 case Event():
                     self._note(message)
+                    yield message
+                case Voice():
                     yield message
                 case _:
                     self._faces.setdefault(message.stream, set())

@@ -11,6 +11,7 @@ examples:
   streamaffect ctl add door=rtsp://10.0.0.7/live
   streamaffect ctl remove door
   streamaffect ctl baseline start --seconds 5
+  streamaffect ctl voice webcam 3
   streamaffect ctl prompts "she is beaming; about to cry"
   streamaffect ctl status --address tcp://127.0.0.1:5600
 
@@ -45,6 +46,10 @@ def add_ctl(verbs: Verbs) -> None:
     baseline.add_argument("--seconds", type=float, default=5.0, metavar="X", help="default: %(default)s")
     baseline.add_argument("--stream", metavar="NAME", help="only in this stream")
     _finish_ctl(baseline)
+    voice = commands.add_parser("voice", help="say whose voice a stream hears")
+    voice.add_argument("stream", metavar="NAME")
+    voice.add_argument("track", metavar="WHO", help="a face's number, only (the face that is alone), largest, nobody")
+    _finish_ctl(voice)
     prompts = commands.add_parser("prompts", help="look for other sentences, or say which are looked for")
     prompts.add_argument("prompts", metavar="TEXT|FILE", nargs="?", help="as after --prompts; none: say what there is")
     _finish_ctl(prompts)

@@ -10,6 +10,7 @@ FLAG_SETTINGS = {
     "max_seconds": ("run", "max_seconds"),
     "analysis_fps": ("run", "analysis_fps"),
     "sound": ("source", "sound"),
+    "sound_of": ("voice", "track"),
     "record": ("run", "record"),
     "overwrite": ("run", "overwrite"),
     "record_crops": ("run", "record_crops"),

@@ -56,6 +56,11 @@ def add_export(verbs: Verbs) -> None:
     )
     parser.add_argument("--clean", action="store_true", help="resample to a fixed rate, with gaps as gaps")
     parser.add_argument("--rate", type=float, metavar="HZ", help="rows per second and face, with --clean")
+    parser.add_argument(
+        "--voice",
+        action="store_true",
+        help="instead of estimates what was heard, a row twice a second, whosever voice it was; .csv, .parquet",
+    )
     finish(parser, _export)
 
 
@@ -70,6 +75,7 @@ def _export(options: argparse.Namespace) -> int:
         decimal=options.decimal,
         clean=options.clean,
         rate=options.rate,
+        of="voice" if options.voice else "estimates",
     )
 
 

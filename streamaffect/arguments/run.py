@@ -185,6 +185,12 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         help="what is heard beside the pictures: off (default), auto (the sound of files and network cameras), "
         "mic or mic:NAME (a microphone of this machine)",
     )
+    parser.add_argument(
+        "--sound-of",
+        metavar="[NAME=]WHO,…",
+        help="whose voice it is: only (the face that is in view alone; default), largest, nobody, or a face's number; "
+        "for single streams NAME=WHO",
+    )
     parser.add_argument("--max-seconds", type=float, metavar="X", help="end after X seconds (of a file: of its time)")
     parser.add_argument(
         "--analysis-fps",

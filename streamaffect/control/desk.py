@@ -30,6 +30,7 @@ from streamaffect.feed.commands import (
     Stop,
     StreamReport,
     Streams,
+    VoiceOf,
     checked_label,
     made_label,
 )
@@ -37,6 +38,7 @@ from streamaffect.messages import Event, EventName, Health, Message, Meta
 from streamaffect.prompts.lens import PromptLens
 from streamaffect.prompts.reading import checked_prompts
 from streamaffect.redaction import clean
+from streamaffect.settings import Whose
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,10 @@ class Run(Protocol):
 
     def remove(self, name: str) -> None:
         """End a stream."""
+        ...
+
+    def give_voice(self, name: str, whose: Whose) -> None:
+        """Say whose voice a stream hears."""
         ...
 
 
@@ -121,8 +127,8 @@ class Desk:
                 return self._baseline(command, origin)
             case Prompts():
                 return self._prompts(command, origin)
-            case Add() | Remove():
-                return self._change(command)
+            case VoiceOf() | Add() | Remove():
+                return self._change(command, origin)
             case Streams() | Status():
                 run = self._report() if isinstance(command, Status) else None
                 return Reply(ok=True, streams=self._streams(), run=run)
@@ -196,7 +202,21 @@ class Desk:
         with suppress(ControlError):  # no stream has begun, or all have ended
             self._tell_all("prompts_changed", origin=origin, detail="; ".join(lens.names))
 
-    def _change(self, command: Add | Remove) -> Reply:
+    def _give_voice(self, command: VoiceOf, origin: str) -> Reply:
+        name, whose = command.stream, command.track
+        [(_, live)] = self._running(name)
+        self._run.give_voice(name, whose)
+        track = whose if isinstance(whose, int) else None
+        words = {"only": "the face that is alone in view", "largest": "the largest face", "nobody": "nobody"}
+        detail = f"to face {whose}" if isinstance(whose, int) else f"to {words[whose]}"
+        now_ns = self._run.now_ns(name)
+        t_ns = self._clock.utc(read_monotonic_ns()) if live or now_ns is None else now_ns
+        self._office.tell(Event(stream=name, t_ns=t_ns, event="voice_given", track=track, origin=origin, detail=detail))
+        return Reply(ok=True, text=f"{name}: the voice belongs {detail}")
+
+    def _change(self, command: VoiceOf | Add | Remove, origin: str) -> Reply:
+        if isinstance(command, VoiceOf):
+            return self._give_voice(command, origin)
         if isinstance(command, Add):
             return Reply(ok=True, text=f"{self._run.add(command.source)}: added")
         self._run.remove(command.name)

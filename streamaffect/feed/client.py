@@ -25,7 +25,7 @@ from streamaffect.feed.keys import ClientKeys
 from streamaffect.feed.state import FeedState
 from streamaffect.feed.subscription import Subscription
 from streamaffect.feed.wire import decode, read_envelope
-from streamaffect.messages import Estimate, Health, Message, Meta
+from streamaffect.messages import Estimate, Health, Message, Meta, Voice
 
 log = logging.getLogger(__name__)
 
@@ -163,6 +163,11 @@ class Subscriber:
         with self._changed:
             estimates = self._state.estimates(stream=stream, track=track)
         return [estimate for estimate in estimates if not self._is_stale(estimate)]
+
+    def voice(self, stream: str | None = None) -> Voice | None:
+        """What was heard last in a stream or in the first that is heard, whosever voice it is. Never waits."""
+        with self._changed:
+            return self._state.voice(stream)
 
     def health(self, stream: str | None = None) -> Health | None:
         """The newest health message, of one stream or of the first."""

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from streamaffect.errors import ControlError
+from streamaffect.settings import Whose
 
 VERSION = 1
 MAX_LABEL_CHARACTERS = 256
@@ -64,6 +65,14 @@ class BaselineClear(_Command, frozen=True, kw_only=True, tag="baseline clear"):
     stream: str | None = None
 
 
+class VoiceOf(_Command, frozen=True, kw_only=True, tag="voice"):
+    """Say whose voice a stream hears: of the "only" face in view, of the "largest", of a face by its number, or of
+    "nobody"."""
+
+    stream: str
+    track: Whose
+
+
 class Prompts(_Command, frozen=True, kw_only=True, tag="prompts"):
     """Look for other sentences: name → sentence. Without any, say what is looked for."""
 
@@ -90,7 +99,9 @@ class Restart(_Command, frozen=True, kw_only=True, tag="restart"):
     name: str | None = None
 
 
-Command = Mark | BaselineStart | BaselineClear | Streams | Add | Remove | Prompts | Status | Stop | Drain | Restart
+Command = (
+    Mark | BaselineStart | BaselineClear | Streams | Add | Remove | VoiceOf | Prompts | Status | Stop | Drain | Restart
+)
 
 
 class StreamReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from streamaffect.feed.control_address import found_address
 from streamaffect.feed.keys import ClientKeys, check_curve, load_client
 from streamaffect.paths import from_home
 from streamaffect.prompts.reading import checked_prompts, read_text
-from streamaffect.settings import DEFAULT_ADDRESS
+from streamaffect.settings import DEFAULT_ADDRESS, Whose
 
 ANSWER_S = 5.0
 OPENING_S = 60.0  # a camera may take long to give its first picture
@@ -95,6 +95,10 @@ class Controller:
         """
         given = read_text(prompts) if isinstance(prompts, str) else checked_prompts(prompts) if prompts else []
         return self._ask(commands.Prompts(prompts={one.name: one.text for one in given})).text
+
+    def give_voice(self, stream: str, track: Whose) -> str:
+        """Say whose voice a stream hears: "only", "largest", "nobody", or the number of a face in view."""
+        return self._ask(commands.VoiceOf(stream=stream, track=track)).text
 
     def streams(self) -> list[StreamReport]:
         """The streams of the run."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from streamaffect.messages import Estimate, Event, Health, Message, Meta
+from streamaffect.messages import Estimate, Event, Health, Message, Meta, Voice
 
 MAX_TRACKS = 1000
 
@@ -14,6 +14,7 @@ class FeedState:
         self.lost = 0
         self._seq: dict[str, int] = {}
         self._estimates: dict[tuple[str, int], Estimate] = {}
+        self._voices: dict[str, Voice] = {}
         self._health: dict[str, Health] = {}
         self._meta: dict[str, Meta] = {}
 
@@ -33,6 +34,8 @@ class FeedState:
                 self._estimates[key] = message
                 if len(self._estimates) > MAX_TRACKS:
                     del self._estimates[next(iter(self._estimates))]
+            case Voice():
+                self._voices[message.stream] = message
             case Health():
                 self._health[message.stream] = message
             case Meta():
@@ -55,6 +58,10 @@ class FeedState:
             if stream in {None, of_stream} and track in {None, of_track}
         ]
 
+    def voice(self, stream: str | None) -> Voice | None:
+        """What was heard last, of one stream or of the stream that was heard first."""
+        return self._voices.get(next(iter(self._voices), "") if stream is None else stream)
+
     def health(self, stream: str | None) -> Health | None:
         """The newest health message, of one stream or of the stream that was heard first."""
         return self._health.get(next(iter(self._health), "") if stream is None else stream)
@@ -68,6 +75,9 @@ class FeedState:
             case Estimate():
                 known = self._estimates.get((message.stream, message.track))
                 return known is None or message.seq > known.seq
+            case Voice():
+                heard = self._voices.get(message.stream)
+                return heard is None or message.t_capture_ns > heard.t_capture_ns
             case Health():
                 last = self._health.get(message.stream)
                 return last is None or message.t_ns > last.t_ns
@@ -87,5 +97,6 @@ class FeedState:
     def _begin_run(self, stream: str) -> None:
         self._seq.pop(stream, None)
         self._health.pop(stream, None)
+        self._voices.pop(stream, None)
         for key in [key for key in self._estimates if key[0] == stream]:
             del self._estimates[key]

@@ -18,7 +18,7 @@ from streamaffect.feed.wire import topic_prefix
 from streamaffect.paths import from_home
 
 State = Literal["waiting", "connected", "refused"]
-SUBSCRIBED: Final = ("meta", "event", "health", "affect")  # meta first: it tells of a new run
+SUBSCRIBED: Final = ("meta", "event", "health", "affect", "voice")  # meta first: it tells of a new run
 RECONNECT_MS, RECONNECT_MAX_MS = 100, 2000
 _REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _EVENTS = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | _REFUSALS

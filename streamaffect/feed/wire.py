@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from streamaffect.errors import WireError
-from streamaffect.messages import Estimate, Event, Health, Message, Meta
+from streamaffect.messages import Estimate, Event, Health, Message, Meta, Voice
 from streamaffect.types import Box, Square
 
 REPEAT_MARK = b',"repeat":true}'
@@ -35,7 +35,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     repeat: bool = False
 
 
-_KIND: dict[type, str] = {Estimate: "affect", Health: "health", Event: "event", Meta: "meta"}
+_KIND: dict[type, str] = {Estimate: "affect", Voice: "voice", Health: "health", Event: "event", Meta: "meta"}
 KINDS = tuple(_KIND.values())
 
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

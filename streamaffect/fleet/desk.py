@@ -22,6 +22,7 @@ from streamaffect.feed.commands import (
     Status,
     Stop,
     Streams,
+    VoiceOf,
     checked_label,
 )
 from streamaffect.fleet.ledger import Ledger
@@ -55,7 +56,7 @@ class FleetDesk:
         match command:
             case Mark():
                 return self._mark(command)
-            case BaselineStart() | BaselineClear():
+            case BaselineStart() | BaselineClear() | VoiceOf():
                 return self._told(self._groups_of(command.stream), command)[0]
             case Prompts():
                 return self._told(self._groups_of(None), command)[0]

@@ -25,6 +25,7 @@ from streamaffect.settings import EngineSettings, LensSettings, TrackerSettings
 from streamaffect.sources.sound.microphone import Microphone
 from streamaffect.voice.model import VoiceModel
 from streamaffect.voice.reader import VoiceReader
+from streamaffect.voice.speaker import Speaker
 
 LEFT_OUT = 64
 
@@ -42,7 +43,7 @@ def open_streams(sources: Sequence[str], config: Config, bundle: Bundle) -> list
             microphone = _open_microphone(config.source.microphone, opened)
         model = VoiceModel() if config.source.sound != "off" else None
         for one in opened:
-            heard = VoiceReader(model, one.sound.ring) if model is not None and one.sound is not None else None
+            heard = None if model is None else _make_reader(model, one, config)
             stage = make_face_stage(one.name, config, bundle, voice=heard)
             again = partial(make_detector, config, mode="video")
             streams.append(Stream(one.name, one.source, one.info, stage, again, one.sound, microphone))
@@ -175,6 +176,12 @@ def make_face_stage(
         voice=voice,
         cadence=cadence,
     )
+
+
+def _make_reader(model: VoiceModel, source: OpenSource, config: Config) -> VoiceReader | None:
+    if source.sound is None:
+        return None
+    return VoiceReader(model, source.sound.ring, Speaker(config.voice.whose(source.name)))
 
 
 def _open_microphone(name: str, opened: Sequence[OpenSource]) -> Microphone:

@@ -37,7 +37,7 @@ from streamaffect.pipeline.turns import Turns
 from streamaffect.pipeline.worker import OFFLINE_FRAMES, Stream, Worker
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import EngineInfo, StreamEngine
-from streamaffect.settings import SourceSettings, TrackerSettings
+from streamaffect.settings import SourceSettings, TrackerSettings, Whose
 from streamaffect.sources.parse import split_name
 from streamaffect.sources.supervise import Backoff
 from streamaffect.types import Sightings
@@ -189,6 +189,13 @@ class Pipeline:
         for worker in self._workers:
             if worker.stream.name == name:
                 worker.close()
+
+    def give_voice(self, name: str, whose: Whose) -> None:
+        """Say whose voice a stream hears from now on; callable from any thread. Raises ControlError where none is."""
+        speaker = next((stream.faces.speaker for stream in list(self._streams) if stream.name == name), None)
+        if speaker is None:
+            raise ControlError(f"stream {name!r}: nobody listens; start the run with --sound auto or --sound mic")
+        speaker.give(whose)
 
     def retune(self, tracker: TrackerSettings, source: SourceSettings) -> None:
         """Follow the faces of all streams by other settings, and try lost sources of later streams by others.

@@ -25,6 +25,7 @@ from streamaffect.runtime.bundle import Bundle
 from streamaffect.settings import TrackerSettings
 from streamaffect.types import Face, Frame, ImageArray, Sighting, Sightings, TrackedFace
 from streamaffect.voice.reader import VoiceReader
+from streamaffect.voice.speaker import Speaker
 
 Batch = Sequence[tuple[str, Sightings]]
 
@@ -74,6 +75,11 @@ class FaceStage:
             cadence=self._cadence.successor(),
         )
 
+    @property
+    def speaker(self) -> Speaker | None:
+        """Whose voice is heard beside the frames; None where nobody listens."""
+        return None if self._voice is None else self._voice.speaker
+
     def retune(self, settings: TrackerSettings) -> None:
         """Follow faces by other settings from the next frame on; callable from any thread."""
         self._tracker.retune(settings)
@@ -105,6 +111,7 @@ class FaceStage:
             update.left_out,
             detected=len(detections),
             voice=voice,
+            voice_of=None if self._voice is None else self._voice.speaker.track(faces),
         )
 
     def close(self) -> None:
@@ -165,7 +172,7 @@ class AffectStage:
         )
 
     def messages(self, batch: Batch, step: Step, *, stale: Collection[str] = ()) -> Iterator[Message]:
-        """For each stream in turn: tracks that were born, estimates, tracks that were lost.
+        """For each stream in turn: tracks that were born, a voice, estimates, tracks that were lost.
 
         stale: streams whose frame is too old to be spoken of
         """
@@ -180,6 +187,8 @@ class AffectStage:
                 estimates[stream].append(refined)
         for stream, sightings in batch:
             yield from _track_events(stream, sightings, "track_born", sightings.born)
+            if stream not in stale and (voice := self._assemblers[stream].voice(sightings)) is not None:
+                yield voice
             yield from (_with_latency(estimate, sightings, step) for estimate in estimates[stream])
             yield from _track_events(stream, sightings, "track_lost", sightings.lost)
             for track in sightings.lost:

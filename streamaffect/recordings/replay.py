@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 
 from streamaffect.errors import ControlError, RecordingError, WireError
 from streamaffect.feed.wire import topic_prefix
-from streamaffect.messages import Estimate, Message, Meta
+from streamaffect.messages import Estimate, Message, Meta, Voice
 from streamaffect.recordings.reading import read_recording
 
 UNCHANGED: Final = "a recording is played back as it is; nothing is added to it or taken from it"
@@ -74,6 +74,10 @@ class Replay:
         """Nothing is taken from what was recorded. Raises ControlError."""
         raise ControlError(UNCHANGED)
 
+    def give_voice(self, name: str, whose: object) -> NoReturn:  # noqa: ARG002
+        """Whose a voice was is recorded. Raises ControlError."""
+        raise ControlError(UNCHANGED)
+
     def stop(self) -> None:
         """End soon; callable from any thread and from a signal handler."""
         self._stop.set()
@@ -116,4 +120,4 @@ class Replay:
 
 def published_ns(message: Message) -> int:
     """When a message was published; for a file read offline, its place in the file."""
-    return message.t_publish_ns if isinstance(message, Estimate) else message.t_ns
+    return message.t_publish_ns if isinstance(message, Estimate | Voice) else message.t_ns

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import UNSET
 
 from streamaffect.clock import RECENT_S, Clock, monotonic_ns
-from streamaffect.messages import Estimate, Event, Health, LatencySummary, Message, Meta
+from streamaffect.messages import Estimate, Event, Health, LatencySummary, Message, Meta, Voice
 from streamaffect.redaction import clean
 
 ESTIMATES_KEPT = 2000
@@ -58,8 +58,10 @@ def published(message: Message, now_ns: int) -> Message:
     """The message as it leaves at `now_ns`, UTC.
 
     A live estimate gets `t_publish_ns`, `latency_ms["publish"]`, the time since it was complete, and
-    `latency_ms["total"]`, the time since its capture.
+    `latency_ms["total"]`, the time since its capture. What was heard live gets `t_publish_ns`.
     """
+    if isinstance(message, Voice) and not message.t_publish_ns:
+        return msgspec.structs.replace(message, t_publish_ns=now_ns)
     if not isinstance(message, Estimate) or message.t_publish_ns or not message.latency_ms:
         return message
     total_ms = Clock.now().since_ns(message.t_capture_ns, now_ns) / 1e6

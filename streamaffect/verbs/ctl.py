@@ -11,6 +11,7 @@ from streamaffect.errors import ControlError
 from streamaffect.feed.commands import GroupReport, Reply, StreamReport
 from streamaffect.feed.controller import Controller
 from streamaffect.prompts.reading import given_prompts
+from streamaffect.settings import Whose, whose_of
 
 POLL_S = 0.2
 PATIENCE, PATIENCE_S = 2.0, 3.0  # a live stream may be slower than its clock
@@ -35,6 +36,7 @@ def _ask(run: Controller, options: argparse.Namespace) -> Reply:
         "streams": lambda: Reply(ok=True, streams=run.streams()),
         "add": lambda: Reply(ok=True, text=run.add(options.source, group=options.group)),
         "remove": lambda: Reply(ok=True, text=run.remove(options.name)),
+        "voice": lambda: Reply(ok=True, text=run.give_voice(options.stream, _whose(options.track))),
         "prompts": lambda: _prompts(run, options),
         "status": run.status,
         "drain": lambda: Reply(ok=True, text=run.drain(options.name)),
@@ -47,6 +49,13 @@ def _ask(run: Controller, options: argparse.Namespace) -> Reply:
 def _mark(run: Controller, options: argparse.Namespace) -> Reply:
     t_ns = run.mark(options.label, stream=options.stream)
     return Reply(ok=True, text=f"marked: {options.label}", t_ns=t_ns)
+
+
+def _whose(text: str) -> Whose:
+    try:
+        return whose_of(text)
+    except ValueError as error:
+        raise ControlError(f"{text!r}: {error}") from error
 
 
 def _prompts(run: Controller, options: argparse.Namespace) -> Reply:

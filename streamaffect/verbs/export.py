@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from streamaffect.errors import ConfigError
-from streamaffect.recordings.export import Decimal
+from streamaffect.recordings.export import Decimal, Subject
 from streamaffect.recordings.export import export as write_export
 from streamaffect.verbs.signals.interruption import interrupted_by_signals
 
@@ -23,6 +23,7 @@ def export(
     decimal: Decimal,
     clean: bool,
     rate: float | None,
+    of: Subject,
 ) -> int:
     """Write the export with a bar of progress, and say what is in it; returns the exit code.
 
@@ -40,6 +41,7 @@ def export(
                 overwrite=overwrite,
                 decimal=decimal,
                 rate_hz=rate,
+                of=of,
                 console=Console(stderr=True),
             )
     except KeyboardInterrupt:

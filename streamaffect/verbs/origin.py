@@ -22,6 +22,7 @@ from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.pipeline.stats import Deliveries
 from streamaffect.recordings.replay import Replay
 from streamaffect.runtime.bundle import load_bundle
+from streamaffect.settings import Whose
 from streamaffect.sources.parse import kind_of, recording_of, split_name
 from streamaffect.text.opening import lenses_for
 from streamaffect.types import Sightings
@@ -102,6 +103,10 @@ class Origin(Protocol):
 
     def remove(self, name: str) -> None:
         """End a stream. Raises ControlError where that cannot be done."""
+        ...
+
+    def give_voice(self, name: str, whose: Whose) -> None:
+        """Say whose voice a stream hears. Raises ControlError where that cannot be said."""
         ...
 
     def stop(self) -> None:

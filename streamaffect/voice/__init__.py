@@ -7,5 +7,7 @@
 - `manifest`: what a voice model declares of itself.
 - `model`:    a voice model from its folder; a window of sound to a reading.
 - `reader`:   what is read of the sound of one stream, as time goes by.
+- `speaker`:  whose voice it is.
+- `telling`:  readings as messages, whosever voice it is.
 - `fusion`:   a reading in an estimate, and for a face that is hidden.
 """

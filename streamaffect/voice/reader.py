@@ -1,10 +1,12 @@
 """What is read of the sound of one stream, as time goes by: twice a second, and kept until the next time."""
 
 import math
+from dataclasses import replace
 
 from streamaffect.sources.sound.ring import SoundRing
 from streamaffect.types import VoiceReading
 from streamaffect.voice.model import VoiceModel
+from streamaffect.voice.speaker import Speaker
 
 PERIOD_S = 0.5
 
@@ -14,9 +16,12 @@ class VoiceReader:
 
     Windows end at whole multiples of half a second of the stream's clock, whatever frames come: the same file gives
     the same readings.
+
+    speaker: whose voice it is
     """
 
-    def __init__(self, model: VoiceModel, ring: SoundRing) -> None:
+    def __init__(self, model: VoiceModel, ring: SoundRing, speaker: Speaker | None = None) -> None:
+        self.speaker = speaker or Speaker()
         self._model = model
         self._ring = ring
         self._step: int | None = None
@@ -32,4 +37,6 @@ class VoiceReader:
 
     def _look(self, end_s: float) -> VoiceReading | None:
         window = self._ring.read(end_s - self._model.manifest.window_s, end_s)
-        return self._model.read(window.samples) if window.heard.any() else None
+        if not window.heard.any():
+            return None
+        return replace(self._model.read(window.samples), end_s=end_s, model=self._model.manifest.label)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from streamaffect.messages import NOTICE, Estimate, Event, HeadMeta, Health, Message, Meta
+from streamaffect.messages import NOTICE, Estimate, Event, HeadMeta, Health, Message, Meta, Voice
 from streamaffect.recordings.header import RecordingHeader
 from streamaffect.sinks.recorder import Recorder
 from streamaffect.types import Box
@@ -38,6 +38,27 @@ ESTIMATE = Estimate(
     outputs={"emotions": {"neutral": 0.3, "happiness": 0.62, "sadness": 0.08}},
     model="default@1.0",
 )
+
+
+VOICE = Voice(
+    stream="clip",
+    t_capture_ns=0,
+    t_publish_ns=0,
+    pts_s=0.0,
+    state="heard",
+    activity=0.8,
+    arousal=0.25,
+    arousal_interval=(-0.3, 0.8),
+    track=None,
+    model="voice@1.0",
+)
+
+
+def voice_at(time_s: float, **changes: Any) -> Voice:
+    """What was heard in a file up to this timestamp."""
+    time_ns = round(time_s * 1e9)
+    at_time: dict[str, Any] = {"t_capture_ns": time_ns, "t_publish_ns": time_ns, "pts_s": time_s}
+    return msgspec.structs.replace(VOICE, **(at_time | changes))
 
 
 def estimate_at(time_s: float, **changes: Any) -> Estimate:

@@ -6,7 +6,6 @@ them apart. XDF, ELAN, BORIS and rows at a fixed rate hold the latest word on ea
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
@@ -21,6 +20,7 @@ from streamaffect.recordings.export.latest import latest
 from streamaffect.recordings.export.markers import MARKER_COLUMN, marked
 from streamaffect.recordings.export.parquet import require_pyarrow, write_parquet
 from streamaffect.recordings.export.resample import check_rate, resample, resampled_columns
+from streamaffect.recordings.export.sheet import sheet_of, sheet_of_voices
 from streamaffect.recordings.export.table import Column, Row, Survey, Table, columns, happenings, rows, survey
 from streamaffect.recordings.export.xdf import write_xdf
 from streamaffect.recordings.header import RecordingHeader, is_recording
@@ -42,6 +42,8 @@ FORMAT_OF_SUFFIX: dict[str, Format] = {
     ".eaf": "elan",
     ".tsv": "boris",
 }
+Subject = Literal["estimates", "voice"]
+
 ONE_VALUE_A_PICTURE: tuple[Format, ...] = ("xdf", "elan", "boris")
 AT_A_FIXED_RATE: tuple[Format, ...] = ("csv", "parquet", "xdf")
 UNITS: dict[Format, str] = {"elan": "annotations", "boris": "events"}
@@ -50,8 +52,8 @@ PROGRESS_FROM_BYTES = 8 << 20
 MESSAGES_PER_UPDATE = 1000
 
 _WRITERS: dict[Format, Callable[[BinaryIO, Table], int]] = {
-    "csv": write_csv,
-    "parquet": write_parquet,
+    "csv": lambda file, table: write_csv(file, sheet_of(table)),
+    "parquet": lambda file, table: write_parquet(file, sheet_of(table)),
     "emotionml": write_emotionml,
     "xdf": write_xdf,
     "elan": write_elan,
@@ -85,6 +87,7 @@ def export(
     overwrite: bool = False,
     decimal: Decimal = ".",
     rate_hz: float | None = None,
+    of: Subject = "estimates",
     console: "Console | None" = None,
 ) -> Exported:
     """Write the recording `path` to `out`; memory does not grow with the estimates.
@@ -95,6 +98,7 @@ def export(
     stream:  only this stream; None is all of them
     decimal: "," writes CSV with decimal commas, and semicolons between the values
     rate_hz: resample to so many rows per second and face, with gaps as gaps; None leaves the estimates as they are
+    of:      "voice" is what was heard, twice a second and whosever voice it was, in the place of the estimates
     console: where the progress of a long export is shown; None shows none
 
     Raises ConfigError for a format, stream or rate that does not exist or fit and where pyarrow is missing,
@@ -103,6 +107,8 @@ def export(
     out = output_path(out, wanted=WANTED)
     chosen = format or _format_of(out)
     _check_fits(chosen, decimal, rate_hz)
+    if of == "voice":
+        _check_voice(chosen, rate_hz)
     if chosen == "parquet":
         require_pyarrow()
     recording = read_recording(path)
@@ -114,6 +120,11 @@ def export(
         header = recording.header.with_added(found.added)
         _check_stream(recording.path, header, stream)
         with whole_file(out, overwrite=overwrite, inputs=[recording.path]) as file:
+            if of == "voice":
+                messages = _watched(recording, progress, "writing")
+                sheet = sheet_of_voices(header, messages, stream, found=found)
+                heard = write_csv(file, sheet, decimal) if chosen == "csv" else write_parquet(file, sheet)
+                return Exported(out, heard, recording.torn, recording.complaint, unit="readings of the voice")
             written = _writer(chosen, decimal)(
                 file,
                 Table(
@@ -150,8 +161,15 @@ def _check_fits(format: Format, decimal: Decimal, rate_hz: float | None) -> None
             raise ConfigError(f"a fixed rate: is for {', '.join(AT_A_FIXED_RATE)}, not for {format}")
 
 
+def _check_voice(format: Format, rate_hz: float | None) -> None:
+    if format not in ("csv", "parquet"):
+        raise ConfigError(f"the voice alone: is for csv and parquet, not for {format}; xdf has it beside the faces")
+    if rate_hz is not None:
+        raise ConfigError("the voice alone: is listened to twice a second as it is; leave out --clean and --rate")
+
+
 def _writer(format: Format, decimal: Decimal) -> Callable[[BinaryIO, Table], int]:
-    return partial(write_csv, decimal=decimal) if decimal == "," else _WRITERS[format]
+    return _WRITERS[format] if decimal == "." else lambda file, table: write_csv(file, sheet_of(table), decimal)
 
 
 def _columns(found: Survey, header: RecordingHeader, rate_hz: float | None) -> tuple[Column, ...]:

@@ -1,12 +1,13 @@
-"""A table as Parquet: typed columns with nulls, and the recording's header as JSON in the schema's metadata."""
+"""A sheet as Parquet: typed columns with nulls, and the recording's header as JSON in the schema's metadata."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from streamaffect.errors import ConfigError
-from streamaffect.recordings.export.table import Column, Row, Table
+from streamaffect.recordings.export.sheet import Sheet
+from streamaffect.recordings.export.table import Value
 from streamaffect.recordings.header import encode_header
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ def require_pyarrow() -> ModuleType:
     return module
 
 
-def write_parquet(file: BinaryIO, table: Table) -> int:
-    """Write the table in groups of rows, so that memory stays flat, and return the number of rows.
+def write_parquet(file: BinaryIO, sheet: Sheet) -> int:
+    """Write the sheet in groups of rows, so that memory stays flat, and return the number of rows.
 
     Raises ConfigError where pyarrow is missing.
     """
@@ -36,20 +37,20 @@ def write_parquet(file: BinaryIO, table: Table) -> int:
 
     types = {"int": pa.int64(), "float": pa.float64(), "text": pa.string()}
     schema = pa.schema(
-        [(column.name, types[column.type]) for column in table.columns],
-        metadata={HEADER_KEY: encode_header(table.header)},
+        [(name, types[type]) for name, type in sheet.columns],
+        metadata={HEADER_KEY: encode_header(sheet.header)},
     )
     written = 0
     with ParquetWriter(file, schema, compression="zstd") as writer:
-        rows = iter(table.rows)
+        rows = iter(sheet.rows)
         while group := list(islice(rows, ROWS_PER_GROUP)):
-            writer.write_batch(pa.record_batch(list(_arrays(group, table.columns, schema)), schema=schema))
+            writer.write_batch(pa.record_batch(list(_arrays(group, schema)), schema=schema))
             written += len(group)
     return written
 
 
-def _arrays(group: list[Row], columns: tuple[Column, ...], schema: "pa.Schema") -> Iterator[Any]:
+def _arrays(group: list[Sequence[Value]], schema: "pa.Schema") -> Iterator[Any]:
     import pyarrow
 
-    for column, field in zip(columns, schema, strict=True):
-        yield pyarrow.array([column.value(row) for row in group], type=field.type)
+    for values, field in zip(zip(*group, strict=True), schema, strict=True):
+        yield pyarrow.array(values, type=field.type)

@@ -8,6 +8,7 @@ from typing import BinaryIO
 from streamaffect.recordings.export.csv import Decimal, write_csv
 from streamaffect.recordings.export.latest import latest
 from streamaffect.recordings.export.markers import MARKER_COLUMN, marked
+from streamaffect.recordings.export.sheet import sheet_of
 from streamaffect.recordings.export.table import Row, Table, columns, rows, survey
 from streamaffect.recordings.reading import read_recording
 
@@ -51,7 +52,7 @@ def write_shown(file: BinaryIO, path: Path, selection: Selection, *, decimal: De
     )
     shown = _selected(latest(rows(recording, None, start_ns=found.start_ns)), selection)
     last_ns = _last(latest(rows(recording, None, start_ns=found.start_ns)), selection)
-    return write_csv(file, Table(header=header, columns=every, rows=marked(shown, markers, last_ns)), decimal)
+    return write_csv(file, sheet_of(Table(header=header, columns=every, rows=marked(shown, markers, last_ns))), decimal)
 
 
 def _selected(every: Iterable[Row], selection: Selection) -> Iterator[Row]:

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 from msgspec import UNSET, UnsetType
 
-from streamaffect.messages import Estimate, Event, Health, Message, Meta
+from streamaffect.messages import Estimate, Event, Health, Message, Meta, Voice
 from streamaffect.recordings.header import RecordingHeader
 
 Value = int | float | str | None
@@ -61,7 +61,7 @@ class Table:
     header: RecordingHeader
     columns: tuple[Column, ...]
     rows: Iterable[Row]
-    happenings: Iterable[Event | Health] = ()
+    happenings: Iterable[Event | Health | Voice] = ()
     origins_ns: Mapping[str, int] = field(default_factory=dict)
     rate_hz: float | None = None
     markers: Sequence[Event] = ()
@@ -181,12 +181,12 @@ def rows(messages: Iterable[Message], stream: str | None, *, start_ns: int) -> I
         )
 
 
-def happenings(messages: Iterable[Message], stream: str | None) -> Iterator[Event | Health]:
+def happenings(messages: Iterable[Message], stream: str | None) -> Iterator[Event | Health | Voice]:
     """What is told of one stream, or of all (None), beside estimates."""
     return (
         message
         for message in messages
-        if isinstance(message, Event | Health) and (stream is None or message.stream == stream)
+        if isinstance(message, Event | Health | Voice) and (stream is None or message.stream == stream)
     )
 
 

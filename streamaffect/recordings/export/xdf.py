@@ -1,8 +1,9 @@
 """A recording as XDF 1.0, the format of Lab Streaming Layer's LabRecorder, readable by pyxdf, MNE, EEGLAB and MoBILAB.
 
 One stream of numbers for each face (type `Affect`), one of texts for each stream's events (`Markers`), one for its
-health (`Health`). Times are those of the capture clock in seconds, as they were recorded, for all streams alike: UTC
-where the source was live, from the start of the file where it was read offline. Where there is no value it is NaN.
+health (`Health`), one for what was heard beside it (`Voice`). Times are those of the capture clock in seconds, as they
+were recorded, for all streams alike: UTC where the source was live, from the start of the file where it was read
+offline. Where there is no value it is NaN.
 
 A file is a sequence of chunks: the length of a length, the length, a tag, the content. Numbers are little-endian.
 """
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from math import nan
 from typing import BinaryIO, Literal
 
-from streamaffect.messages import Event, Health
+from streamaffect.messages import Event, Health, Voice
 from streamaffect.recordings.export.episodes import marker_text
 from streamaffect.recordings.export.table import Column, Row, Table
 from streamaffect.recordings.export.xml_text import xml_text
@@ -24,6 +25,7 @@ FILE_HEADER, STREAM_HEADER, SAMPLES, CLOCK_OFFSET, STREAM_FOOTER = 1, 2, 3, 4, 6
 SAMPLES_PER_CHUNK = 512
 
 STATUS_CODES = {"ok": 0, "warming": 1, "held": 2, "abstain": 3}
+VOICE_CODES = {"heard": 0, "quiet": 1, "gone": 2}
 STATE_CODES = {"starting": 0, "live": 1, "stalled": 2, "lost": 3, "ended": 4}
 UNITS = {"timestamp": "seconds", "lookahead_s": "seconds"}
 OF_THE_STREAM = (
@@ -55,6 +57,15 @@ HEALTH_CHANNELS: tuple[Channel, ...] = (
     ("memory", "mebibytes", "Memory"),
 )
 
+VOICE_CHANNELS: tuple[Channel, ...] = (
+    ("state", "code", "heard=0 quiet=1 gone=2"),
+    ("activity", "none", "Voice"),
+    ("arousal", "none", "Voice"),
+    ("arousal_low", "none", "Voice"),
+    ("arousal_high", "none", "Voice"),
+    ("face_id", "none", "Voice"),
+)
+
 
 def write_xdf(file: BinaryIO, table: Table) -> int:
     """Write all streams, in chunks as they fill, and return the number of estimates."""
@@ -70,6 +81,10 @@ def write_xdf(file: BinaryIO, table: Table) -> int:
         target.add(row.estimate.t_capture_ns / 1e9, [_numeric(column, row) for column in channels])
         written += 1
     for happening in table.happenings:
+        if isinstance(happening, Voice):
+            voice = streams.get(happening.stream, "voice", "Voice", VOICE_CHANNELS)
+            voice.add(happening.t_capture_ns / 1e9, _voice(happening))
+            continue
         at_s = happening.t_ns / 1e9
         if isinstance(happening, Event):
             markers = streams.get(happening.stream, "events", "Markers", (("event", "none", "Marker"),), form="string")
@@ -228,6 +243,11 @@ def _numeric(column: Column, row: Row) -> float:
     if value is None:
         return nan
     return float(STATUS_CODES[value] if isinstance(value, str) else value)
+
+
+def _voice(voice: Voice) -> list[float]:
+    values = (voice.activity, voice.arousal, *(voice.arousal_interval or (None, None)), voice.track)
+    return [float(VOICE_CODES[voice.state]), *(nan if value is None else float(value) for value in values)]
 
 
 def _health(health: Health) -> list[float]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.segment import Segment
 
-from streamaffect.messages import NOTICE, Health, SoundHealth
+from streamaffect.messages import NOTICE, Health, SoundHealth, Voice
 from streamaffect.sinks.display.lines import ALARM, BOLD, FAINT, PLAIN, Line, clean, clip, fit, line, pad, wrap
 from streamaffect.sinks.display.state import DisplayState, StreamState
 
@@ -163,6 +163,16 @@ def sound_words(sound: SoundHealth) -> str:
     return f"{sound.level_db:.0f} dB{clock}{gaps}"
 
 
+def voice_words(voice: Voice | None) -> str:
+    """How aroused a voice sounds, and whose it is; empty where none is heard."""
+    if voice is None or voice.arousal is None:
+        return ""
+    whose = "a voice that is nobody's" if voice.track is None else f"voice of face {voice.track}"
+    interval = voice.arousal_interval
+    between = "" if interval is None else f" ({interval[0]:+.2f} to {interval[1]:+.2f})"
+    return f"; {whose}: arousal {voice.arousal:+.2f}{between}"
+
+
 def _title_figures(state: DisplayState, streams: Sequence[StreamState]) -> str:
     health = [stream.health for stream in streams if stream.health is not None]
     faces = len(state.faces)
@@ -194,7 +204,7 @@ def _source_facts(stream: StreamState) -> list[Fact]:
         facts.append(Fact(0, "speed", speed_words(stream.health)))
         facts.append(Fact(1, "latency", latency_words(stream.health)))
         if isinstance(stream.health.sound, SoundHealth):
-            facts.append(Fact(2, "sound", sound_words(stream.health.sound)))
+            facts.append(Fact(2, "sound", sound_words(stream.health.sound) + voice_words(stream.voice), 2))
         if stream.health.reconnects:
             times = f"{stream.health.reconnects} reconnect{'' if stream.health.reconnects == 1 else 's'}"
             facts.append(Fact(8, "away", f"{duration(stream.health.downtime_s)} in all, {times}"))
@@ -212,6 +222,7 @@ def _stream_fact(stream: StreamState) -> Fact:
     latency = "" if stream.health.latency_ms is None else f", {stream.health.latency_ms.p95:.0f} ms p95"
     advice = f"; {stream.health.advice}" if isinstance(stream.health.advice, str) else ""
     words = f"{source}{_state_word(stream)}, {stream.health.fps_out:.1f} fps, {share:.1f} % skipped{latency}{advice}"
+    words += voice_words(stream.voice)
     return Fact(2, stream.name, words, 2)
 
 

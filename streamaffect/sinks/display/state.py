@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from streamaffect.messages import Estimate, Event, Health, Message, Meta
+from streamaffect.messages import Estimate, Event, Health, Message, Meta, Voice
 
 SAMPLE_PERIOD_NS = 100_000_000
 HISTORY_SAMPLES = 600
@@ -101,6 +101,7 @@ class StreamState:
     faces_seen:    how many different faces it has had
     is_described:  True from the first sentence about one of its faces on
     outputs:       names of further outputs that its estimates have had, in the order in which they came
+    voice:         what was heard last, and when it arrived; None where that is long ago
     """
 
     name: str
@@ -112,6 +113,8 @@ class StreamState:
     newest_track: int = -1
     outputs: list[str] = field(default_factory=list)
     is_described: bool = False
+    voice: Voice | None = None
+    heard_ns: int = 0
 
 
 class Note(NamedTuple):
@@ -142,6 +145,8 @@ class DisplayState:
             self._take_health(stream, message, now_ns)
         elif isinstance(message, Event):
             self._take_event(stream, message, now_ns)
+        elif isinstance(message, Voice):
+            stream.voice, stream.heard_ns = message, now_ns
         else:
             stream.meta = message
 
@@ -150,10 +155,13 @@ class DisplayState:
         self.notes.append(Note(now_ns, text))
 
     def forget_stale(self, now_ns: int) -> None:
-        """Drop the faces of which nothing was heard for three seconds, in case their end was never told."""
+        """Drop the faces and voices of which nothing came for three seconds, in case their end was never told."""
         stale = [key for key, face in self.faces.items() if now_ns - face.seen_ns > STALE_AFTER_NS]
         for key in stale:
             del self.faces[key]
+        for stream in self.streams.values():
+            if now_ns - stream.heard_ns > STALE_AFTER_NS:
+                stream.voice = None
 
     def faces_of(self, stream: str) -> list[FaceState]:
         """The faces of one stream that are in view, by track."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import WireError
 from streamaffect.feed import wire
-from streamaffect.messages import Estimate, Event, Health, Message, Meta
+from streamaffect.messages import Estimate, Event, Health, Message, Meta, Voice
 from streamaffect.sinks.publishing import published
 
 EVENTS_KEPT = 2000
@@ -109,10 +109,12 @@ class Board:
                 del self._newest[key]
 
 
-def _key(message: Estimate | Health | Meta) -> tuple[str, str, int]:
+def _key(message: Estimate | Voice | Health | Meta) -> tuple[str, str, int]:
     match message:
         case Estimate():
             return "affect", message.stream, message.track
+        case Voice():
+            return "voice", message.stream, -1
         case Health():
             return "health", message.stream, -1
         case Meta():
@@ -120,11 +122,11 @@ def _key(message: Estimate | Health | Meta) -> tuple[str, str, int]:
 
 
 def _is_fresh(entry: _Entry, now_ns: int) -> bool:
-    return not isinstance(entry.message, Estimate) or now_ns - entry.at_ns < STALE_NS
+    return not isinstance(entry.message, Estimate | Voice) or now_ns - entry.at_ns < STALE_NS
 
 
 def _in_order(entries: Iterable[_Entry]) -> Iterator[_Entry]:
-    ranks = (Meta, Health, Estimate)
+    ranks = (Meta, Health, Estimate, Voice)
     return iter(sorted(entries, key=lambda entry: ranks.index(type(entry.message))))
 
 

@@ -34,7 +34,8 @@ class LastMessages:
             if message.event == "track_lost" and message.track is not None:
                 self._forget(topic_prefix("affect", message.stream) + b"%d/" % message.track)
             elif message.event in {"source_lost", "source_ended"}:
-                self._forget_all(topic_prefix("affect", message.stream))
+                for kind in ("affect", "voice"):
+                    self._forget_all(topic_prefix(kind, message.stream))
             elif message.event == "stream_removed":
                 self.forget_stream(message.stream)
             return
@@ -43,7 +44,7 @@ class LastMessages:
 
     def forget_stream(self, stream: str) -> None:
         """Nothing of this stream is worth repeating any more."""
-        for kind in ("affect", "health", "meta"):
+        for kind in ("affect", "voice", "health", "meta"):
             self._forget_all(topic_prefix(kind, stream))
 
     def subscribed(self, prefixes: tuple[bytes, ...], now_s: float) -> None:
@@ -76,4 +77,4 @@ class LastMessages:
 
 def _rank(topic: bytes) -> int:
     """Meta first, since it says how to read the others; sorting keeps the order of sending within a kind."""
-    return (b"meta", b"health", b"affect").index(topic.partition(b"/")[0])
+    return (b"meta", b"health", b"affect", b"voice").index(topic.partition(b"/")[0])

@@ -9,7 +9,7 @@ import pytest
 from streamaffect.config import load_config
 from streamaffect.errors import ConfigError
 from streamaffect.feed.wire import decode, encode
-from streamaffect.messages import Estimate, Health, Message, SoundHealth
+from streamaffect.messages import Estimate, Health, Message, SoundHealth, Voice
 from streamaffect.pipeline.opening import open_streams
 from streamaffect.pipeline.pipeline import Pipeline
 from streamaffect.runtime.bundle import Bundle, load_bundle
@@ -54,6 +54,11 @@ def test_a_file_is_heard_where_it_is_asked_for_and_its_estimates_are_the_same(tm
     assert last_health(without).sound is msgspec.UNSET
     estimates = [[encode(one) for one in messages if isinstance(one, Estimate)] for messages in (with_sound, without)]
     assert estimates[0] == estimates[1]
+    voices = [one for one in with_sound if isinstance(one, Voice)]
+    assert [one.pts_s for one in voices] == pytest.approx([0.5 * i for i in range(1, len(voices) + 1)])
+    assert len(voices) >= 5
+    assert {(one.state, one.track, one.arousal) for one in voices} == {("quiet", None, None)}  # beeps are no voice
+    assert not any(isinstance(one, Voice) for one in without)
 
 
 def test_a_microphone_is_not_opened_for_a_file_that_is_read(

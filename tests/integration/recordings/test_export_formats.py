@@ -31,6 +31,7 @@ from tests.support.recordings import (
     meta_of,
     record,
     refined_clip,
+    voice_at,
 )
 
 NO_VALUES: dict[str, Any] = {
@@ -405,3 +406,26 @@ def test_the_file_header_of_xdf_names_the_version(tmp_path: Path) -> None:
     path = record(tmp_path / "a.jsonl", [], file_header())
     _, header = pyxdf.load_xdf(export(path, tmp_path / "a.xdf").path)
     assert header["info"]["version"] == ["1.0"]
+
+
+def test_what_was_heard_is_a_table_of_its_own_and_a_stream_of_xdf(tmp_path: Path) -> None:
+    gone: dict[str, Any] = {"state": "gone", "activity": None, "arousal": None, "arousal_interval": None}
+    sent: list[Message] = [estimate_at(0.0), voice_at(0.5, track=3), voice_at(1.0), voice_at(1.5, **gone)]
+    recording = record(tmp_path / "a.jsonl", sent)
+    assert main(["export", str(recording), str(tmp_path / "voice.csv"), "--voice"]) == 0
+    with (tmp_path / "voice.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["timestamp"], row["state"], row["arousal_high"], row["face_id"]) for row in rows] == [
+        ("0.5", "heard", "0.8", "3"),
+        ("1.0", "heard", "0.8", ""),
+        ("1.5", "gone", "", ""),
+    ]
+    export(recording, tmp_path / "voice.parquet", of="voice")
+    assert pq.read_table(tmp_path / "voice.parquet")["arousal"].to_pylist() == [0.25, 0.25, None]
+    export(recording, tmp_path / "a.xdf")
+    (voice,) = [one for one in pyxdf.load_xdf(str(tmp_path / "a.xdf"))[0] if one["info"]["type"] == ["Voice"]]
+    assert voice["time_stamps"].tolist() == [0.5, 1.0, 1.5]
+    np.testing.assert_array_equal(voice["time_series"][0], [0, 0.8, 0.25, -0.3, 0.8, 3])
+    for name, rate_hz in (("voice.xdf", None), ("voice.csv", 25.0)):
+        with pytest.raises(ConfigError, match="the voice alone: is"):
+            export(recording, tmp_path / name, of="voice", overwrite=True, rate_hz=rate_hz)

@@ -8,6 +8,7 @@ from streamaffect.control.desk import Desk, Office
 from streamaffect.errors import ControlError
 from streamaffect.messages import NOTICE, Event, Message, Meta
 from streamaffect.prompts.lens import PromptLens
+from streamaffect.settings import Whose
 
 
 def meta(stream: str, *, live: bool = True) -> Meta:
@@ -35,6 +36,7 @@ class ToldRun:
     def __init__(self) -> None:
         self.added: list[str] = []
         self.removed: list[str] = []
+        self.given: dict[str, Whose] = {}
         self.gate = threading.Event()
         self.opening = threading.Event()
 
@@ -52,6 +54,11 @@ class ToldRun:
 
     def remove(self, name: str) -> None:
         self.removed.append(name)
+
+    def give_voice(self, name: str, whose: Whose) -> None:
+        if whose == 7:
+            raise ControlError("face 7 is not in view; in view: 1")
+        self.given[name] = whose
 
 
 class ToldDesk:

@@ -11,7 +11,7 @@ import msgspec
 
 from streamaffect.errors import OutletError
 from streamaffect.feed.wire import encode
-from streamaffect.messages import Estimate, Event, Health, Message, Meta
+from streamaffect.messages import Estimate, Event, Health, Message, Meta, Voice
 from streamaffect.settings import MqttSettings
 from streamaffect.sinks.outlets.mqtt.broker import broker_of
 from streamaffect.sinks.outlets.mqtt.connection import Connection
@@ -51,6 +51,7 @@ class MqttOutlet:
         self._slots = Slots(settings.slots, setting="mqtt.slots")
         self._said: dict[str, tuple[int, str]] = {}
         self._announced: dict[str, Publication] = {}
+        self._heard: set[str] = set()
         self._outbox = Outbox()
         client_id = word(f"{settings.prefix}-{socket.gethostname()}")[:64]
         self._connection = Connection(broker, self._outbox, client_id=client_id, status=f"{settings.prefix}/status")
@@ -71,6 +72,9 @@ class MqttOutlet:
         match message:
             case Meta():
                 self._announce(message)
+            case Voice():
+                self._heard.add(message.stream)
+                self._outbox.put(Publication(f"{at}/voice", encode(message), retain=True))
             case Health():
                 self._outbox.put(Publication(f"{at}/health", encode(message), retain=True))
             case Estimate() if message.refines is None:
@@ -119,6 +123,9 @@ class MqttOutlet:
         """A stream that was taken away is no device any more; one that has only ended still is."""
         if event.event in REMOVES:
             found = self._announced.pop(event.stream, None)
+            if event.stream in self._heard:
+                self._heard.discard(event.stream)
+                self._outbox.put(Publication(f"{at}/voice", b"", retain=True))
             gone = [f"{at}/health", *(f"{at}/face{slot}" for slot in range(1, self._settings.slots + 1))]
             for topic in gone if found is None else [found.topic, *gone]:
                 self._outbox.put(Publication(topic, b"", retain=True))

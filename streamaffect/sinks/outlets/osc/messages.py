@@ -5,7 +5,7 @@ A bundle carries the capture time as its time tag, and holds what was estimated 
 
 from collections.abc import Iterator, Sequence
 
-from streamaffect.messages import Estimate, Event, Health
+from streamaffect.messages import Estimate, Event, Health, Voice
 
 Argument = int | float | str
 Part = tuple[str, Sequence[Argument]]  # an address and its arguments
@@ -33,6 +33,19 @@ def parts_of_estimate(estimate: Estimate, face: int) -> Iterator[Part]:
         for head, values in estimate.outputs.items():
             for name, value in values.items():
                 yield f"{at}/{_word(head)}/{_word(name)}", [float(value)]
+
+
+def parts_of_voice(voice: Voice, face: int | None) -> Iterator[Part]:
+    """`/voice/<stream>/…`: state, the face's number or -1, and what is heard, where there is something."""
+    at = f"/voice/{_word(voice.stream)}"
+    yield f"{at}/state", [voice.state]
+    yield f"{at}/face", [-1 if face is None else face]
+    if voice.activity is not None:
+        yield f"{at}/activity", [float(voice.activity)]
+    if voice.arousal is not None:
+        yield f"{at}/arousal", [float(voice.arousal)]
+    if voice.arousal_interval is not None:
+        yield f"{at}/arousal_interval", [float(end) for end in voice.arousal_interval]
 
 
 def parts_of_event(event: Event, face: int | None) -> Iterator[Part]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from streamaffect.errors import OutletError
-from streamaffect.messages import Estimate, Event, Health, Message, Meta
+from streamaffect.messages import Estimate, Event, Health, Message, Meta, Voice
 from streamaffect.settings import OscSettings
 from streamaffect.sinks.outlets.address import HostPort, parse_host_port
 from streamaffect.sinks.outlets.osc.messages import (
@@ -17,6 +17,7 @@ from streamaffect.sinks.outlets.osc.messages import (
     parts_of_estimate,
     parts_of_event,
     parts_of_health,
+    parts_of_voice,
 )
 from streamaffect.sinks.outlets.packages import require
 from streamaffect.sinks.outlets.slots import Slots
@@ -65,6 +66,10 @@ class OscOutlet:
             case Estimate() if message.refines is None:
                 if (face := self._face(message)) is not None:
                     self._send(parts_of_estimate(message, face), self._tag(message.stream, message.t_capture_ns))
+            case Voice():
+                self._send(
+                    parts_of_voice(message, self._place_of(message)), self._tag(message.stream, message.t_capture_ns)
+                )
             case Event():
                 self._send(parts_of_event(message, self._face_of(message)), self._tag(message.stream, message.t_ns))
             case Health():
@@ -81,6 +86,11 @@ class OscOutlet:
         if slot is not None:
             self._places[estimate.stream, estimate.track] = slot
         return slot
+
+    def _place_of(self, voice: Voice) -> int | None:
+        if self._slots is None or voice.track is None:
+            return voice.track
+        return self._places.get((voice.stream, voice.track))
 
     def _face_of(self, event: Event) -> int | None:
         if self._slots is None or event.track is None:

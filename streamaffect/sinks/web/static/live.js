@@ -15,6 +15,18 @@ const EVENTS = 50;
 const BASELINE_S = 5;
 const QUIET = new Set(["track_born", "track_lost"]);
 
+// How loud it is, how aroused a voice sounds and whose it is; or why nothing is heard.
+function soundWords(sound, voice) {
+  if (sound && (sound.state === "lost" || sound.state === "absent")) return `${sound.state}: ${sound.detail}`;
+  const words = typeof sound?.level_db === "number" ? [`${sound.level_db.toFixed(0)} dB`] : ["waiting for sound"];
+  if (voice && typeof voice.arousal === "number" && performance.now() - voice.seen < STALE_MS) {
+    const [low, high] = voice.arousal_interval.map((end) => end.toFixed(2));
+    const whose = voice.track === null ? "a voice that is nobody's" : `voice of face ${voice.track}`;
+    words.push(`${whose}: arousal ${voice.arousal.toFixed(2)} (${low} to ${high})`);
+  }
+  return words.join("; ");
+}
+
 export class Live {
   constructor(about) {
     this.streams = new Map();
@@ -59,7 +71,8 @@ export class Live {
       if (one.kind === "affect") {
         seen.push(this.#estimate(one));
         newest = Math.max(newest, one.t_capture_ns / 1e9);
-      } else if (one.kind === "health") this.#stream(one.stream).health = one;
+      } else if (one.kind === "voice") this.#stream(one.stream).voice = { ...one, seen: performance.now() };
+      else if (one.kind === "health") this.#stream(one.stream).health = one;
       else if (one.kind === "meta") this.#meta(one);
       else if (one.kind === "event") this.#event(one);
     }
@@ -80,7 +93,7 @@ export class Live {
   }
 
   #stream(name) {
-    if (!this.streams.has(name)) this.streams.set(name, { name, meta: null, health: null });
+    if (!this.streams.has(name)) this.streams.set(name, { name, meta: null, health: null, voice: null });
     return this.streams.get(name);
   }
 
@@ -278,7 +291,9 @@ export class Live {
   #drawStreams() {
     const streams = [...this.streams.values()];
     const head = ["stream", "source", "state", "fps in / out", "skipped", "faces", "latency p50 / p95", "away"];
-    const rows = streams.map(({ name, meta, health }) => [
+    const isHeard = streams.some(({ health, voice }) => health?.sound || voice);
+    if (isHeard) head.push("sound");
+    const rows = streams.map(({ name, meta, health, voice }) => [
       name,
       meta?.source ?? "",
       health ? health.state + (health.fault ? `: ${health.fault}` : "") : "starting",
@@ -287,13 +302,14 @@ export class Live {
       health ? health.faces + (health.faces_left_out ? ` (+${health.faces_left_out})` : "") : "",
       health?.latency_ms ? `${health.latency_ms.p50.toFixed(0)} / ${health.latency_ms.p95.toFixed(0)} ms` : "–",
       health?.reconnects ? `${health.downtime_s.toFixed(0)} s, ${health.reconnects}×` : "–",
+      ...(isHeard ? [soundWords(health?.sound, voice)] : []),
     ]);
     const text = JSON.stringify(rows);
     if (text !== this.table) {
       this.table = text;
       find("#streams").replaceChildren(
         make("tr", {}, ...head.map((word) => make("th", { scope: "col" }, word))),
-        ...rows.map((row) => make("tr", {}, ...row.map((word, i) => make("td", { className: i === 1 || i === 2 ? "wide" : "" }, String(word))))),
+        ...rows.map((row) => make("tr", {}, ...row.map((word, i) => make("td", { className: [1, 2, 8].includes(i) ? "wide" : "" }, String(word))))),
       );
     }
     const meta = streams.find((stream) => stream.meta)?.meta;

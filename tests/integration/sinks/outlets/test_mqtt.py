@@ -18,7 +18,7 @@ from streamaffect.sinks.outlets.mqtt.outlet import MqttOutlet
 from streamaffect.sinks.thread import SinkThread
 from tests.support.outlets.live import estimate, event, meta, running, wait_until
 from tests.support.outlets.processes import Process, free_port
-from tests.support.recordings import health_of
+from tests.support.recordings import health_of, voice_at
 
 PASSWORD = "Geh3im!nis"
 DEVICE = "homeassistant/device/streamaffect_webcam/config"
@@ -45,6 +45,7 @@ def test_states_are_kept_for_who_comes_later_events_are_not_and_a_face_that_left
         with Process("mqtt_listener", str(port), "#") as listener:
             sink.put(meta())
             sink.put(estimate(track=4, valence=0.25))
+            sink.put(voice_at(1.0, stream="webcam"))
             sink.put(event("track_born", track=4))
             listener.json_until(on("streamaffect/webcam/event"))
         with Process("mqtt_listener", str(port), "#") as late:
@@ -62,6 +63,7 @@ def test_states_are_kept_for_who_comes_later_events_are_not_and_a_face_that_left
         [0.12, 0.48],
     )
     assert state["outputs"]["emotions"]["happiness"] == 0.62
+    assert payload(kept["streamaffect/webcam/voice"])["arousal"] == 0.25
     assert "streamaffect/webcam/event" not in kept
     assert payload(lines[-1])["kind"] == "health"
     assert payload(gone[-1])["status"] == "absent"

@@ -11,7 +11,7 @@ from streamaffect.sinks.outlets.osc.outlet import OscOutlet
 from streamaffect.sinks.thread import SinkThread
 from tests.support.outlets.live import estimate, event, meta, running, wait_until
 from tests.support.outlets.processes import Process, free_port
-from tests.support.recordings import estimate_at, health_of, meta_of
+from tests.support.recordings import estimate_at, health_of, meta_of, voice_at
 
 
 def sending_to(receiver: Process) -> AbstractContextManager[SinkThread]:
@@ -23,9 +23,11 @@ def test_a_receiver_gets_values_events_and_health_at_their_capture_times() -> No
         sent = estimate(track=3)
         marker = event("track_born", track=3)
         with sending_to(receiver) as sink:
-            for message in (meta(), marker, sent, health_of("webcam")):
+            for message in (meta(), marker, sent, voice_at(1.0, stream="webcam"), health_of("webcam")):
                 sink.put(message)
-            born, values, health = receiver.json_until(lambda line: line["messages"][0][0] == "/health/webcam/state")
+            born, values, voice, health = receiver.json_until(
+                lambda one: one["messages"][0][0] == "/health/webcam/state"
+            )
     assert born["messages"] == [["/event/webcam", "track_born", 3, ""]]
     said = {address: arguments for address, *arguments in values["messages"]}
     assert said["/affect/webcam/3/status"] == ["ok"]
@@ -35,6 +37,8 @@ def test_a_receiver_gets_values_events_and_health_at_their_capture_times() -> No
     assert said["/affect/webcam/3/box"] == pytest.approx([0.41, 0.22, 0.18, 0.3])
     assert values["at_s"] == pytest.approx(sent.t_capture_ns / 1e9, abs=1e-5)
     assert ["/health/webcam/faces", 1] in health["messages"]
+    assert voice["messages"][:2] == [["/voice/webcam/state", "heard"], ["/voice/webcam/face", -1]]
+    assert voice["messages"][3] == ["/voice/webcam/arousal", 0.25]
 
 
 def test_a_recording_has_no_time_tags_of_now() -> None:

@@ -13,6 +13,7 @@ from streamaffect.feed.wire import decode, encode
 from streamaffect.messages import Estimate
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.types import Box, Face, Frame, Sighting, Sightings, VoiceReading
+from streamaffect.voice.speaker import Speaker
 from tests.support.bundles import SIZE, SPREAD, write_bundle
 
 SPEAKS = VoiceReading(0.8, 0.7, (0.2, 1.0))
@@ -38,7 +39,7 @@ def prediction(time_s: float = 0.0, *, lookahead_s: float = 0.0) -> Prediction:
 
 def heard(voice: VoiceReading | None, *faces: Sighting) -> Sightings:
     frame = Frame(np.zeros((4, 4, 3), np.uint8), 0, 0.0, 0, None, pts_s=0.0)
-    return Sightings(frame, faces, (), (), 0, 0, voice=voice)
+    return Sightings(frame, faces, (), (), 0, 0, voice=voice, voice_of=Speaker().track(faces))
 
 
 def without_voice(estimate: Estimate) -> Estimate:

@@ -4,7 +4,7 @@ import pytest
 
 from streamaffect.clock import Clock, monotonic_ns
 from streamaffect.errors import ControlError
-from streamaffect.feed.commands import Add, Mark, Prompts, Remove, Status, Stop, Streams
+from streamaffect.feed.commands import Add, Mark, Prompts, Remove, Status, Stop, Streams, VoiceOf
 from streamaffect.messages import Event
 from streamaffect.prompts.by_phrases import PhraseReader
 from streamaffect.prompts.lens import PromptLens
@@ -128,3 +128,21 @@ def test_prompts_are_changed_and_told_in_every_stream_and_a_run_without_any_refu
     assert lens.meta.outputs[0]["text"] == "beaming with joy"
     with pytest.raises(ControlError, match="this run looks for no prompts; start it with --prompts"):
         ToldDesk().desk.do(Prompts(), origin="ctl")
+
+
+def test_whose_a_voice_is_goes_to_the_run_and_is_told() -> None:
+    desk = ToldDesk("a", "b")
+    assert desk.desk.do(VoiceOf(stream="b", track=3), origin="ctl").text == "b: the voice belongs to face 3"
+    desk.desk.do(VoiceOf(stream="b", track="nobody"), origin="ctl")
+    assert desk.run.given == {"b": "nobody"}
+    assert [(event.stream, event.event, event.track, event.detail) for event in desk.told] == [
+        ("b", "voice_given", 3, "to face 3"),
+        ("b", "voice_given", None, "to nobody"),
+    ]
+    for wrong, complaint in (
+        (VoiceOf(stream="c", track=1), "'c': none of that name runs; there is a, b"),
+        (VoiceOf(stream="a", track=7), "face 7 is not in view; in view: 1"),
+    ):
+        with pytest.raises(ControlError, match=complaint):
+            desk.desk.do(wrong, origin="ctl")
+    assert len(desk.told) == 2

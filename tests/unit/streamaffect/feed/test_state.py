@@ -3,7 +3,7 @@ import pytest
 
 from streamaffect.feed.state import MAX_TRACKS, FeedState
 from streamaffect.messages import Event
-from tests.support.recordings import START_NS, estimate_at, health_of, meta_of
+from tests.support.recordings import START_NS, estimate_at, health_of, meta_of, voice_at
 
 META = meta_of("clip", live=False)
 
@@ -96,3 +96,15 @@ def test_health_and_meta_are_those_of_the_first_stream_unless_one_is_named(state
     assert right is not None
     assert (first.stream, right.stream) == ("left", "right")
     assert state.meta("centre") is None
+
+
+def test_the_newest_voice_is_known_until_the_stream_begins_anew(state: FeedState) -> None:
+    state.accept(META, repeat=False)
+    assert state.voice(None) is None
+    assert state.accept(voice_at(1.0), repeat=False)
+    assert not state.accept(voice_at(1.0), repeat=True)
+    assert state.accept(voice_at(1.5, stream="other"), repeat=True)
+    found = [state.voice(name) for name in (None, "clip", "other", "third")]
+    assert [None if one is None else one.pts_s for one in found] == [1.0, 1.0, 1.5, None]
+    state.accept(msgspec.structs.replace(META, t_ns=META.t_ns + 1), repeat=False)
+    assert state.voice("clip") is None

@@ -45,6 +45,7 @@ def test_there_is_a_golden_message_of_every_kind() -> None:
         "health",
         "event",
         "meta",
+        "voice",
     }
 
 

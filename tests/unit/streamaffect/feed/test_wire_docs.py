@@ -2,15 +2,15 @@ import re
 from pathlib import Path
 
 from streamaffect.feed.wire import decode
-from streamaffect.messages import Estimate
+from streamaffect.messages import Estimate, Voice
 
 DOCS = Path(__file__).parents[4] / "docs"
 TEXT = (DOCS / "wire-protocol.md").read_text(encoding="utf-8")
 
 
-def test_the_documented_estimate_is_a_message_of_schema_v1() -> None:
+def test_the_documented_messages_are_of_schema_v1() -> None:
     examples = re.findall(r"```json\n(.*?)```", TEXT, flags=re.DOTALL)
-    assert [type(decode(example.encode())) for example in examples] == [Estimate]
+    assert [type(decode(example.encode())) for example in examples] == [Estimate, Voice]
 
 
 def test_every_field_of_an_estimate_is_documented() -> None:

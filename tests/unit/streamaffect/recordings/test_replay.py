@@ -18,6 +18,7 @@ from tests.support.recordings import (
     live_header,
     record,
     refined_clip,
+    voice_at,
 )
 
 
@@ -136,3 +137,10 @@ def test_of_two_recordings_in_one_file_the_one_that_is_named_is_played(tmp_path:
     with pytest.raises(RecordingError, match="2 recordings were put together"):
         Replay(path)
     assert list(Replay(f"{path}#part=2").messages()) == [live_estimate_at(9.0)]
+
+
+def test_what_was_heard_plays_at_its_time(tmp_path: Path) -> None:
+    messages: list[Message] = [estimate_at(0.0), voice_at(0.5), estimate_at(1.0, seq=1)]
+    replay = HurriedReplay(record(tmp_path / "a.jsonl", messages))
+    assert list(replay.messages()) == messages
+    assert [published_ns(message) for message in messages] == [0, 500_000_000, 1_000_000_000]

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from streamaffect.messages import NOTICE, Estimate, Event, Health, LatencySummary, Message
+from streamaffect.messages import NOTICE, Estimate, Event, Health, LatencySummary, Message, SoundHealth
 from streamaffect.sinks.display.dashboard import render
 from streamaffect.sinks.display.state import DisplayState, RunInfo
 from streamaffect.types import Box
 from tests.support.feeder import START_NS, Feeder
+from tests.support.recordings import voice_at
 
 SECOND_NS = 1_000_000_000
 RUN = RunInfo(feed="tcp://127.0.0.1:5556", subscribe="streamaffect listen", recording="session.jsonl")
@@ -215,3 +216,17 @@ def test_the_notice_is_never_cut(messages: list[Message], width: int, height: in
     for message in messages:
         state.update(message, 0)
     assert NOTICE in words(screen(state, width, height))
+
+
+@pytest.mark.parametrize(("track", "whose"), [(None, "a voice that is nobody's"), (3, "voice of face 3")])
+def test_what_is_heard_is_said_with_whose_it_is_and_forgotten_when_it_is_old(track: int | None, whose: str) -> None:
+    state = state_after(2.0, Feeder())
+    (stream,) = state.streams.values()
+    assert stream.health is not None
+    sound = SoundHealth(state="heard", clock="device", level_db=-20.0, heard_share=1.0)
+    state.update(msgspec.structs.replace(stream.health, sound=sound), 2 * SECOND_NS)
+    state.update(voice_at(2.0, stream=stream.name, track=track), 2 * SECOND_NS)
+    assert f"-20 dB, microphone; {whose}: arousal +0.25 (-0.30 to +0.80)" in words(screen(state, 170, 40, now_s=2.0))
+    state.forget_stale(6 * SECOND_NS)
+    assert "-20 dB, microphone" in words(screen(state, 170, 40, now_s=6.0))
+    assert whose not in words(screen(state, 170, 40, now_s=6.0))

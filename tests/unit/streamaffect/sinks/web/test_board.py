@@ -9,7 +9,7 @@ from streamaffect.clock import monotonic_ns
 from streamaffect.messages import Event, Message
 from streamaffect.sinks.web.board import EVENTS_AT_FIRST, STALE_NS, Board
 from streamaffect.types import Box
-from tests.support.recordings import health_of, live_estimate_at, meta_of
+from tests.support.recordings import health_of, live_estimate_at, meta_of, voice_at
 
 
 def put(board: Board, *messages: Message) -> None:
@@ -37,8 +37,10 @@ def test_a_reader_gets_what_is_new_once_and_of_each_face_the_newest_alone() -> N
 
 def test_what_is_known_of_a_stream_stands_first_and_events_last() -> None:
     board = Board()
-    put(board, live_estimate_at(0), event("marker", label="go"), health_of("webcam"), meta_of("webcam", live=True))
-    assert [one["kind"] for one in read(board.since(0)[1])] == ["meta", "health", "affect", "event"]
+    heard = voice_at(0, stream="webcam")
+    put(board, heard, live_estimate_at(0), event("marker", label="go"), health_of("webcam"))
+    put(board, meta_of("webcam", live=True), heard)
+    assert [one["kind"] for one in read(board.since(0)[1])] == ["meta", "health", "affect", "voice", "event"]
 
 
 def test_no_event_is_lost_to_a_reader_that_keeps_up_and_a_new_one_gets_the_last_few() -> None:

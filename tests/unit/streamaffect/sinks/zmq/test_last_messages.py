@@ -1,7 +1,7 @@
 from streamaffect.feed.wire import encode, topic_of
 from streamaffect.messages import Event, Message
 from streamaffect.sinks.zmq.last_messages import REPEAT_S, SETTLE_S, LastMessages
-from tests.support.recordings import estimate_at, health_of, meta_of
+from tests.support.recordings import estimate_at, health_of, meta_of, voice_at
 
 ALL = (b"",)
 META, HEALTH = meta_of("clip", live=True), health_of("clip")
@@ -70,3 +70,12 @@ def test_what_is_over_is_not_repeated() -> None:
     for event in (Event(stream="door", t_ns=0, event="source_lost"), Event(stream="clip", t_ns=0, event="track_born")):
         last.sent(event, topic_of(event), encode(event))
     assert due(last, 20.0) == ["affect/clip/2/"]
+
+
+def test_what_was_heard_last_is_repeated_until_the_source_has_ended() -> None:
+    last = after(voice_at(1.0), META)
+    last.subscribed(ALL, 10.0)
+    assert due(last, 20.0) == ["meta/clip/", "voice/clip/"]
+    last.sent(Event(stream="clip", t_ns=0, event="source_ended"), b"event/clip/", b"{}")
+    last.subscribed(ALL, 30.0)
+    assert due(last, 40.0) == ["meta/clip/"]
