@@ -1,7 +1,9 @@
-"""Throughput: frames per second of a file read offline, against its parts alone, and how many live streams fit.
+"""Throughput: frames per second of a file read offline, against its parts alone.
 
-python benchmarks/throughput.py
-python benchmarks/throughput.py --video interview.mp4 --max-streams 0
+How many live streams fit: `benchmarks/live/streams.py`.
+
+    python benchmarks/throughput.py
+    python benchmarks/throughput.py --video interview.mp4
 """
 
 import sys
@@ -17,7 +19,7 @@ from benchmarks.measures.report import Row, show, write
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.runtime.choice import open_engine
 from streamaffect.sources.demo import DEMO_CLIP
-from streamaffect.verbs.bench import live_streams, offline_cost
+from streamaffect.verbs.bench import offline_cost
 
 
 def main() -> None:
@@ -26,7 +28,6 @@ def main() -> None:
     parser.add_argument("--video", type=Path, default=DEMO_CLIP, help="file for the offline part (default: the demo)")
     parser.add_argument("--engine", default="onnxruntime", help="backend (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="the fastest of so many counts (default: %(default)s)")
-    parser.add_argument("--max-streams", type=int, default=32, help="most live streams to try; 0 skips that part")
     parser.add_argument("--out", type=Path, help="JSON file (default: benchmarks/results/throughput.json)")
     options = parser.parse_args()
     cv2.setNumThreads(1)  # as in the command line's processes
@@ -41,9 +42,6 @@ def main() -> None:
         {"what": "engine alone: ms a frame", "value": round(cost.engine_ms, 2)},
         {"what": "end to end / sum of the parts alone", "value": round(cost.overhead, 2)},
     ]
-    if options.max_streams:
-        count = live_streams(bundle, engine, options.max_streams)
-        rows.append({"what": "live streams of 25 fps, 640×360", "value": count})
     show("throughput", rows)
     print(write("throughput", rows, options.out))
 
