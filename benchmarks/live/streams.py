@@ -22,6 +22,7 @@ from benchmarks.live.live_run import Seen, watch
 from benchmarks.measures.report import PACKAGES, Row, show, write
 
 MOST_SKIPPED = 0.01
+WARM_UP_S = 8.0  # while many streams open, all are analysed more seldom, and for some seconds more
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument("--source", default="demo", help="what each stream reads (default: %(default)s)")
     parser.add_argument("--fps", type=float, action="append", help="analysed at most; 0: all (default: 0 and 12.5)")
     parser.add_argument("--most", type=int, default=64, help="streams to try at most (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=6.0, help="how long to measure each (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long to measure each (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="JSON file (default: benchmarks/results/streams.json)")
     options = parser.parse_args()
     rows: list[Row] = []
@@ -41,7 +42,7 @@ def main() -> None:
             def carries(count: int, fps: float = fps, found: dict[int, Row] = found) -> bool:
                 status.update(f"{count} streams, {f'{fps:g} frames a second' if fps else 'all frames'} analysed")
                 words = ["--analysis-fps", f"{fps:g}"] if fps else []
-                seen = watch([f"s{i}={options.source}" for i in range(count)], options.seconds, *words)
+                seen = watch([f"s{i}={options.source}" for i in range(count)], options.seconds, *words, warm_up_s=WARM_UP_S)
                 found[count] = _row(count, fps, seen)
                 return seen.skipped_share <= MOST_SKIPPED
 
