@@ -1,10 +1,12 @@
 """What holds for all tests: no deadline for property tests, since the machine may be busy; Ctrl-C works; no engine that
-the developer has built is taken, and the shipped bundle runs in fp32, whose numbers are the same on every machine.
+the developer has built is taken, and the shipped bundle runs in fp32, whose numbers are the same on every machine; what
+takes long begins first.
 """
 
 import logging
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,15 +21,27 @@ settings.register_profile("streamaffect", deadline=None)
 settings.load_profile("streamaffect")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let Ctrl-C reach the programs that tests start, and keep PyTorch's threads from waiting for each other.
 
     A shell without job control starts background commands with SIGINT ignored, and children inherit that. Where another
-    program has taken a core, every step of two threads waits for the slower one, for minutes in all.
+    program has taken a core, every step of two threads waits for the slower one, for minutes in all. Hundreds of
+    programs are started: one that may not keep what it has compiled compiles all of it each time, for minutes too.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False  # the order of files is that of pytest_collection_modifyitems
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that at the end no worker is left alone with one; otherwise at random."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
