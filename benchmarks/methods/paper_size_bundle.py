@@ -29,8 +29,8 @@ from train.bundle.graphs import TracedGraph, crop_examples, feature_examples, he
 from train.bundle.writer import write_bundle
 from train.models.relational import ClipEncoder, ContextHead
 
-SIZE, FRAMES, CONTEXT, DIM = 224, 16, 5, 2048
-DEPTHS, WIDTHS = (3, 4, 6, 3), (64, 128, 256, 512)
+SIZE, FRAMES, CONTEXT = 224, 16, 5
+DEPTHS, WIDTH = (3, 4, 6, 3), 64
 
 
 class Bottleneck(nn.Module):
@@ -55,17 +55,18 @@ class Bottleneck(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """crops (N, S, S, 3) uint8 → features (N, 2048)."""
+    """crops (N, S, S, 3) uint8 → features (N, 32 × width), 2048 in the paper."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = WIDTH) -> None:
         super().__init__()
-        stem = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+        self.dim = 32 * width
+        stem = [nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
         blocks: list[nn.Module] = []
-        channels = 64
-        for stage, (width, depth) in enumerate(zip(WIDTHS, DEPTHS, strict=True)):
+        channels = width
+        for stage, depth in enumerate(DEPTHS):
             for index in range(depth):
-                blocks.append(Bottleneck(channels, width, stride=2 if stage and index == 0 else 1))
-                channels = 4 * width
+                blocks.append(Bottleneck(channels, width << stage, stride=2 if stage and index == 0 else 1))
+                channels = 4 * (width << stage)
         self.layers = nn.Sequential(*stem, *blocks)
 
     def forward(self, crops: Tensor) -> Tensor:
@@ -78,9 +79,9 @@ class ResNet50(nn.Module):
 class Head(nn.Module):
     """Valence and arousal in [-1, 1]."""
 
-    def __init__(self) -> None:
+    def __init__(self, dim: int) -> None:
         super().__init__()
-        self.head = ContextHead(DIM, 2)
+        self.head = ContextHead(dim, 2)
 
     def forward(self, clip: Tensor, context: Tensor, valid: Tensor) -> Tensor:
         """clip (N, C), context (N, K, C), valid (N, K) → (N, 2)."""
@@ -88,19 +89,20 @@ class Head(nn.Module):
         return torch.tanh(out)
 
 
-def write_paper_size(folder: Path, *, size: int = SIZE, clip_layers: int = 2) -> Path:
-    """Write the bundle to `folder`. size: of the crops, and clip_layers: of the transformer; smaller ones for tests."""
+def write_paper_size(folder: Path, *, size: int = SIZE, width: int = WIDTH, clip_layers: int = 2) -> Path:
+    """Write the bundle to `folder`. For tests smaller ones: size of the crops, channels, layers of the transformer."""
     torch.manual_seed(0)
-    encoder, crops = ResNet50(), torch.randint(0, 256, (4, size, size, 3), dtype=torch.uint8)
+    encoder, crops = ResNet50(width), torch.randint(0, 256, (4, size, size, 3), dtype=torch.uint8)
     with torch.no_grad():
         for _ in range(20):
             encoder(crops)  # in training mode: the normalisations learn the scale of random weights
     context = ContextSpec(CONTEXT - 1, 0)
-    clips = ClipEncoder(DIM, positions=FRAMES, layers=clip_layers)
+    dim = encoder.dim
+    clips = ClipEncoder(dim, positions=FRAMES, layers=clip_layers)
     graphs = {
         FRAME_ENCODER: TracedGraph(encoder, crop_examples(size), ["features"]),
-        CLIP_ENCODER: TracedGraph(clips, feature_examples(FRAMES, DIM), ["clip"]),
-        CONTEXT_HEAD: TracedGraph(Head(), head_examples(DIM, context), ["affect"]),
+        CLIP_ENCODER: TracedGraph(clips, feature_examples(FRAMES, dim), ["clip"]),
+        CONTEXT_HEAD: TracedGraph(Head(dim), head_examples(dim, context), ["affect"]),
     }
     declared = Declared(
         name="paper-size", version="0", licence="Apache-2.0", seed=0, data=[], recipe="random weights",
