@@ -7,9 +7,6 @@ that the bundle has: features of another one would give numbers that look like a
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from streamaffect.errors import LensError
 from streamaffect.lenses.manifest import (
@@ -26,7 +23,7 @@ from streamaffect.lenses.manifest import (
     LensManifest,
 )
 from streamaffect.runtime.bundle import Bundle
-from streamaffect.runtime.manifest import FRAME_ENCODER, TensorSpec
+from streamaffect.runtime.manifest import FRAME_ENCODER, TensorSpec, decode_listing
 from streamaffect.runtime.onnx_file import compare_tensors, read_graph
 
 MAKE_AGAIN = "copy or export the lens again"
@@ -68,7 +65,9 @@ def read_lens(folder: Path, name: str = "") -> Lens:
         raise LensError(
             f"{file}: cannot be read ({error.strerror}); a lens is a folder that holds {MANIFEST}"
         ) from None
-    manifest = _decode(file, raw)
+    manifest = decode_listing(file, raw, LensManifest, schema=SCHEMA, remedy=MAKE_AGAIN, refusal=LensError)
+    if not manifest.outputs:
+        raise LensError(f"{file}: outputs is empty, expected at least one; {MAKE_AGAIN}")
     if set(manifest.graphs) != {GRAPH}:
         raise LensError(f"{file}: graphs must hold {GRAPH!r} alone, found {sorted(manifest.graphs)}; {MAKE_AGAIN}")
     signature = read_graph(folder, MANIFEST, GRAPH, manifest.graphs[GRAPH])
@@ -117,25 +116,6 @@ def _given(bundle: Bundle) -> list[TensorSpec]:
         TensorSpec(VALID, ["N", manifest.context.clips], "bool"),
         *heads,
     ]
-
-
-def _decode(file: Path, raw: bytes) -> LensManifest:
-    try:
-        content: Any = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise LensError(f"{file}: not JSON ({error}); {MAKE_AGAIN}") from None
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if schema != SCHEMA:
-        raise LensError(
-            f"{file}: schema is {schema!r}, this version reads {SCHEMA}; update streamaffect or {MAKE_AGAIN}"
-        )
-    try:
-        manifest = msgspec.convert(content, LensManifest)
-    except msgspec.ValidationError as error:
-        raise LensError(f"{file}: {error}; {MAKE_AGAIN}") from None
-    if not manifest.outputs:
-        raise LensError(f"{file}: outputs is empty, expected at least one; {MAKE_AGAIN}")
-    return manifest
 
 
 def _check_calibration(file: Path, manifest: LensManifest) -> None:

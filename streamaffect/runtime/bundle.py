@@ -8,9 +8,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from streamaffect.errors import BundleError
 from streamaffect.paths import from_home
@@ -25,6 +22,7 @@ from streamaffect.runtime.manifest import (
     Manifest,
     SoundSpec,
     TensorSpec,
+    decode_listing,
 )
 from streamaffect.runtime.onnx_file import GraphSignature, compare_tensors, read_content, read_graph
 
@@ -69,7 +67,8 @@ def load_bundle(path: str | Path | None = None) -> Bundle:
     """
     folder = default_bundle_path() if path is None else from_home(path)
     raw = _read_manifest(folder)
-    manifest = _decode_manifest(folder / MANIFEST, raw)
+    manifest = decode_listing(folder / MANIFEST, raw, Manifest, schema=SCHEMA, remedy="export the bundle again")
+    _check_numbers(folder / MANIFEST, manifest)
     signatures = {role: _check_graph(folder, manifest, role) for role in ROLES}
     feature_dim, clip_dim = _check_shapes(folder, manifest, signatures)
     _check_heads(folder, manifest, signatures[CONTEXT_HEAD])
@@ -85,24 +84,6 @@ def _read_manifest(folder: Path) -> bytes:
     if not (folder / MANIFEST).is_file():  # nor a pipe, at which reading would wait
         raise BundleError(f"{folder}: there is no {MANIFEST} in it; this folder is not a bundle")
     return read_content(folder / MANIFEST)
-
-
-def _decode_manifest(file: Path, raw: bytes) -> Manifest:
-    try:
-        content: Any = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BundleError(f"{file}: not JSON ({error}); export the bundle again") from None
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if schema != SCHEMA:
-        raise BundleError(
-            f"{file}: schema is {schema!r}, this version reads {SCHEMA}; update streamaffect or export again"
-        )
-    try:
-        manifest = msgspec.convert(content, Manifest)
-    except msgspec.ValidationError as error:
-        raise BundleError(f"{file}: {error}; export the bundle again") from None
-    _check_numbers(file, manifest)
-    return manifest
 
 
 def _check_numbers(file: Path, manifest: Manifest) -> None:

@@ -1,14 +1,19 @@
 """`manifest.json`, schema 1: what a bundle declares about itself. The only interface between training and running."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import msgspec
+
+from streamaffect.errors import BundleError
 
 SCHEMA = 1
 FRAME_ENCODER, CLIP_ENCODER, CONTEXT_HEAD = "frame_encoder", "clip_encoder", "context_head"
 ROLES = (FRAME_ENCODER, CLIP_ENCODER, CONTEXT_HEAD)
 # Of bundles that can also hear.
 AUDIO_ENCODER, FUSION_HEAD = "audio_encoder", "fusion_head"
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 HeadKind = Literal["regression", "classification", "embedding", "map"]
 HeadInput = Literal["frame", "clip", "context"]
@@ -201,3 +206,20 @@ class Manifest(msgspec.Struct, frozen=True):
     def head(self, name: str) -> HeadSpec | None:
         """The head of that name, or None."""
         return next((head for head in self.heads if head.name == name), None)
+
+
+def decode_listing(
+    file: Path, raw: bytes, kind: type[T], *, schema: int, remedy: str, refusal: type[BundleError] = BundleError
+) -> T:
+    """What a file of JSON with a number of its schema says, a manifest or one like it; raises `refusal`."""
+    try:
+        content: Any = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise refusal(f"{file}: not JSON ({error}); {remedy}") from None
+    found = content.get("schema") if isinstance(content, dict) else None
+    if found != schema:
+        raise refusal(f"{file}: schema is {found!r}, this version reads {schema}; update streamaffect or {remedy}")
+    try:
+        return msgspec.convert(content, kind)
+    except msgspec.ValidationError as error:
+        raise refusal(f"{file}: {error}; {remedy}") from None

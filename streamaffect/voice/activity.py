@@ -3,11 +3,11 @@
 It takes chunks of 32 ms, each behind the last 4 ms of the one before, and says how likely there is speech in them.
 """
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
+from streamaffect.checked_file import read_checked
 from streamaffect.errors import EngineError
 from streamaffect.types import SOUND_RATE_HZ, FloatArray
 
@@ -28,7 +28,9 @@ class VoiceActivity:
     def __init__(self, weights: Path = WEIGHTS, sha256: str = SHA256) -> None:
         from streamaffect.voice.session import open_session
 
-        self._session = open_session(_checked(weights, sha256), str(weights))
+        remedy = "install streamaffect again"
+        model = read_checked(weights, sha256, noted_by="streamaffect", remedy=remedy, refusal=EngineError)
+        self._session = open_session(model, str(weights))
 
     def probabilities(self, samples: FloatArray) -> FloatArray:
         """(N,) at `SOUND_RATE_HZ` → of each whole chunk, (N // 512,) float32 in [0, 1]; nothing is known of before."""
@@ -46,14 +48,3 @@ class VoiceActivity:
         """Of a window (N,), the share in which somebody speaks, in [0, 1]."""
         chunks = self.probabilities(samples)
         return float((chunks >= SPEECH).mean()) if len(chunks) else 0.0
-
-
-def _checked(file: Path, sha256: str) -> bytes:
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise EngineError(f"{file}: cannot be read ({error.strerror}); install streamaffect again") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise EngineError(f"{file}: sha256 is {found[:12]}…, expected {sha256[:12]}…; install streamaffect again")
-    return content

@@ -1,11 +1,11 @@
 """A voice model from its folder, checked, and what it reads from a window of sound."""
 
-import hashlib
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from streamaffect.checked_file import read_checked
 from streamaffect.errors import BundleError
 from streamaffect.runtime.bundle import default_bundle_path
 from streamaffect.types import SOUND_RATE_HZ, FloatArray, VoiceReading
@@ -72,14 +72,8 @@ def _read_manifest(file: Path) -> VoiceManifest:
 
 
 def _read_graph(folder: Path, manifest: VoiceManifest) -> bytes:
-    file, expected = folder / manifest.graph.file, manifest.graph.sha256
+    file = folder / manifest.graph.file
     if file.parent != folder:
         raise BundleError(f"{folder / MANIFEST}: graph.file is {manifest.graph.file!r}, expected a file's name")
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{file}: cannot be read ({error.strerror}); export the voice model again") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise BundleError(f"{file}: sha256 is {found[:12]}…, the manifest says {expected[:12]}…; export it again")
-    return content
+    remedy = "export the voice model again"
+    return read_checked(file, manifest.graph.sha256, noted_by=MANIFEST, remedy=remedy, refusal=BundleError)

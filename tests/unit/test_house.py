@@ -26,6 +26,7 @@ FLOORS: Mapping[str, list[list[str]]] = {
             "outlet.py",
             "paths.py",
             "errors.py",
+            "checked_file.py",
             "names.py",
             "types.py",
             "messages.py",

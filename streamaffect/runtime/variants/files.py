@@ -1,9 +1,9 @@
 """The files of a bundle that variants need, read as what the manifest says they are."""
 
-import hashlib
 from pathlib import Path
 from typing import get_args
 
+from streamaffect.checked_file import read_checked
 from streamaffect.errors import BundleError, EngineError
 from streamaffect.runtime.bundle import MANIFEST, Bundle
 from streamaffect.runtime.engine_record import Precision
@@ -34,23 +34,16 @@ def read_graphs(bundle: Bundle, precision: Precision) -> dict[str, bytes]:
     }
 
 
-def read_checked(bundle: Bundle, name: str, sha256: str) -> bytes:
+def read_listed(bundle: Bundle, name: str, sha256: str) -> bytes:
     """A file beside the manifest with this hash; raises EngineError."""
     file = bundle.path / name
     if Path(name).name != name:
         raise EngineError(f"{bundle.path / MANIFEST}: {name!r} is not a name in the same folder; {REPAIR}")
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise EngineError(f"{file}: cannot be read ({error.strerror}), though {MANIFEST} names it; {REPAIR}") from None
-    found = hashlib.sha256(data).hexdigest()
-    if found != sha256:
-        raise EngineError(f"{file}: sha256 is {found[:12]}…, {MANIFEST} says {sha256[:12]}…; {REPAIR}")
-    return data
+    return read_checked(file, sha256, noted_by=MANIFEST, remedy=REPAIR, refusal=EngineError)
 
 
 def _read_graph(bundle: Bundle, role: str, variant: VariantSpec) -> bytes:
-    data = read_checked(bundle, variant.file, variant.sha256)
+    data = read_listed(bundle, variant.file, variant.sha256)
     file, twin = bundle.path / variant.file, bundle.manifest.graphs[role]
     try:
         signature = read_signature(file)

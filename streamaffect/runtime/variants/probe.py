@@ -15,7 +15,7 @@ from streamaffect.errors import EngineError
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.engine import Engine
 from streamaffect.runtime.manifest import Limit, Manifest
-from streamaffect.runtime.variants.files import REPAIR, read_checked
+from streamaffect.runtime.variants.files import REPAIR, read_listed
 from streamaffect.types import FloatArray, ImageArray
 
 Answers = Mapping[str, FloatArray]
@@ -49,7 +49,7 @@ def read_probe(bundle: Bundle) -> Probe:
     spec = bundle.manifest.probe
     if spec is None:
         raise EngineError(f"{bundle.path}: the bundle has no probe crops to try its variants with; export it again")
-    data = read_checked(bundle, spec.file, spec.sha256)
+    data = read_listed(bundle, spec.file, spec.sha256)
     heads = [head for head in bundle.manifest.heads if head.input == "context"]
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
