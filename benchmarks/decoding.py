@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
+from itertools import islice
 
 import av
 import cv2
@@ -54,7 +55,7 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)  # as in the command line's processes
     with tempfile.TemporaryDirectory() as folder:
-        videos = options.video or [DEMO_CLIP, _enlarged(DEMO_CLIP, Path(folder) / "demo-1080p.mp4")]
+        videos = options.video or [DEMO_CLIP, resized(DEMO_CLIP, Path(folder) / "demo-1080p.mp4", LARGE)]
         rows = [row for video in videos for row in measure(video, options.repeats)]
     show("ms of processor time a frame", rows)
     print(write("decoding", rows, options.out, packages=(*PACKAGES, "av")))
@@ -119,23 +120,26 @@ def _size(video: Path) -> tuple[int, int]:
         return reader.size
 
 
-def _enlarged(video: Path, target: Path) -> Path:
-    """The same video in 1080p, H.264."""
+def resized(video: Path, target: Path, size: tuple[int, int], *, frames: int | None = None) -> Path:
+    """Write the video to a file, for which FFmpeg needs an H.264 encoder; returns the file.
+
+    size: width and height; frames: only the first so many
+    """
     with ExitStack() as stack:
         reader = stack.enter_context(closing(AvReader(video)))
         container = stack.enter_context(av.open(str(target), "w"))
         stream = container.add_stream("h264", rate=round(reader.fps or 25))
-        stream.width, stream.height = LARGE
+        stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
-        for frame in _large_frames(reader):
+        for frame in islice(_frames(reader, size), frames):
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return target
 
 
-def _large_frames(reader: VideoReader) -> Iterator[av.VideoFrame]:
+def _frames(reader: AvReader, size: tuple[int, int]) -> Iterator[av.VideoFrame]:
     while (shown := reader.next()) is not None:
-        large = cv2.resize(pixels(shown[1]), LARGE, interpolation=cv2.INTER_CUBIC)
+        large = cv2.resize(pixels(shown[1]), size, interpolation=cv2.INTER_CUBIC)
         yield av.VideoFrame.from_ndarray(np.asarray(large, np.uint8), format="bgr24")
 
 

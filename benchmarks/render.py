@@ -28,6 +28,7 @@ RESULTS = Path(__file__).parent / "results"
 DOCUMENTS = (
     ROOT / "README.md",
     ROOT / "docs" / "accuracy.md",
+    ROOT / "docs" / "benchmarks.md",
     ROOT / "docs" / "deployment.md",
     ROOT / "docs" / "engines.md",
     ROOT / "docs" / "fleet.md",

@@ -1,0 +1,41 @@
+"""streamaffect's own pass over the video: the pipeline that reads files, with the settings that a user has.
+
+python -m benchmarks.measures.peers.ours VIDEO [section.key=value …]
+"""
+
+import sys
+import time
+
+import cv2
+
+from benchmarks.measures.peers.reading import Noted, Reading
+from streamaffect import Estimate
+from streamaffect.config import load_config
+from streamaffect.pipeline.opening import open_stream_engine, open_streams
+from streamaffect.pipeline.pipeline import Pipeline
+from streamaffect.runtime.bundle import load_bundle
+from streamaffect.version import __version__
+
+
+def main() -> None:
+    """Read and print the reading. Opening the detector counts; the model is loaded before, as the peers' are."""
+    video, *settings = sys.argv[1:]
+    cv2.setNumThreads(1)  # as in the command line's processes
+    config = load_config(overrides=settings)
+    bundle = load_bundle()
+    engine = open_stream_engine(bundle, config.engine)
+    started_s = time.perf_counter()
+    pipeline = Pipeline(open_streams([video], config, bundle), bundle, engine, settings=config.source)
+    seen: dict[int, Estimate] = {}
+    for message in pipeline.messages():
+        if isinstance(message, Estimate) and message.refines is None and message.status in ("ok", "warming"):
+            seen.setdefault(message.t_capture_ns, message)
+    seconds = time.perf_counter() - started_s
+    frames = sum(stats.finished for stats in pipeline.stats.values())
+    noted = [Noted(one.pts_s or 0.0, one.box) for one in seen.values()]
+    versions = {"streamaffect": __version__, "engine": str(engine.info)}
+    print(Reading(frames, len(seen), seconds, tuple(noted), versions).to_json())
+
+
+if __name__ == "__main__":
+    main()
