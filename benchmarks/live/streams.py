@@ -42,7 +42,9 @@ def main() -> None:
             def carries(count: int, fps: float = fps, found: dict[int, Row] = found) -> bool:
                 status.update(f"{count} streams, {f'{fps:g} frames a second' if fps else 'all frames'} analysed")
                 words = ["--analysis-fps", f"{fps:g}"] if fps else []
-                seen = watch([f"s{i}={options.source}" for i in range(count)], options.seconds, *words, warm_up_s=WARM_UP_S)
+                seen = watch(
+                    [f"s{i}={options.source}" for i in range(count)], options.seconds, *words, warm_up_s=WARM_UP_S
+                )
                 found[count] = _row(count, fps, seen)
                 return seen.skipped_share <= MOST_SKIPPED
 
