@@ -222,6 +222,8 @@ def _run(options: argparse.Namespace) -> int:
         raise ConfigError(
             '--prompts: is empty; expected prompts or a file of them, e.g. "she is beaming; about to cry"'
         )
+    if options.lens is not None and not any(word.strip() for word in options.lens):
+        raise ConfigError("--lens: is empty; expected names, e.g. units,map, or all; `streamaffect lenses` lists them")
     config = load_config(options.config, options.set, flags=given_settings(options))
     if options.print_config:
         print(to_printed_toml(config))

@@ -1,8 +1,9 @@
 """Which lenses there are, and what the words of `--lens` name."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from streamaffect.errors import LensError
 from streamaffect.lenses.loading import Lens, check_fit, read_lens
@@ -13,6 +14,15 @@ from streamaffect.runtime.manifest import FRAME_ENCODER
 
 ALL = "all"
 MESH = "mesh"  # no folder, but a file of MediaPipe: see `streamaffect.lenses.mesh`
+# What stands among an estimate's outputs and is no lens of a folder, and what brings it.
+ELSEWHERE: Mapping[str, str] = MappingProxyType(
+    {
+        "prompts": '--prompts "she is beaming; about to cry"',
+        "voice": "--sound auto or --sound mic",
+        "text": "--describe --llm DIR",
+        "me": "--lens me=DIR, of a folder that streamaffect personalise has made",
+    }
+)
 FOLDER = "lenses"  # beside the shipped bundle, and inside of any bundle
 
 
@@ -55,6 +65,8 @@ def _of_encoder(known: dict[str, Path], bundle: Bundle) -> list[Lens]:
 
 
 def _unknown(name: str, known: dict[str, Path]) -> Path:
+    if name in ELSEWHERE:
+        raise LensError(f"--lens {name}: {name} comes by other words, {ELSEWHERE[name]}")
     names = [*known, MESH]
     close = difflib.get_close_matches(name, names, n=1)
     advice = f"did you mean {close[0]}?" if close else f"known ones are {', '.join(names)}, or NAME=DIR"

@@ -35,16 +35,20 @@ class GraphLens:
     def __init__(self, lens: Lens, *, weak: bool = False, rate_hz: float = 0.0, of: Medium = "stream") -> None:
         manifest = lens.manifest
         self._lens = lens
-        self._published = [(i, output) for i, output in enumerate(manifest.outputs) if weak or not output.weak]
-        self._quantiles = _quantiles(manifest, of)
-        self._names = [VALUES] if self._quantiles is None else [VALUES, SPREAD]
+        published = [(i, output) for i, output in enumerate(manifest.outputs) if weak or not output.weak]
+        self._published = [output.name for _, output in published]
+        self._places = np.array([i for i, _ in published], np.intp)
+        self._low, self._high = np.array([output.range for _, output in published], np.float64).reshape(-1, 2).T
+        quantiles = _quantiles(manifest, of)
+        self._quantiles = None if quantiles is None else np.array([quantiles[name] for name in self._published])
+        self._names = [VALUES] if quantiles is None else [VALUES, SPREAD]
         self._session = _open(lens)
         self.inputs: Sequence[str] = manifest.inputs
         self.rate_hz = rate_hz or manifest.rate_hz
         self.meta = HeadMeta(
             name=lens.name,
             kind=manifest.kind,
-            outputs=[_described(output) for _, output in self._published],
+            outputs=[_described(output) for _, output in published],
             lens=f"{manifest.label} {lens.sha256[:12]}",
             summary=manifest.summary,
         )
@@ -58,14 +62,13 @@ class GraphLens:
     def _read(self, values: FloatArray, spread: FloatArray | None = None) -> Reading | None:
         if not np.isfinite(values).all() or (spread is not None and not np.isfinite(spread).all()):
             return None
-        read: dict[str, float] = {}
+        said = values[self._places].astype(np.float64)
+        read = dict(zip(self._published, said.clip(self._low, self._high).tolist(), strict=True))
         intervals: dict[str, Interval] = {}
-        for i, output in self._published:
-            value, (low, high) = float(values[i]), output.range
-            read[output.name] = min(max(value, low), high)
-            if spread is not None and self._quantiles is not None:
-                half = self._quantiles[output.name] * max(float(spread[i]), 0.0)
-                intervals[output.name] = (min(max(value - half, low), high), min(max(value + half, low), high))
+        if spread is not None and self._quantiles is not None:
+            half = self._quantiles * spread[self._places].astype(np.float64).clip(0.0)
+            ends = ((said + way * half).clip(self._low, self._high).tolist() for way in (-1, 1))
+            intervals = dict(zip(self._published, zip(*ends, strict=True), strict=True))
         return Reading(read, intervals, is_map=self._lens.manifest.kind == MAP_KIND)
 
 

@@ -91,7 +91,8 @@ def open_lens_parts(bundle: Bundle, settings: LensSettings, *, of: Medium = "str
 
     Raises LensError, BundleError or PromptError.
     """
-    return [*_named_lenses(bundle, settings, of), *_prompt_lenses(bundle, settings, of)]
+    named = _named_lenses(bundle, settings, of)
+    return [*named, *_prompt_lenses(bundle, settings, of, named)]
 
 
 def _named_lenses(bundle: Bundle, settings: LensSettings, of: Medium) -> list[LensPart]:
@@ -100,23 +101,26 @@ def _named_lenses(bundle: Bundle, settings: LensSettings, of: Medium) -> list[Le
     from streamaffect.lenses.finding import open_lenses
     from streamaffect.lenses.graph import GraphLens
     from streamaffect.lenses.mesh.words import mesh_of
+    from streamaffect.lenses.shared import SharedLens
     from streamaffect.personal.words import personal_of
 
     mesh, words = mesh_of(settings)
     own, words = personal_of(words, bundle)
     lenses = open_lenses(words, bundle)
     parts: list[LensPart] = [GraphLens(lens, weak=settings.weak, rate_hz=settings.rate_hz, of=of) for lens in lenses]
+    if settings.prompts.strip():  # which ask the action units about the same faces
+        parts = [SharedLens(part) for part in parts]
     for one in mesh:
         close_at_exit(one)
     return [*parts, *own, *mesh]
 
 
-def _prompt_lenses(bundle: Bundle, settings: LensSettings, of: Medium) -> list[LensPart]:
+def _prompt_lenses(bundle: Bundle, settings: LensSettings, of: Medium, beside: Sequence[LensPart]) -> list[LensPart]:
     if not settings.prompts.strip():
         return []
     from streamaffect.prompts.opening import open_prompts
 
-    return [open_prompts(bundle, settings.prompts, rate_hz=settings.rate_hz, of=of)]
+    return [open_prompts(bundle, settings.prompts, rate_hz=settings.rate_hz, of=of, beside=beside)]
 
 
 def engine_after(bundle: Bundle, settings: EngineSettings) -> Callable[[EngineInfo, int], StreamEngine]:

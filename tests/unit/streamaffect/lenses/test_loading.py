@@ -95,8 +95,18 @@ def test_the_shipped_lenses_belong_to_the_shipped_bundle() -> None:
     assert not named.manifest.in_all
 
 
-def test_the_command_line_refuses_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "--source", "demo", "--lens", "unites", "--no-display", "--bind", "tcp://127.0.0.1:0"]) == 2
-    assert capsys.readouterr().err.splitlines() == [
-        "streamaffect: --lens unites: there is no such lens; did you mean units?"
-    ]
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--lens", "unites"], "--lens unites: there is no such lens; did you mean units?"),
+        (["--lens", " , "], "--lens: is empty; expected names, e.g. units,map, or all"),
+        (["--lens", "units,voice"], "--lens voice: voice comes by other words, --sound auto or --sound mic"),
+        (["--prompts", __file__], f"{__file__}: is a file; prompts are read from TOML"),
+        (["--prompts", "word " * 200], "has 200 words, 999 characters; at most 40 and 200 are taken"),
+    ],
+    ids=lambda one: " ".join(one)[:16] if isinstance(one, list) else "",
+)
+def test_the_command_line_refuses_in_one_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--source", "demo", *words, "--no-display", "--bind", "tcp://127.0.0.1:0"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
