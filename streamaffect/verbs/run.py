@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from pathlib import Path
 
 from streamaffect.affect.baselines import Baselines
 from streamaffect.config import Config
@@ -38,7 +40,7 @@ from streamaffect.verbs.descriptors import require_descriptors
 from streamaffect.verbs.key_actions import KeyActions, RecordingSwitch
 from streamaffect.verbs.origin import CurrentSettings, Origin, open_origin
 from streamaffect.verbs.page.actions import PageActions
-from streamaffect.verbs.page.opening import open_page
+from streamaffect.verbs.page.opening import OpenedPage, open_page
 from streamaffect.verbs.recording import dated, make_recorder, open_retention, recording_path
 from streamaffect.verbs.signals.ending import leave_at_once, orderly_end
 from streamaffect.verbs.signals.reloading import Parts, Reloading, Reread
@@ -72,67 +74,116 @@ def run(
     reloading = None if reread is None else Reloading(reread)
     with orderly_end(None if reloading is None else reloading.ask) as ending, ExitStack() as stack:
         manager = stack.enter_context(closing(ServiceManager()))
-        unstarted = stack.enter_context(ExitStack())
-        page = open_page(config, unstarted)
-        publisher = ZmqPublisher(config.feed)
-        unstarted.callback(publisher.close)
-        sinks, markers = FanOut(), [parse_markers(text) for text in config.control.markers]
-        deliveries = Deliveries(sinks.dropped, publisher.latency, sinks.faults)
-        origin = open_origin(current, stack, deliveries, look=None if page is None else page.look)
-        about = RunInfo(
-            feed=publisher.address,
-            subscribe=_subscription(publisher.address),
-            recording=config.run.record or None,
-            is_recorded=lambda: sinks.is_complete(Recorder.name),
-            page=None if page is None else page.url,
-            keys="m marker, b baseline, r record, q quit, ? help" if has_keys() else None,
-        )
-        describer = _open_describer(config, origin, stack)
-        baselines = open_baselines(config, replays=isinstance(origin, Replay))
-        policy: Policy = "drop_oldest" if origin.is_live else "wait"
-        recording_now = RecordingSwitch(config, origin, sinks, policy)
-        office = Office(
-            sinks.tell,
-            ending.ask,
-            publisher.address,
-            lambda: recording_now.current,
-            baselines,
-            prompts_among(origin.lenses),
-        )
-        desk = Desk(origin, office)
-        _take_commands(desk, config, publisher.address, markers, stack)
-        outlets = open_outlets(config, _instruments(sinks, publisher), replays=isinstance(origin, Replay))
-        unstarted.callback(_close_all, outlets)
-        screen = _make_display(about, live=origin.is_live, requested=display)
-        # Last, since it may fail, and nothing after it can: no recording is left behind by a run that didn't start.
-        recorder = None if recording is None else make_recorder(recording, config, origin.metas)
-        unstarted.pop_all()  # from here on the threads own their sinks
-        # The display may miss messages at any time; the others are given all of a file that is read offline.
-        if recorder is not None:  # first, so that the display's last words know how it ended
-            sinks.add(recorder, policy, keep_s=RECORDER_KEEP_S, must_have_all=True)
-        for sink in (publisher, *outlets):
-            sinks.add(sink, policy)
-        if page is not None:
-            sinks.add(page.start(_page_actions(config, desk, recording_now)), "drop_oldest")
-        if isinstance(screen, Dashboard):
-            stack.enter_context(suspends_in_order(screen))
-            _take_keys(screen, desk, baselines, recording_now, stop=ending.ask, baseline_s=config.baseline.seconds)
-        if screen is not None:
-            sinks.add(screen, "drop_oldest")
+        parts = _open(config, current, recording, stack, stop=ending.ask, display=display)
+        origin, desk, sinks = parts.origin, parts.desk, parts.sinks
+        _start_sinks(parts, config, stack, stop=ending.ask)
         retention = open_retention(config, stack)
         ending.start(partial(_stop, origin, sinks, manager))
         if reloading is not None:
             stack.callback(reloading.close)
             reloading.start(Parts(desk, current, retention, manager))
         opened(desk)
-        sinks.feed(
-            manager.watch(desk.watch(baselines.apply(_described(describer, chain(origin.metas, origin.messages())))))
-        )
+        sinks.feed(manager.watch(parts.messages()))
         _log_remarks(origin)
         code = int(sinks.has_failed or (origin.has_failed and not ending.is_asked_for))
         if origin.has_stuck_threads:
             leave_at_once(code)
         return code
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a run is made of: all that could fail is open, and no sink has its thread yet.
+
+    policy: of a sink that must have all of a file that is read offline; live, nobody is waited for
+    """
+
+    origin: Origin
+    publisher: ZmqPublisher
+    page: OpenedPage | None
+    outlets: Sequence[Sink]
+    screen: Sink | None
+    recorder: Recorder | None
+    sinks: FanOut
+    policy: Policy
+    describer: Describer | None
+    baselines: Baselines
+    switch: RecordingSwitch
+    desk: Desk
+
+    def messages(self) -> Iterable[Message]:
+        """All that goes out, in order."""
+        found: Iterable[Message] = chain(self.origin.metas, self.origin.messages())
+        if self.describer is not None:
+            found = self.describer.apply(found)
+        return self.desk.watch(self.baselines.apply(found))
+
+
+def _open(
+    config: Config,
+    current: CurrentSettings,
+    recording: Path | None,
+    stack: ExitStack,
+    *,
+    stop: Callable[[], None],
+    display: bool | None,
+) -> _Opened:
+    """Open all parts. Raises StreamAffectError where one cannot be; the stack then closes the others."""
+    unstarted = stack.enter_context(ExitStack())
+    page = open_page(config, unstarted)
+    publisher = ZmqPublisher(config.feed)
+    unstarted.callback(publisher.close)
+    sinks, markers = FanOut(), [parse_markers(text) for text in config.control.markers]
+    deliveries = Deliveries(sinks.dropped, publisher.latency, sinks.faults)
+    origin = open_origin(current, stack, deliveries, look=None if page is None else page.look)
+    about = _describe(config, publisher, page, is_recorded=lambda: sinks.is_complete(Recorder.name))
+    describer = _open_describer(config, origin, stack)
+    baselines = open_baselines(config, replays=isinstance(origin, Replay))
+    policy: Policy = "drop_oldest" if origin.is_live else "wait"
+    switch = RecordingSwitch(config, origin, sinks, policy)
+    watched = prompts_among(origin.lenses)
+    desk = Desk(origin, Office(sinks.tell, stop, publisher.address, lambda: switch.current, baselines, watched))
+    _take_commands(desk, config, publisher.address, markers, stack)
+    outlets = open_outlets(config, _instruments(sinks, publisher), replays=isinstance(origin, Replay))
+    unstarted.callback(_close_all, outlets)
+    screen = _make_display(about, live=origin.is_live, requested=display)
+    # Last, since it may fail, and nothing after it can: no recording is left behind by a run that didn't start.
+    recorder = None if recording is None else make_recorder(recording, config, origin.metas)
+    unstarted.pop_all()  # from here on the threads own their sinks
+    return _Opened(
+        origin, publisher, page, outlets, screen, recorder, sinks, policy, describer, baselines, switch, desk
+    )
+
+
+def _start_sinks(parts: _Opened, config: Config, stack: ExitStack, *, stop: Callable[[], None]) -> None:
+    """The display may miss messages at any time; the others are given all of a file that is read offline."""
+    sinks, screen = parts.sinks, parts.screen
+    if parts.recorder is not None:  # first, so that the display's last words know how it ended
+        sinks.add(parts.recorder, parts.policy, keep_s=RECORDER_KEEP_S, must_have_all=True)
+    for sink in (parts.publisher, *parts.outlets):
+        sinks.add(sink, parts.policy)
+    if parts.page is not None:
+        actions = None if config.control.bind == OFF else PageActions(parts.desk, parts.switch)
+        sinks.add(parts.page.start(actions), "drop_oldest")
+    if isinstance(screen, Dashboard):
+        stack.enter_context(suspends_in_order(screen))
+        _take_keys(parts, screen, stop=stop, baseline_s=config.baseline.seconds)
+    if screen is not None:
+        sinks.add(screen, "drop_oldest")
+
+
+def _describe(
+    config: Config, publisher: ZmqPublisher, page: OpenedPage | None, *, is_recorded: Callable[[], bool]
+) -> RunInfo:
+    """What the display says of the run."""
+    return RunInfo(
+        feed=publisher.address,
+        subscribe=_subscription(publisher.address),
+        recording=config.run.record or None,
+        is_recorded=is_recorded,
+        page=None if page is None else page.url,
+        keys="m marker, b baseline, r record, q quit, ? help" if has_keys() else None,
+    )
 
 
 def _open_describer(config: Config, origin: Origin, stack: ExitStack) -> Describer | None:
@@ -141,10 +192,6 @@ def _open_describer(config: Config, origin: Origin, stack: ExitStack) -> Describ
         if meta.live and meta.stream not in files:
             raise ConfigError(f"--transcript: {meta.stream} is live, a transcript has the times of a file")
     return open_describer(config.describe, [meta.stream for meta in origin.metas], files, stack, is_live=origin.is_live)
-
-
-def _described(describer: Describer | None, messages: Iterable[Message]) -> Iterable[Message]:
-    return messages if describer is None else describer.apply(messages)
 
 
 def _prepare_process(sources: int) -> None:
@@ -161,18 +208,11 @@ def _take_commands(desk: Desk, config: Config, feed: str, markers: Sequence[Mark
         log.info("commands are taken at %s", server.address)
 
 
-def _take_keys(
-    screen: Dashboard,
-    desk: Desk,
-    baselines: Baselines,
-    recording: RecordingSwitch,
-    *,
-    stop: Callable[[], None],
-    baseline_s: float,
-) -> None:
+def _take_keys(parts: _Opened, screen: Dashboard, *, stop: Callable[[], None], baseline_s: float) -> None:
     """Let keys do what they say, where there is a keyboard."""
     if has_keys():
-        actions = KeyActions(desk, baselines, recording, stop=stop, say=screen.say, baseline_s=baseline_s)
+        desk, baselines, switch = parts.desk, parts.baselines, parts.switch
+        actions = KeyActions(desk, baselines, switch, stop=stop, say=screen.say, baseline_s=baseline_s)
         screen.use_keys(Keyboard(actions.press))
 
 
@@ -195,10 +235,6 @@ def _instruments(sinks: FanOut, publisher: ZmqPublisher) -> Instruments:
         dropped=sinks.dropped,
         faults=sinks.faults,
     )
-
-
-def _page_actions(config: Config, desk: Desk, recording: RecordingSwitch) -> PageActions | None:
-    return None if config.control.bind == OFF else PageActions(desk, recording)
 
 
 def _log_remarks(origin: Origin) -> None:
