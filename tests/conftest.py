@@ -9,7 +9,6 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,14 +35,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.loadscopereorder = False  # the order of files is that of pytest_collection_modifyitems
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_runtest_setup() -> None:
-    """PyTorch's exporter makes the table of its operators anew for each graph, a third of a second long: keep it."""
-    exporter = sys.modules.get("torch.onnx._internal.exporter._registration")
-    registry = getattr(exporter, "ONNXRegistry", None)
-    if registry is not None and not hasattr(registry.from_torchlib, "cache_info"):
-        registry.from_torchlib = staticmethod(cache(registry.from_torchlib))
 
 
 @pytest.hookimpl(trylast=True)
