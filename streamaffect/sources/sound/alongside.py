@@ -19,6 +19,7 @@ from streamaffect.types import SOUND_RATE_HZ
 
 MOST_AHEAD_S = 10.0
 MOST_WAITING_BYTES = 1 << 26
+WITHOUT_S = 1.0  # so much of the pictures' time without sound, at the beginning or the end, is told
 
 
 class Alongside:
@@ -32,6 +33,9 @@ class Alongside:
         self._label = label
         self._taker = taker
         self._start_s = start_s
+        self._told: set[str] = set()
+        self._pictures_s = 0.0
+        self._is_first = True
 
     def packets(self, packets: "Iterable[Packet[Stream]]") -> "Iterator[Packet[Stream]]":
         """The packets of all other tracks, each once the sound up to it was told."""
@@ -41,6 +45,7 @@ class Alongside:
             if packet.stream_index == self.sound.index:
                 self._tell(self.sound.take(packet))
             else:
+                self._note(packet)
                 waiting.append(packet)
                 waiting_bytes += packet.size
             while waiting and self._may_go(waiting[0], waiting[-1], waiting_bytes):
@@ -48,12 +53,29 @@ class Alongside:
                 yield waiting.popleft()
         self._tell(self.sound.rest())
         if self.sound.errors:
-            self._taker.remark(f"{self._label}: its sound is damaged in {self.sound.errors} place(s), and silent there")
+            self._remark(f"its sound is damaged in {self.sound.errors} place(s), and silent there")
+        if self._pictures_s - self.sound.reached_s > WITHOUT_S:
+            self._remark(f"its sound ends at {self.sound.reached_s:.1f} s, its pictures at {self._pictures_s:.1f} s")
         yield from waiting
 
     def _tell(self, sound: Iterable[Placed]) -> None:
         for placed in sound:
+            if self._is_first and placed.time_s is not None and placed.time_s > WITHOUT_S:
+                self._remark(f"its sound begins at {placed.time_s:.1f} s; before that nothing is heard")
+            self._is_first = False
             self._taker.take(placed.samples, placed.time_s)
+
+    def _note(self, packet: "Packet[Stream]") -> None:
+        """How far the pictures reach."""
+        shown_s = _shown_s(packet)
+        if shown_s is not None and packet.stream.type == "video":
+            self._pictures_s = max(self._pictures_s, shown_s - self._start_s)
+
+    def _remark(self, text: str) -> None:
+        """Once, however often the file is read from its start."""
+        if text not in self._told:
+            self._told.add(text)
+            self._taker.remark(f"{self._label}: {text}")
 
     def _may_go(self, first: "Packet[Stream]", last: "Packet[Stream]", waiting_bytes: int) -> bool:
         first_s, last_s = _shown_s(first), _shown_s(last)

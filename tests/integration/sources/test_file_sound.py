@@ -124,6 +124,25 @@ def test_a_file_without_sound_is_told_once_and_its_pictures_go_on(tmp_path: Path
     assert ear.absences == [f"{path}: has no sound"]
 
 
+@pytest.mark.parametrize(
+    ("sound_s", "remarks"),
+    [
+        ((0.0, 1.5), ["its sound ends at 1.5 s, its pictures at 3.0 s"]),
+        ((1.5, 3.0), ["its sound begins at 1.5 s; before that nothing is heard"]),
+        ((0.5, 2.4), []),
+    ],
+    ids=["stops", "starts late", "all but all of it"],
+)
+def test_sound_that_stops_or_starts_late_is_told_once(
+    sound_s: tuple[float, float], remarks: list[str], tmp_path: Path
+) -> None:
+    path = write_flashes(tmp_path / "a.mkv", audio="pcm_s16le", sound_s=[sound_s])
+    frames, ear = read(path)
+    assert len(frames) == 75
+    assert ear.remarks == [f"{path}: {one}" for one in remarks]
+    assert (ear.ring.start_s, ear.ring.end_s) == pytest.approx(sound_s, abs=0.002)
+
+
 def test_damaged_sound_is_a_gap_and_told_once(tmp_path: Path) -> None:
     path = tmp_path / "damaged.mkv"
     copy_packets(

@@ -178,7 +178,10 @@ def test_portaudio_itself_is_heard_and_is_as_the_double_here() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(microphone, "load_portaudio", lambda: real)
         patch.setattr(microphone, "SILENT_S", 5.0)
-        heard.open()
+        try:
+            heard.open()
+        except SourceOpenError as error:  # ALSA lists a sound server's device whether one runs or not
+            pytest.skip(str(error))
     until(lambda: len(ear.blocks) > 10)
     heard.close()
     assert ear.losses == []
