@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from streamaffect.config import load_config
-from streamaffect.errors import ConfigError
+from streamaffect.errors import ConfigError, ControlError
 from streamaffect.feed.wire import decode, encode
 from streamaffect.messages import Estimate, Health, Message, SoundHealth, Voice
 from streamaffect.pipeline.opening import open_streams
@@ -59,6 +59,17 @@ def test_a_file_is_heard_where_it_is_asked_for_and_its_estimates_are_the_same(tm
     assert len(voices) >= 5
     assert {(one.state, one.track, one.arousal) for one in voices} == {("quiet", None, None)}  # beeps are no voice
     assert not any(isinstance(one, Voice) for one in without)
+
+
+def test_whose_a_voice_is_can_be_said_of_a_stream_that_is_heard(tmp_path: Path, bundle: Bundle) -> None:
+    path = write_flashes(tmp_path / "a.mp4")
+    _, heard = run(path, bundle, "auto")
+    heard.give_voice("clip", "largest")
+    with pytest.raises(ControlError, match="face 3 is not in view; in view: nobody"):
+        heard.give_voice("clip", 3)
+    _, silent = run(path, bundle, "off")
+    with pytest.raises(ControlError, match="stream 'clip': nobody listens; start the run with --sound"):
+        silent.give_voice("clip", "largest")
 
 
 def test_a_microphone_is_not_opened_for_a_file_that_is_read(

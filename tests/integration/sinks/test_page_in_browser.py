@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from streamaffect.messages import Event, HeadMeta
+from streamaffect.messages import Event, HeadMeta, SoundHealth
 from streamaffect.recordings.courses import read_courses
 from streamaffect.settings import WebSettings
 from streamaffect.sinks.web.pictures import Pictures
@@ -27,6 +27,7 @@ from tests.support.recordings import (
     live_estimate_at,
     meta_of,
     record,
+    voice_at,
 )
 from tests.support.videos import write_frames
 from tests.support.web.pages import WAIT_S, Clerk, browser_path, page
@@ -82,7 +83,9 @@ def show_a_face(sink: Page, *, first: int = 0, count: int = 30) -> None:
     meta, health = meta_of("webcam", live=True), health_of("webcam")
     sink.send(meta)
     lamps = PictureLights(light="poor", distance="good", blur="fair", pose="good")
-    sink.send(replace(health, picture=lamps, advice="more light on the face: it is dark"))
+    sound = SoundHealth(state="heard", clock="device", level_db=-20.0, heard_share=1.0)
+    sink.send(replace(health, picture=lamps, advice="more light on the face: it is dark", sound=sound))
+    sink.send(voice_at(0.0, stream="webcam", t_publish_ns=0))
     for i in range(first, first + count):
         sink.send(live_estimate_at(i / 30, seq=i, track=3))
 
@@ -100,6 +103,7 @@ def test_a_face_is_shown_with_its_values_and_nobody_else_is_asked(browser: "Brow
         tab.wait_for_selector(".lamp.poor")
         assert "more light on the face" in tab.inner_text("#lights")
         assert tab.locator("#lights .lamp.fair").count() == 1
+        assert "-20 dB; a voice that is nobody's: arousal 0.25 (-0.30 to 0.80)" in tab.inner_text("#streams")
         assert "apparent expression, not felt emotion" in tab.inner_text("#notice")
         assert tab.evaluate("() => document.documentElement.dataset.theme") == scheme
         assert tab.evaluate("() => document.documentElement.scrollWidth") <= width
