@@ -40,8 +40,8 @@ from streamaffect.messages import Estimate
 
 JOINT, FIRST_PORT = "tcp://127.0.0.1:5790", 5791
 SOURCE = "synthetic:faces=1,fps=25,size=640x360"
-EASY = "synthetic:faces=1,fps=10,size=640x360"  # few enough that every frame is analysed, also on a busy machine
 SETTLE_S = 5.0
+CAMERAS = 3  # in one process, beside one camera a process
 QUICK = "[supervision]\nsilence_s = 3\n"
 Row = dict[str, object]
 
@@ -54,7 +54,7 @@ def main() -> int:
         "nodes": nodes,
     }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--streams", type=int, default=2, help="for the costs (default: %(default)s)")
+    parser.add_argument("--processes", type=int, default=2, help="of each kind, for the costs (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=40.0, help="for the costs (default: %(default)s)")
     parser.add_argument("--kills", type=int, default=10, help="of a group's process (default: %(default)s)")
     parser.add_argument("--only", choices=tuple(parts), action="append", help="a part alone; repeatable")
@@ -75,19 +75,32 @@ def main() -> int:
 
 def cost(options: argparse.Namespace, folder: Path) -> list[Row]:
     """CPU of the same cameras as bare processes and as groups, at the same time, so that others' load falls on both."""
-    names = [f"s{number}" for number in range(options.streams)]
-    groups = [f'[groups.{name}]\nsources = ["{name}={EASY}"]\ncpus = 0.25\n' for name in names]
-    settings = folder / "cost.toml"
+    rows: list[Row] = []
+    for cameras, processes in ((1, options.processes), (CAMERAS, 1)):
+        rows += _cost(cameras, processes, options.seconds, folder)
+    return rows
+
+
+def _cost(cameras: int, processes: int, seconds: float, folder: Path) -> list[Row]:
+    """So many cameras a process, and so many processes of either kind."""
+    runs = [[f"s{process}-{camera}" for camera in range(cameras)] for process in range(processes)]
+    groups = [f"[groups.g{number}]\nsources = {_sources(names)}\ncpus = 0.25\n" for number, names in enumerate(runs)]
+    settings = folder / f"cost-{cameras}.toml"
     settings.write_text("\n".join(['[settings.engine]\nprecision = "fp32"', *groups]))
     fleet = RunningFleet(settings, JOINT)
     bare: list[subprocess.Popen[bytes]] = []
-    addresses = [f"tcp://127.0.0.1:{FIRST_PORT + number}" for number in range(len(names))]
+    addresses = [f"tcp://127.0.0.1:{FIRST_PORT + number}" for number in range(processes)]
+    names = [name for run in runs for name in run]
     with ExitStack() as subscribers:
-        heard = [subscribers.enter_context(Subscriber(address)) for address in addresses]
+        heard = [
+            subscribers.enter_context(Subscriber(address, stream=name))
+            for address, run in zip(addresses, runs, strict=True)
+            for name in run
+        ]
         joint = [subscribers.enter_context(Subscriber(JOINT, stream=name)) for name in names]
         try:
             fleet.await_streams(names)
-            bare = [_bare(name, address) for name, address in zip(names, addresses, strict=True)]
+            bare = [_bare(run, address) for run, address in zip(runs, addresses, strict=True)]
             for one in heard:
                 while not isinstance(one.receive(START_S), Estimate):
                     pass
@@ -97,7 +110,7 @@ def cost(options: argparse.Namespace, folder: Path) -> list[Row]:
             before = [_spent([run.pid for run in bare]), _spent(own), _spent(beside)]
             counted = [_counted(heard), _counted(joint)]
             started_s = time.monotonic()
-            fleet.listen_for(options.seconds)
+            fleet.listen_for(seconds)
             took_s = time.monotonic() - started_s
             after = [_spent([run.pid for run in bare]), _spent(own), _spent(beside)]
             estimates = [_counted(heard) - counted[0], _counted(joint) - counted[1]]
@@ -109,18 +122,21 @@ def cost(options: argparse.Namespace, folder: Path) -> list[Row]:
             fleet.close()
     alone_ms, group_ms = (1e3 * (after[kind] - before[kind]) / max(1, estimates[kind]) for kind in (0, 1))
     return [
-        {"what": f"{len(names)} bare processes, CPU ms an estimate", "value": round(alone_ms, 2)},
-        {"what": "the same as groups, their processes, CPU ms an estimate", "value": round(group_ms, 2)},
         {
-            "what": "a group's process against a bare one, % (goal 5)",
-            "value": round(100 * (group_ms / alone_ms - 1), 1),
-        },
-        {"what": "estimates in that time, bare and of groups", "value": f"{estimates[0]}, {estimates[1]}"},
-        {
-            "what": "Ray, supervisor and proxy beside them, % of a core",
-            "value": round(100 * (after[2] - before[2]) / took_s, 1),
-        },
+            "cameras a process": cameras,
+            "processes of each kind": processes,
+            "bare, CPU ms an estimate": round(alone_ms, 2),
+            "as groups": round(group_ms, 2),
+            "groups against bare, % (goal 5)": round(100 * (group_ms / alone_ms - 1), 1),
+            "estimates, bare": estimates[0],
+            "of groups": estimates[1],
+            "Ray, supervisor and proxy beside them, % of a core": round(100 * (after[2] - before[2]) / took_s, 1),
+        }
     ]
+
+
+def _sources(names: Sequence[str]) -> list[str]:
+    return [f"{name}={SOURCE}" for name in names]
 
 
 def _spent(processes: Sequence[int]) -> float:
@@ -133,10 +149,11 @@ def _counted(subscribers: Sequence[Subscriber]) -> int:
     return sum(one.seq for one in found if one is not None)
 
 
-def _bare(name: str, address: str) -> "subprocess.Popen[bytes]":
+def _bare(names: Sequence[str], address: str) -> "subprocess.Popen[bytes]":
     """A bare process."""
     command = [sys.executable, "-m", "streamaffect", "run", "--no-display", "--control", "off", "--bind", address]
-    return subprocess.Popen([*command, "--source", f"{name}={EASY}", "--set", "engine.precision=fp32"])
+    sources = [word for source in _sources(names) for word in ("--source", source)]
+    return subprocess.Popen([*command, *sources, "--set", "engine.precision=fp32"])
 
 
 def kills(options: argparse.Namespace, folder: Path) -> list[Row]:

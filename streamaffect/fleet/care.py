@@ -160,7 +160,10 @@ class Care:
     def _listen(self, group: Group, seat: Seat, now_s: float) -> None:
         last = seat.end()
         if last is not None:
-            self._over(group, last, now_s)
+            if last.unreachable:
+                self._lose(group, seat, last.error, now_s)
+            else:
+                self._over(group, last, now_s)
             return
         report = seat.report()
         supervision = self.config.supervision

@@ -16,7 +16,8 @@ class Shunned:
 
     def silent(self, node: str, now_s: float) -> None:
         """A process on this node does not answer: where there are others, take those for a while."""
-        self._silent[node] = now_s + QUARANTINE_S
+        if any(other.id != node for other in self._rooms.nodes()):
+            self._silent[node] = now_s + QUARANTINE_S
 
     def drain(self, name: str) -> NodeReport:
         """Keep groups from the node of this address or id, and return it. Raises ControlError where there is none."""

@@ -25,14 +25,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """How a process does.
 
-    state:     starting, running, or over
-    feed:      where it publishes, once it runs
-    key:       public key of that feed; empty where it is not encrypted
-    code:      once it is over, the exit code that the run would have had: 0 its sources have ended, 2 what no restart
-               cures
-    error:     why it ended, one line for people
-    log:       warnings since the last report
-    process:   its number; cpu_s: CPU seconds so far; memory_mb: highest resident memory so far, MiB
+    state:       starting, running, or over
+    feed:        where it publishes, once it runs
+    key:         public key of that feed; empty where it is not encrypted
+    code:        once it is over, the exit code that the run would have had: 0 its sources have ended, 2 what no restart
+                 cures
+    error:       why it ended, one line for people
+    log:         warnings since the last report
+    unreachable: nobody answers there any more: the process is gone, and maybe its machine
+    process:     its number; cpu_s: CPU seconds so far; memory_mb: highest resident memory so far, MiB
     """
 
     state: str
@@ -41,6 +42,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     code: int = 0
     error: str = ""
     log: list[str] = []
+    unreachable: bool = False
     process: int = 0
     cpu_s: float = 0.0
     memory_mb: float = 0.0

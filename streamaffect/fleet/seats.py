@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import ActorUnavailableError, RayError
 from ray.util.placement_group import PlacementGroup, placement_group, placement_group_table, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
@@ -25,7 +25,9 @@ from streamaffect.fleet.worker import Worker
 log = logging.getLogger(__name__)
 
 CALLS_AT_ONCE = 12
-PERIOD_S = 1.0  # of reports, once the run runs
+PERIOD_S = 2.0  # of reports, once the run runs, at most: each costs a millisecond of CPU on both sides
+REPORTS_A_LEASE = 9  # at least; three before a process counts as silent
+DOUBTS = 1  # how often a connection that has broken is tried again, each time for about a second
 NODE_ID = "ray.io/node-id"
 
 
@@ -50,6 +52,8 @@ class RaySeat:
         self._end = self._actor.wait.remote()
         self._asked: Any = None
         self._next_s = 0.0
+        self._period_s = min(PERIOD_S, order.silence_s / REPORTS_A_LEASE)
+        self._doubts = 0
 
     def report(self) -> Report | None:
         """The next report that has come, while it asks for another; None where none has. Never waits."""
@@ -61,17 +65,29 @@ class RaySeat:
         asked, self._asked = self._asked, None
         with suppress(RayError):
             report = decode_report(ray.get(asked))
-            # Each question costs some milliseconds of CPU on both sides.
-            self._next_s = now_s + (PERIOD_S if report.state == "running" else 0.0)
+            self._doubts = 0
+            self._next_s = now_s + (self._period_s if report.state == "running" else 0.0)
             return report
         return None
 
     def end(self) -> Report | None:
-        """The last report once the run is over; one of a process that has died says so. None while it runs."""
+        """The last report once the run is over; one of a process that has died says so. None while it runs.
+
+        Where the connection breaks, Ray knows of a process that has died within a second. Of a machine that is gone it
+        learns much later, by questions that are not answered: nobody is waited for who can't be reached a second time.
+        """
         if not ray.wait([self._end], timeout=0)[0]:
             return None
         try:
             return decode_report(ray.get(self._end))
+        except ActorUnavailableError:
+            if self._doubts < DOUBTS:
+                self._doubts += 1
+                self._end = self._actor.wait.remote()
+                return None
+            return Report(
+                state="over", code=1, error=f"its process on {self.node} cannot be reached any more", unreachable=True
+            )
         except RayError as error:
             return Report(state="over", code=1, error=f"its process on {self.node} has died ({_why(error)})")
 

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import cv2
+
 from streamaffect.config import Config, checked_config
 from streamaffect.control.desk import Desk
 from streamaffect.errors import ControlError, StreamAffectError
@@ -33,6 +35,7 @@ WATCH_S = 0.5
 PATIENCE_S = 3.0  # with a run that was told to stop
 OF_A_SERVICE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 EXIT_FAILED, EXIT_USER = 1, 2
+OPENCV_THREADS = "OPENCV_FOR_THREADS_NUM"
 
 
 class Worker:
@@ -43,6 +46,7 @@ class Worker:
     """
 
     def __init__(self, order: bytes, *, abandon: Callable[[], object] = lambda: leave_at_once(EXIT_FAILED)) -> None:
+        _leave_opencv_one_thread()
         self._order = decode_order(order)
         self._abandon = abandon
         self._asked_s = time.monotonic()
@@ -161,6 +165,12 @@ class Worker:
                 self._over.wait(PATIENCE_S)
                 self._abandon()
                 return
+
+
+def _leave_opencv_one_thread() -> None:
+    """As in every run, since OpenCV's threads would spin beside ours; in a cluster of others no setting says so."""
+    if OPENCV_THREADS not in os.environ:
+        cv2.setNumThreads(1)
 
 
 class _Lines(logging.Handler):

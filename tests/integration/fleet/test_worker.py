@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 import msgspec
+import pytest
 import zmq
 
 from streamaffect.config import load_config
@@ -86,6 +88,20 @@ def test_on_another_machine_its_feed_lets_in_the_supervisor_alone(tmp_path: Path
             while stranger.connection != "refused":
                 assert stranger.receive(0.05) is None
                 assert time.monotonic() < deadline_s
+
+
+def test_opencv_has_one_thread_unless_somebody_wants_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = cv2.getNumThreads()
+    try:
+        for given, threads in (("3", 3), (None, 1)):
+            cv2.setNumThreads(3)
+            monkeypatch.delenv("OPENCV_FOR_THREADS_NUM", raising=False)
+            if given is not None:
+                monkeypatch.setenv("OPENCV_FOR_THREADS_NUM", given)
+            with working(order(tmp_path, "cam=synthetic")):
+                assert cv2.getNumThreads() == threads
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_a_source_that_is_not_there_is_told_as_what_no_restart_cures(tmp_path: Path) -> None:

@@ -34,9 +34,9 @@ class ToldSeat:
         """From now on it reports that it runs."""
         self.state = "running"
 
-    def ends(self, *, code: int = 0, error: str = "") -> None:
-        """Its run is over, or it has died."""
-        self._end = Report(state="over", code=code, error=error)
+    def ends(self, *, code: int = 0, error: str = "", unreachable: bool = False) -> None:
+        """Its run is over, or it has died, or nobody answers there any more."""
+        self._end = Report(state="over", code=code, error=error, unreachable=unreachable)
 
     def report(self) -> Report | None:
         return None if self.is_silent else Report(state=self.state, feed=self.feed if self.state == "running" else "")

@@ -132,11 +132,22 @@ def test_a_silent_process_is_given_up_and_its_group_goes_to_another_node(tmp_pat
     assert told.seat("a").node == "address-of-node-1"
 
 
-def test_a_silent_process_on_the_only_node_starts_there_again(tmp_path: Path) -> None:
+def test_a_group_that_cannot_be_reached_any_more_goes_to_another_node_at_once(tmp_path: Path) -> None:
+    told = Told(tmp_path, ToldRooms(2, 1), "a")
+    seat = told.runs("a")["a"]
+    seat.ends(code=1, error="cannot be reached", unreachable=True)
+    told.passes(2 * LOOK_S)
+    assert seat.is_killed  # should it live on after all
+    assert told.seat("a").node == "address-of-node-1"
+    assert told.rooms.free == {"node-0": 2.0, "node-1": 0.0}
+
+
+def test_a_silent_process_on_the_only_node_starts_there_again_without_a_wait(tmp_path: Path) -> None:
     told = Told(tmp_path, ToldRooms(1), "a", silence_s=3.0)
     seat = told.runs("a")["a"]
     seat.is_silent = True
-    told.passes(10.0)
+    told.passes(4.5)
+    assert seat.is_killed
     assert told.seat("a") is not seat
 
 
