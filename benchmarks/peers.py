@@ -1,8 +1,8 @@
 """The same video read by streamaffect and by what else reads emotions from faces, side by side on this machine.
 
-What is compared is the whole path from a file to the emotion of the face in every frame, in frames a second, with
-every model loaded before. Ours and each peer run in turn, one process at a time, several times; the ratios are those of
-neighbours. Each has the processors that it takes by itself, or so many as `--processors` leaves to all.
+What is compared is the whole path from a file to the emotion of the face in every frame, in frames a second, with every
+model loaded and five frames read before. Ours and each peer run in turn, one process at a time, several times; ratios
+are those of neighbours. Each has the processors that it takes by itself, or so many as `--processors` leaves to all.
 
 human, FER and a script by hand (OpenCV, MediaPipe and a network in ONNX Runtime) are installed into a folder of their
 own, some 3 GB, on the first run. Who cannot be installed is left out, and the result says why. Their emotions are not

@@ -11,6 +11,7 @@ import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 
 const NOTED_EVERY = 10;
+const WARM_UP_FRAMES = 5;
 const [video, width, height, fps] = [process.argv[2], ...process.argv.slice(3).map(Number)];
 const modules = join(process.cwd(), 'node_modules');
 const load = createRequire(join(modules, 'any.js'));
@@ -39,17 +40,21 @@ async function* pictures() {
   const words = ['-loglevel', 'error', '-i', video, '-f', 'rawvideo', '-pix_fmt', 'rgb24', 'pipe:1'];
   const decoder = spawn(ffmpeg, words, { stdio: ['ignore', 'pipe', 'inherit'] });
   let [picture, filled] = [new Uint8Array(size), 0];
-  for await (const chunk of decoder.stdout) {
-    for (let at = 0; at < chunk.length;) {
-      const part = chunk.subarray(at, at + size - filled);
-      picture.set(part, filled);
-      at += part.length;
-      filled += part.length;
-      if (filled === size) {
-        yield picture;
-        [picture, filled] = [new Uint8Array(size), 0];
+  try {
+    for await (const chunk of decoder.stdout) {
+      for (let at = 0; at < chunk.length;) {
+        const part = chunk.subarray(at, at + size - filled);
+        picture.set(part, filled);
+        at += part.length;
+        filled += part.length;
+        if (filled === size) {
+          yield picture;
+          [picture, filled] = [new Uint8Array(size), 0];
+        }
       }
     }
+  } finally {
+    decoder.kill('SIGKILL');
   }
 }
 
@@ -80,7 +85,12 @@ async function look(picture) {
   return face.filter((one) => one.emotion?.length);
 }
 
-await look(new Uint8Array(width * height * 3));
+let warm = 0;
+for await (const picture of pictures()) {
+  await look(picture);
+  warm += 1;
+  if (warm === WARM_UP_FRAMES) break;
+}
 let [frames, faces] = [0, 0];
 const noted = [];
 const startedMs = performance.now();

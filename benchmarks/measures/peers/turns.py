@@ -53,9 +53,12 @@ def read(command: Command) -> Reading:
     if done.returncode:
         raise FailedError(reason(done.stderr or done.stdout))
     try:
-        return from_json(done.stdout.splitlines()[-1])
+        reading = from_json(done.stdout.splitlines()[-1])
     except (IndexError, KeyError, TypeError, ValueError) as error:
         raise FailedError(f"it printed no reading: {reason(done.stdout)}") from error
+    if not reading.frames:
+        raise FailedError(f"it read no frame: {reason(done.stderr)}")
+    return reading
 
 
 def play(

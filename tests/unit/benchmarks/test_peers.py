@@ -70,6 +70,11 @@ def test_a_program_that_prints_no_reading_has_failed(text: str) -> None:
         read(printing(text))
 
 
+def test_a_program_that_read_nothing_has_failed() -> None:
+    with pytest.raises(FailedError, match="read no frame"):
+        read(printing(Reading(0, 0, 0.1, (), {}).to_json()))
+
+
 def test_a_failed_program_is_quoted_with_its_last_error() -> None:
     words = (sys.executable, "-c", "raise OSError('no video there')")
     with pytest.raises(FailedError, match="OSError: no video there"):
