@@ -6,8 +6,10 @@ What was trained on is left out: FER+'s Training part, and clips of the split `t
 
     python benchmarks/lenses.py --data faces
     python benchmarks/lenses.py --data faces --limit 500 --lens units=runs/units/bundle
+    python benchmarks/lenses.py --data faces --lens map --maps 1000 --add
 
-Maps are held against real occlusion on a sample of --maps faces of each part. That takes a few minutes.
+Maps are held against real occlusion on a sample of --maps faces of each part. That takes a few minutes. `--add`
+measures in pieces: rows of the file that this run has not measured anew stay in it.
 """
 
 import sys
@@ -16,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # a bare checkout is enough, wherever it is started from
 
 import argparse
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 import cv2
@@ -26,7 +29,7 @@ from rich.progress import track
 from benchmarks.measures.faces.map_figures import ExplainedFace, explained, frames_at, map_figures
 from benchmarks.measures.lens_figures import compound_figures, moment_figures, unit_figures
 from benchmarks.measures.packed_arrays import read_arrays
-from benchmarks.measures.report import Row, show, write
+from benchmarks.measures.report import RESULTS, Row, show, write
 from streamaffect import Estimate, analyze, analyze_image, load_bundle
 from streamaffect.errors import StreamAffectError
 from streamaffect.faces.boxes import iou
@@ -69,7 +72,18 @@ def main() -> None:
     except StreamAffectError as error:
         raise SystemExit(f"lenses: {error}") from None
     show(f"lenses of {bundle.manifest.label}", rows)
+    if options.add:
+        rows = [*kept_rows(options.out or RESULTS / "lenses.json", rows), *rows]
     print(write("lenses", rows, options.out))
+
+
+def kept_rows(file: Path, rows: Sequence[Row]) -> list[Row]:
+    """What a file has of an earlier run, but for the figures that were measured anew; nothing where there is none."""
+    if not file.is_file():
+        return []
+    anew = {(row["lens"], row["part"], row["figure"]) for row in rows}
+    earlier = json.loads(file.read_text(encoding="utf-8"))["results"]
+    return [row for row in earlier if (row["lens"], row["part"], row["figure"]) not in anew]
 
 
 class Moving:
@@ -240,6 +254,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--maps", type=int, default=300, help="faces of each part to try maps on (default: %(default)s)"
     )
+    parser.add_argument("--add", action="store_true", help="keep what the file has of other lenses")
     parser.add_argument("--out", type=Path, help="JSON file (default: benchmarks/results/lenses.json)")
     options = parser.parse_args()
     options.lens = options.lens or ["all", "aligned"]

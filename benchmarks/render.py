@@ -32,6 +32,7 @@ DOCUMENTS = (
     ROOT / "docs" / "deployment.md",
     ROOT / "docs" / "engines.md",
     ROOT / "docs" / "fleet.md",
+    ROOT / "docs" / "methods" / "lens.md",
     ROOT / "configs" / "train" / "relational" / "default_card.md",
     ROOT / "engines" / "default" / "MODEL_CARD.md",
 )

@@ -51,13 +51,19 @@ class Seen:
         return percentiles(self.latencies_ms) if self.latencies_ms else [float("nan")] * 3
 
 
-def watch(sources: Sequence[str], seconds: float, *words: str, warm_up_s: float = WARM_UP_S) -> Seen:
+def watch(
+    sources: Sequence[str], seconds: float, *words: str, warm_up_s: float = WARM_UP_S, screen: int | None = None
+) -> Seen:
     """Run these sources, and measure for so long after the warm-up; with 0 seconds, up to the first estimate alone.
 
-    words: further words of the command line
+    words:  further words of the command line
+    screen: the descriptor of the terminal that it shall have in place of ours
     """
     started_s = time.monotonic()
-    with running(sources, *words) as (process, address), Subscriber(address, timeout_s=SILENCE_S) as feed:
+    with (
+        running(sources, *words, screen=screen) as (process, address),
+        Subscriber(address, timeout_s=SILENCE_S) as feed,
+    ):
         seen: Seen | None = None
         health: dict[str, Health] = {}
         before: dict[str, Health] = {}
@@ -88,13 +94,15 @@ def watch(sources: Sequence[str], seconds: float, *words: str, warm_up_s: float 
 
 
 @contextmanager
-def running(sources: Sequence[str], *words: str) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+def running(
+    sources: Sequence[str], *words: str, screen: int | None = None
+) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     """The process and the address of its feed."""
     address = f"tcp://127.0.0.1:{_free_port()}"
     command = [sys.executable, str(ROOT / "run_stream.py"), "--bind", address, *QUIET, *words]
     for source in sources:
         command += ["--source", source]
-    process = subprocess.Popen(command, cwd=ROOT)
+    process = subprocess.Popen(command, cwd=ROOT, stdin=screen, stdout=screen)
     try:
         yield process, address
     finally:
