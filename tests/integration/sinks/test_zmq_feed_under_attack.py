@@ -324,7 +324,7 @@ def test_under_attack_a_feed_goes_on_and_its_memory_stays(attack: str) -> None:
             delays.during(attacker)
             attacker.kill()
         assert reader.lost == 0
-        assert delays.slowest_s < 0.5  # without limits it is the whole attack and longer
+        assert delays.slowest_s < 0.75  # without limits it is the whole attack and longer
         assert memory_mb() - before < 60.0
 
 
