@@ -35,6 +35,7 @@ from streamaffect.faces.detectors.detector import FaceDetector
 from streamaffect.pipeline.opening import make_detector
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.runtime.manifest import CropSpec
+from streamaffect.service.heap import share_heap
 from streamaffect.sources.demo import DEMO_CLIP
 from streamaffect.sources.video.av_reader import AvReader
 from streamaffect.sources.video.opencv_reader import OpenCvReader
@@ -53,7 +54,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7, help="the cheapest of so many turns (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="JSON file (default: benchmarks/results/decoding.json)")
     options = parser.parse_args()
-    cv2.setNumThreads(1)  # as in the command line's processes
+    cv2.setNumThreads(1)  # as in the command line's processes, and so is this
+    share_heap()
     with tempfile.TemporaryDirectory() as folder:
         videos = options.video or [DEMO_CLIP, resized(DEMO_CLIP, Path(folder) / "demo-1080p.mp4", LARGE)]
         rows = [row for video in videos for row in measure(video, options.repeats)]

@@ -2,7 +2,8 @@
 
 A tracker that goes by boxes takes the speaker after a cut for the one before it, where both sit in the middle. The
 whole picture, at 16 × 12 pixels, tells whether to look: it has little in common with the one before, or much of it
-changes several times as much as it did of late. Then the faces decide: if none of them looks like one of those before,
+changes several times as much as it did of late. Then the faces decide, and what is around them: two people in one
+studio are more alike than one person a second later, but their pictures are not. If no face is one of those before,
 there may have been a cut, or a flash, a hand before the face, somebody who walks past. What has not come back after a
 few steady frames was a cut. `benchmarks/faces.py` measures how often that is right (docs/accuracy.md).
 """
@@ -25,11 +26,14 @@ CHANGED = 6.0  # grey levels on average, from which on a picture, or a part of i
 MUCH = 0.35  # of the picture has changed at a cut, even if two people are filmed in the same studio
 FOREIGN = 0.5  # correlation of two pictures below which they have nothing in common
 TIMES = 4.0  # or so many times the usual change
-OTHER_FACE = {"foreign": 0.7, "changed": 0.6}  # faces less alike than that are others
+SAME_FACE = 0.8  # correlation of two faces from which on they are one, whatever is around them
+SAME_SCENE = 1.5  # or of the faces and of the whole pictures together
 USUAL, STEADY = 8, 2  # frames: what is usual, and as many of the last as are still when a scene has begun
 BACK = 0.9  # correlation with the picture before the change, from which on it is there again
 SWUNG, SWUNG_BY = 0.7, 0.01  # what is shifted correlates so well, and so much better than what is not
 LIKENESS_PX = 32
+FINEST_SHADE_PX = 6.4  # what is wider is light or shade
+FACE_SHIFT, SCENE_SHIFT = (3, 3), (8, 6)  # pixels by which a face or a picture may have moved, across and down
 CERTAIN_FRAMES, CERTAIN_S = 3, 0.1
 OPEN_S = 0.64  # longer than that, nothing is left open
 WINDOW = cv2.createHanningWindow(SAMPLES, cv2.CV_32F)
@@ -41,14 +45,14 @@ Verdict = Literal["same", "doubt", "cut"]
 class _Change:
     """A picture that has changed as at a cut, and what is known since.
 
-    before, known: the picture before it, and the faces in it, as `_likeness` shows them
-    alike:         from which correlation on a face is one of them
+    before, scene: the picture before it, as `_shown` and `_likeness` show it
+    known:         the faces in it
     strange:       frames with strange faces alone, the first of which was at `strange_s`
     """
 
     before: FloatArray
+    scene: FloatArray
     known: list[FloatArray]
-    alike: float
     until_s: float
     strange: int = 0
     strange_s: float = 0.0
@@ -105,8 +109,8 @@ class CutWatch:
         usual = float(np.median(changes)) if changes else CHANGED
         is_foreign = _correlation(shown, before) < FOREIGN
         if (is_foreign or change > TIMES * (usual + 1)) and not _is_swung(samples_before, samples):
-            alike = OTHER_FACE["foreign" if is_foreign else "changed"]
-            self._change = _Change(before, [_likeness(crop) for crop in known], alike, time_s + OPEN_S)
+            faces = [_face_likeness(crop) for crop in known]
+            self._change = _Change(before, _likeness(samples_before), faces, time_s + OPEN_S)
 
     def _weigh(
         self, change: _Change, picture: ImageArray | Picture, shown: FloatArray, time_s: float, faces: Sequence[Face]
@@ -114,8 +118,10 @@ class CutWatch:
         if _correlation(shown, change.before) > BACK and float(np.abs(shown - change.before).mean()) < CHANGED:
             return "same"
         if faces:
-            now = [_likeness(crop_face(picture, face, self._spec)) for face in faces]
-            if any(_correlation(one, other) >= change.alike for other in change.known for one in now):
+            now = [_face_likeness(crop_face(picture, face, self._spec)) for face in faces]
+            alike = max(_shifted_correlation(other, one, FACE_SHIFT) for other in change.known for one in now)
+            scene = _likeness(self._samples)
+            if alike >= SAME_FACE or alike + _shifted_correlation(change.scene, scene, SCENE_SHIFT) >= SAME_SCENE:
                 return "same"
             change.strange_s = change.strange_s if change.strange else time_s
             change.strange += 1
@@ -151,11 +157,25 @@ def _is_swung(before: ImageArray, now: ImageArray) -> bool:
     return _correlation(np.asarray(there), np.asarray(here)) > max(SWUNG, _correlation(one, other) + SWUNG_BY)
 
 
-def _likeness(crop: ImageArray) -> FloatArray:
-    """(32, 32) float32 of a crop (S, S, 3): its features, on a scale on which light and shade count little."""
-    small = cv2.resize(crop, (LIKENESS_PX, LIKENESS_PX), interpolation=cv2.INTER_AREA)
-    grey = np.log(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32) + 8)
-    return np.asarray(grey - cv2.GaussianBlur(grey, (0, 0), LIKENESS_PX / 5), np.float32)
+def _face_likeness(crop: ImageArray) -> FloatArray:
+    """(32, 32) float32 of a crop (S, S, 3) uint8 RGB, as `_likeness` shows it."""
+    side = (LIKENESS_PX, LIKENESS_PX)
+    return _likeness(np.asarray(cv2.resize(crop, side, interpolation=cv2.INTER_AREA)[:, :, ::-1], np.uint8))
+
+
+def _likeness(image: ImageArray) -> FloatArray:
+    """(H, W) float32 of a small picture (H, W, 3) uint8 BGR: its features, on a scale on which light and shade count
+    little.
+    """
+    grey = np.log(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32) + 8)
+    return np.asarray(grey - cv2.GaussianBlur(grey, (0, 0), FINEST_SHADE_PX), np.float32)
+
+
+def _shifted_correlation(one: FloatArray, other: FloatArray, most: tuple[int, int]) -> float:
+    """Of two likenesses of one shape, [-1, 1], where the middle of the other fits best within the first."""
+    (height, width), (across, down) = other.shape, most
+    middle = other[down : height - down, across : width - across]
+    return float(cv2.matchTemplate(one, middle, cv2.TM_CCOEFF_NORMED).max())
 
 
 def _correlation(one: FloatArray, other: FloatArray) -> float:

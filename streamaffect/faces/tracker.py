@@ -2,9 +2,12 @@
 
 A detection starts a candidate. A candidate that is found again often and long enough becomes a track and gets its id.
 A track that is not found is hidden, and moves on at its last speed so that it meets its face where that comes out
-again; hidden for too long, it is lost, and its id is never used again. Everything depends on time, not on frame rate.
+again; hidden for too long, it is lost, and its id is never used again. What slowly covers a face pushes its box aside
+before it hides it, so that a hidden face is also expected where it was a moment earlier. Everything depends on time,
+not on frame rate.
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +20,8 @@ from streamaffect.types import Box, Face, TrackedFace
 MAX_COVER = 0.7  # two detections of which the smaller lies this far within the other show one face
 MAX_SHIFT = 1.0  # a face moves less than its own size away from where it is expected
 MAX_GROWTH = 2.0  # and changes its size by less than this factor
+HOME_S = 0.4  # a face that gets covered was there, so long before it is seen for the last time,
+HOME_SHIFT = 0.5  # and comes out again within so much of its size
 SLOWEST_FRAME_S = 2.0  # frames up to this far apart follow each other; after a longer silence all faces are new
 
 
@@ -157,19 +162,35 @@ class Tracker:
 class _Followed:
     """A candidate, or a track once it has an id."""
 
-    __slots__ = ("_centre", "_filter", "_settings", "_size", "born_s", "face", "hits", "missed", "seen_s", "track")
+    __slots__ = (
+        "_centre",
+        "_filter",
+        "_lately",
+        "_settings",
+        "_size",
+        "born_s",
+        "face",
+        "hits",
+        "missed",
+        "seen_s",
+        "track",
+    )
 
     def __init__(self, face: Face, time_s: float, settings: TrackerSettings) -> None:
         self.track: int | None = None
         self.born_s = time_s
         self.hits = 0
+        self.missed = 0
         self._settings = settings
         self._size = 0
+        self._lately: deque[tuple[float, Box]] = deque()
         self.see(face, time_s)
 
     def see(self, face: Face, time_s: float) -> None:
         """Take the detection that belongs to it."""
         box = face.box
+        if self.missed and _shift(self.expected(time_s), box) >= MAX_SHIFT:
+            self._size = 0  # it was found at home: what pushed its box aside says nothing of how it moves
         centre = (box.x + box.w / 2, box.y + box.h / 2)
         points = np.empty(0) if face.keypoints is None else face.keypoints.astype(np.float64).ravel()
         value = np.concatenate(((*centre, box.w, box.h), points))
@@ -184,6 +205,13 @@ class _Followed:
         self.seen_s = time_s
         self.hits += 1
         self.missed = 0
+        self._lately.append((time_s, self.face.box))
+        while len(self._lately) > 1 and self._lately[1][0] <= time_s - HOME_S:
+            self._lately.popleft()
+
+    def is_home_at(self, found: Box) -> bool:
+        """Whether it is a hidden track that was there before something may have begun to cover it."""
+        return self.track is not None and self.missed > 0 and _shift(self._lately[0][1], found) < HOME_SHIFT
 
     def expected(self, time_s: float) -> Box:
         """Where the face should be at `time_s`, if it keeps its speed."""
@@ -209,7 +237,9 @@ def _match(followed: list[_Followed], faces: list[Face], time_s: float) -> dict[
         hidden_s = time_s - known.seen_s if known.missed else 0.0
         for column, face in enumerate(faces):
             shift = _shift(expected, face.box)
-            if shift < MAX_SHIFT:
+            if shift >= MAX_SHIFT and known.is_home_at(face.box):
+                candidates.append((MAX_SHIFT + hidden_s, row, column))
+            elif shift < MAX_SHIFT:
                 # Between a face in view and one that is hidden behind it, the one in view is the likelier.
                 candidates.append((shift - iou(expected, face.box) + hidden_s, row, column))
     pairs: dict[int, int] = {}

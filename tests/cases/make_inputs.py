@@ -63,6 +63,8 @@ class Track:
     aspect: width over height of a stored pixel; start_s: of its first picture
     spoilt: numbers of the packets that are overwritten with zeros
     reorders: pictures may refer to later ones, so that a decoder holds some back
+    planes: format of the stored pictures; empty is the codec's usual one
+    times_ms: of each picture, where they do not come at `fps`
     """
 
     pictures: Sequence[ImageArray] = field(default_factory=lambda: [scene(number) for number in range(FRAMES)])
@@ -75,6 +77,8 @@ class Track:
     interlaced: bool = False
     spoilt: frozenset[int] = frozenset()
     reorders: bool = False
+    planes: str = ""
+    times_ms: Sequence[int] = ()
 
 
 def write(path: Path, *tracks: Track, sound_s: float = 0.0, sound: str = "aac", kind: str | None = None) -> Path:
@@ -128,9 +132,9 @@ def _add(file: OutputContainer, track: Track) -> VideoStream:
     stream = file.add_stream(track.codec, rate=track.fps)
     assert isinstance(stream, VideoStream)
     stream.height, stream.width = track.pictures[0].shape[:2]
-    stream.pix_fmt = "yuvj420p" if track.codec == "mjpeg" else "yuv420p"
+    stream.pix_fmt = track.planes or ("yuvj420p" if track.codec == "mjpeg" else "yuv420p")
     stream.codec_context.sample_aspect_ratio = track.aspect
-    stream.codec_context.time_base = Fraction(1, track.fps)
+    stream.codec_context.time_base = _unit(track)
     if track.interlaced:
         stream.codec_context.flags |= (1 << 18) | (1 << 29)  # interlaced DCT and motion estimation
     if track.reorders:
@@ -142,13 +146,19 @@ def _add(file: OutputContainer, track: Track) -> VideoStream:
 
 def _encoded(stream: VideoStream, track: Track) -> Iterator["Packet[Any]"]:
     first = round(track.start_s * track.fps)
+    times = track.times_ms or range(first, first + len(track.pictures))
     packets = []
-    for number, picture in enumerate(track.pictures):
+    for time, picture in zip(times, track.pictures, strict=True):
         frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format=stream.pix_fmt)
-        frame.pts, frame.time_base = first + number, Fraction(1, track.fps)
+        frame.pts, frame.time_base = time, _unit(track)
         packets += stream.encode(frame)
     for number, packet in enumerate([*packets, *stream.encode(None)]):
         yield _spoilt(packet) if number in track.spoilt else packet
+
+
+def _unit(track: Track) -> Fraction:
+    """In which the times of a track are counted, in seconds."""
+    return Fraction(1, 1000 if track.times_ms else track.fps)
 
 
 def _time(packet: "Packet[Any]") -> Fraction:
@@ -185,6 +195,13 @@ def combed() -> list[ImageArray]:
     return pictures
 
 
+def jumping(count: int = FRAMES) -> list[int]:
+    """Times in milliseconds of a rate that varies, with jumps of half a second and of twelve."""
+    steps = [20, 60, 33, 47, 40] * (count // 5 + 1)
+    steps[count // 3], steps[count // 2] = 500, 12_000
+    return [sum(steps[:number]) for number in range(count)]
+
+
 def growing(path: Path) -> Path:
     """A transport stream whose picture is larger from the middle on."""
     sizes = ((WIDTH, HEIGHT), (WIDTH * 2, HEIGHT * 2))
@@ -212,6 +229,8 @@ MADE: dict[str, Callable[[Path], Path]] = {
     "growing.ts": growing,
     "unknown-codec.mov": lambda path: rename_codec(write(path, Track(codec="mjpeg")), b"jpeg", b"xq9z"),
     "sound.m4a": lambda path: write(path, sound_s=1.0),
+    "odd-size.webm": lambda path: write(path, Track([scene(0, width=51, height=51)] * FRAMES, codec="libvpx-vp9")),
+    "variable-rate.mp4": lambda path: write(path, Track(times_ms=jumping())),
     "second-track.mkv": lambda path: write(path, Track([scene(0, width=64)] * 5, is_default=False), Track()),
     "bare.m4v": lambda path: write(path, Track(fps=30), kind="m4v"),
 }

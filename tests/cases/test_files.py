@@ -21,6 +21,7 @@ from tests.cases.make_inputs import (
     Track,
     combed,
     growing,
+    jumping,
     rename_codec,
     scene,
     set_matrix,
@@ -106,6 +107,42 @@ def test_pixels_are_made_square(tmp_path: Path, read: Reading, container: str, a
     across, down = disc_shape(whole.frames[0].image)
     stored = disc_shape(squeezed[0])
     assert across / down == pytest.approx(stored[0] / stored[1] * float(wide), rel=0.12)
+
+
+@pytest.mark.parametrize(
+    ("codec", "planes"),
+    [
+        ("libvpx", "yuv420p"),
+        ("libvpx-vp9", "yuv420p"),
+        ("libvpx-vp9", "yuv440p"),
+        ("libvpx-vp9", "yuv444p"),
+        ("ffv1", "yuv420p10le"),
+        ("ffv1", "yuv422p"),
+        ("ffv1", "yuv422p10le"),
+    ],
+)
+@pytest.mark.parametrize(("width", "height"), [(51, 51), (51, 64), (96, 51)])
+def test_a_picture_with_a_row_or_column_left_over_is_shown_as_it_is(
+    tmp_path: Path, read: Reading, width: int, height: int, codec: str, planes: str
+) -> None:
+    picture = scene(0, width=width, height=height)
+    whole = read(write(tmp_path / "clip.mkv", Track([picture] * 5, codec=codec, planes=planes)))
+    assert (len(whole.frames), whole.complaint) == (5, "")
+    assert whole.shapes == {(height, width, 3)}
+    assert np.abs(whole.frames[-1].image.astype(int) - picture).mean() < 4
+    edges = whole.frames[-1].image.astype(int)
+    assert np.abs(edges[:, -1] - picture[:, -1]).mean() < 8
+    assert np.abs(edges[-1] - picture[-1]).mean() < 8
+
+
+@pytest.mark.parametrize("container", sorted(CONTAINERS.keys() - {"avi", "mpg"}))  # which have one rate
+def test_pictures_of_a_rate_that_varies_and_jumps_keep_their_times(
+    tmp_path: Path, read: Reading, container: str
+) -> None:
+    codec = "libx264" if container == "ts" else CONTAINERS[container][0]
+    whole = read(write(tmp_path / f"clip.{container}", Track(codec=codec, times_ms=jumping())))
+    assert [round((frame.pts_s or 0.0) * 1e3) for frame in whole.frames] == pytest.approx(jumping(), abs=1)
+    assert whole.complaint == ""
 
 
 @pytest.mark.parametrize("container", sorted(CONTAINERS.keys() - {"avi"}))  # an AVI has no start times

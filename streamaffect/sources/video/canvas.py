@@ -35,9 +35,11 @@ class Canvas:
     def show(self, frame: VideoFrame) -> ImageArray | Picture:
         """(H, W, 3) uint8 BGR, made at once or, where it is large and that is possible, when it is asked for."""
         aspect = self._pixel_aspect()
-        if frame.width * frame.height > SMALL_PX and aspect == SQUARE and is_planar(frame):
+        if frame.width * frame.height > SMALL_PX and aspect is SQUARE and is_planar(frame):
             return PlanarPicture(frame, self._orientation_of(frame), self._converter.convert, self._mixer)
-        image = _with_square_pixels(self._converter.convert(frame), aspect)
+        image = self._converter.convert(frame)
+        if aspect is not SQUARE:
+            image = _with_square_pixels(image, aspect)
         return self._orientation_of(frame).upright(image)
 
     def _orientation_of(self, frame: VideoFrame) -> Orientation:

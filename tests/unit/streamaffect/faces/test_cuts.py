@@ -91,6 +91,18 @@ def test_the_same_face_before_another_background_is_none(viewer: Viewer) -> None
     assert viewer.see_all([with_face(scene(2), 1)] * 10) == ["same"] * 10
 
 
+def test_somebody_alike_in_a_picture_that_is_as_much_alike_is_somebody_else(viewer: Viewer) -> None:
+    """Two people in one studio: half of what is seen is what was seen before."""
+    studio = cv2.addWeighted(scene(1), 0.48, scene(2), 0.52, 0)
+    assert viewer.see_all([studio.astype(np.uint8)] * 6) == ["doubt"] * 3 + ["cut"] + ["same"] * 2
+
+
+def test_a_face_that_is_much_alike_in_another_light_is_the_same(viewer: Viewer) -> None:
+    """It turns while the light goes out."""
+    face = cv2.addWeighted(scene(1), 0.5, with_face(scene(1), 2), 0.5, 0)
+    assert viewer.see_all([np.clip(face * 0.4, 0, 255).astype(np.uint8)] * 10) == ["same"] * 10
+
+
 def test_another_face_in_the_same_picture_is_none(viewer: Viewer) -> None:
     """It may be a hand before the face, or a head that turns away."""
     assert viewer.see_all([with_face(scene(1), 2)] * 10) == ["same"] * 10

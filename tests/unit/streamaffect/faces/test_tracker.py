@@ -131,6 +131,30 @@ def test_two_faces_that_cross_keep_their_ids_though_one_hides_the_other() -> Non
     assert all(tracked.visible for tracked in update.tracks)
 
 
+def pushed_aside(tracker: Tracker, *, start_s: float) -> None:
+    """Somebody walks before the face from the left: what is left of it is narrower and farther right, and then none."""
+    for step in range(1, 6):
+        tracker.update([face(x=0.3 + 0.05 * step, size=0.2 - 0.025 * step)], start_s + step * FRAME_S)
+    feed(tracker, [], start_s=start_s + 6 * FRAME_S, seconds=0.2)
+
+
+def test_a_face_that_somebody_walks_past_comes_out_where_it_was() -> None:
+    tracker = confirmed(face(x=0.3))
+    pushed_aside(tracker, start_s=0.96)
+    found = tracker.update([face(x=0.3)], 1.44)
+    assert (ids(found), found.born) == ([0], [])
+    assert found.tracks[0].face.box == pytest.approx(tuple(face(x=0.3).box))  # at once, and not on the way there
+    assert ids(feed(tracker, [face(x=0.3)], start_s=1.48, seconds=1.0)[-1]) == [0]
+
+
+def test_where_a_face_was_longer_ago_somebody_else_comes_into_view() -> None:
+    tracker = confirmed(face(x=0.3))
+    for step in range(1, 26):  # walks right within a second
+        tracker.update([face(x=0.3 + 0.02 * step)], 0.96 + step * FRAME_S)
+    feed(tracker, [], start_s=2.0, seconds=0.2)
+    assert all_born(feed(tracker, [face(x=0.3)], start_s=2.24, seconds=0.3)) == [1]
+
+
 def test_two_detections_of_one_face_are_one_track() -> None:
     updates = feed(Tracker(), [face(), face(x=0.52, size=0.12, score=0.6)], start_s=0, seconds=1)
     assert ids(updates[-1]) == [0]

@@ -1,4 +1,4 @@
-"""Threads that start one after the other share few pools of memory, as glibc itself counts them."""
+"""Threads share few pools of memory, as glibc counts them, and pictures stay there, as the system counts pages."""
 
 import os
 import platform
@@ -48,3 +48,41 @@ def arenas(*, shared: bool) -> int:
 def test_threads_share_few_pools() -> None:
     assert arenas(shared=False) > 2
     assert arenas(shared=True) <= 2
+
+
+PICTURES = """
+import ctypes, resource
+from streamaffect.service.heap import share_heap
+
+if {shared}:
+    share_heap()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+
+
+def show(pictures):
+    for _ in range(pictures):
+        held = [ctypes.c_void_p(libc.malloc(1 << 20)) for _ in range(3)]
+        for one in held:
+            libc.memset(one, 1, 1 << 20)
+        for one in held:
+            libc.free(one)
+
+
+show(10)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+show(100)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def fetched_pages(*, shared: bool) -> int:
+    """How many pages of memory a hundred pictures cost that are made and thrown away."""
+    command = [sys.executable, "-c", PICTURES.format(shared=shared)]
+    environment = {name: value for name, value in os.environ.items() if name not in OWN_WISHES}
+    return int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=environment).stdout)
+
+
+def test_the_memory_of_a_picture_is_that_of_the_one_before() -> None:
+    assert fetched_pages(shared=False) > 1000
+    assert fetched_pages(shared=True) < 300
