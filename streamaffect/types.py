@@ -5,7 +5,7 @@ All are frozen. Boxes are shares of the frame's width and height; times are seco
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -127,6 +127,7 @@ class VoiceReading:
     arousal_interval: 90 % conformal interval (low, high) within [-1, 1], where there is an arousal
     end_s:    where the window ends, on the clock of `Frame.time_s`
     model:    name@version of what has read it
+    prosody:  (F,) float32, the numbers of `voice.prosody`, where there is an arousal
     """
 
     activity: float
@@ -134,6 +135,7 @@ class VoiceReading:
     arousal_interval: tuple[float, float] | None = None
     end_s: float = 0.0
     model: str = ""
+    prosody: FloatArray | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

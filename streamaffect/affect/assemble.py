@@ -14,6 +14,8 @@ from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.manifest import CropSpec, Manifest
 from streamaffect.types import Face, Sighting, Sightings, Square, VoiceReading
 from streamaffect.voice.fusion import beside
+from streamaffect.voice.hidden import IN_VIEW, Glimpse, HiddenFaces, Unseen
+from streamaffect.voice.joint import JointFusion
 from streamaffect.voice.telling import VoiceTeller
 
 
@@ -51,6 +53,7 @@ class Provisional:
     status: Status
     lenses: Readings
     voice: VoiceReading | None = None
+    unseen: Unseen = IN_VIEW
 
 
 def make_estimate(
@@ -98,9 +101,12 @@ def make_estimate(
 
 
 class Assembler:
-    """Turns the predictions of one stream into estimates, numbered from 0 without gaps."""
+    """Turns the predictions of one stream into estimates, numbered from 0 without gaps.
 
-    def __init__(self, stream: str, bundle: Bundle) -> None:
+    fusion: is asked of faces that are hidden while their voice goes on; None: the voice alone is
+    """
+
+    def __init__(self, stream: str, bundle: Bundle, fusion: JointFusion | None = None) -> None:
         self._stream = stream
         self._manifest = bundle.manifest
         self._next_seq = 0
@@ -112,6 +118,7 @@ class Assembler:
         self._longest_wait_s = (context.future + 1) * bundle.manifest.clip.length_s + TIME_EPSILON_S
         self._provisional: dict[TrackKey, dict[float, Provisional]] = {}
         self._teller = VoiceTeller(stream)
+        self._hidden = HiddenFaces(fusion)
 
     def estimate(self, prediction: Prediction, sightings: Sightings, sighting: Sighting) -> Estimate:
         """The estimate of a track at the frame in which it was just seen."""
@@ -127,10 +134,12 @@ class Assembler:
             shape=frame.picture.shape,
         )
         voice = sightings.voice if sightings.voice_of == sighting.track else None
+        glimpse = Glimpse(frame.time_s, prediction.clip, prediction.coverage, sighting.crop is not None, voice)
+        unseen = self._hidden.look(sighting.track, glimpse)
         seq, status = self._take_seq(), self._status(prediction, sighting, voice)
         if self._has_future and status != "abstain":
-            self._keep(prediction, Provisional(seq, seen, status, prediction.lenses, voice))
-        return beside(make_estimate(self._manifest, seen, prediction, seq=seq, status=status), voice)
+            self._keep(prediction, Provisional(seq, seen, status, prediction.lenses, voice, unseen))
+        return beside(make_estimate(self._manifest, seen, prediction, seq=seq, status=status), voice, unseen)
 
     def voice(self, sightings: Sightings) -> Voice | None:
         """What is heard beside these faces, whosever voice it is; None where nothing is new."""
@@ -149,11 +158,12 @@ class Assembler:
             status=earlier.status,
             refines=earlier.seq,
         )
-        return beside(refined, earlier.voice)
+        return beside(refined, earlier.voice, earlier.unseen)
 
     def forget(self, key: TrackKey) -> None:
         """Drop what waits for the future of a track that is lost."""
         self._provisional.pop(key, None)
+        self._hidden.forget(key[1])
 
     def _keep(self, prediction: Prediction, provisional: Provisional) -> None:
         """Remember what waits for its future, and forget those of its track that can't be refined any more."""
@@ -170,8 +180,9 @@ class Assembler:
     def _status(self, prediction: Prediction, sighting: Sighting, voice: VoiceReading | None) -> Status:
         is_poor = sighting.visible and sighting.crop is None
         goes_on = voice is not None and voice.arousal is not None
-        # Without any genuine sample in the clip there is nothing that could be held.
-        if (is_poor and not goes_on) or prediction.coverage == 0 or not is_finite(prediction.heads):
+        # Without any genuine sample in the clip, and without a voice, there is nothing that could be held.
+        is_over = (is_poor or prediction.coverage == 0) and not goes_on
+        if is_over or not prediction.heads or not is_finite(prediction.heads):
             return "abstain"
         if is_poor or not sighting.visible:
             return "held"

@@ -47,6 +47,7 @@ class Prediction:
     heads:       one row (L,) float32 per head; empty where the track has shown no usable face yet
     lenses:      what those lenses say of it that looked at it
     lookahead_s: seconds of future in the context: 0 at first, more when this refines an earlier prediction
+    clip:        (C,) float32 the clip's vector; None where the engine keeps it
     """
 
     key: TrackKey
@@ -56,6 +57,7 @@ class Prediction:
     context_fill: float
     lookahead_s: float = 0.0
     lenses: Readings = field(default_factory=dict)
+    clip: FloatArray | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,7 @@ class Estimator:
                 coverage=query.coverage,
                 context_fill=query.context.fill,
                 lookahead_s=query.lookahead_s,
+                clip=clip[i] if self._owner is None else None,
             )
             for i, query in enumerate(queries)
         ]

@@ -54,6 +54,8 @@ class Tracker:
         self._time_s: float | None = None
         self._aside: list[_Followed] = []
         self._lost: list[int] = []
+        self._kept: int | None = None
+        self._kept_s = 0.0
 
     @property
     def tracks(self) -> list[int]:
@@ -89,8 +91,10 @@ class Tracker:
         self._lost += self.tracks
         self._aside, self._followed = [], self._followed if self._aside else []
 
-    def update(self, faces: list[Face], time_s: float) -> TrackUpdate:
+    def update(self, faces: list[Face], time_s: float, *, keep: int | None = None, keep_s: float = 0.0) -> TrackUpdate:
         """Take the detections of the frame at `time_s`, in any order; a frame without faces counts too.
+
+        keep: a track that is lost only after `keep_s` without its face, if that is longer than for the others
 
         Raises:
             ValueError: `time_s` is not later than that of the previous frame.
@@ -98,6 +102,7 @@ class Tracker:
         if self._time_s is not None and not time_s > self._time_s:
             raise ValueError(f"frames must come in the order of time: {time_s:.6f} s follows {self._time_s:.6f} s")
         self._time_s = time_s
+        self._kept, self._kept_s = keep, keep_s
         lost, self._lost = [*self._lost, *self._drop_expired(time_s)], []
         faces = suppress(faces, MAX_COVER)
         pairs = _match(self._followed, faces, time_s)
@@ -129,6 +134,8 @@ class Tracker:
 
     def _has_expired(self, followed: "_Followed", time_s: float) -> bool:
         limit_s = self._settings.confirm_s if followed.track is None else self._settings.keep_s
+        if followed.track is not None and followed.track == self._kept:
+            limit_s = max(limit_s, self._kept_s)
         if followed.missed == 0:
             limit_s = max(limit_s, SLOWEST_FRAME_S)
         return time_s - followed.seen_s > limit_s
@@ -214,8 +221,10 @@ class _Followed:
         return self.track is not None and self.missed > 0 and _shift(self._lately[0][1], found) < HOME_SHIFT
 
     def expected(self, time_s: float) -> Box:
-        """Where the face should be at `time_s`, if it keeps its speed."""
+        """Where the face should be at `time_s`, if it keeps its speed; nobody moves on so for long."""
         ahead_s = time_s - self.seen_s
+        if self.missed:
+            ahead_s = min(ahead_s, self._settings.keep_s)
         x = self._centre[0] + float(self._filter.speed[0]) * ahead_s
         y = self._centre[1] + float(self._filter.speed[1]) * ahead_s
         box = self.face.box

@@ -24,6 +24,7 @@ from streamaffect.messages import Estimate, Event, EventName, Message
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.settings import TrackerSettings
 from streamaffect.types import Face, Frame, ImageArray, Sighting, Sightings, TrackedFace
+from streamaffect.voice.hidden import KEEP_S
 from streamaffect.voice.reader import VoiceReader
 from streamaffect.voice.speaker import Speaker
 
@@ -52,6 +53,7 @@ class FaceStage:
     ) -> None:
         self.survey = survey
         self._voice = voice
+        self._voice_of: int | None = None
         self._detector = detector
         self._tracker = tracker
         self._bundle = bundle
@@ -95,12 +97,14 @@ class FaceStage:
         if detections is None:
             detections = self._detect(frame)
         self._heed(self._cuts.judge(frame.picture, frame.time_s, detections, list(self._seen.values())))
-        update = self._tracker.update(detections, frame.time_s)
+        voice = self._voice.read(frame.time_s) if self._voice is not None else None
+        speaks = self._voice is not None and voice is not None and voice.arousal is not None
+        update = self._tracker.update(detections, frame.time_s, keep=self._voice_of if speaks else None, keep_s=KEEP_S)
         for track in update.lost:
             self._seen.pop(track, None)
         faces = [self._sighting(frame, tracked) for tracked in update.tracks]
         lost, self._lost_before = [*self._lost_before, *update.lost], []
-        voice = self._voice.read(frame.time_s) if self._voice is not None else None
+        self._voice_of = None if self._voice is None else self._voice.speaker.track(faces)
         return Sightings(
             frame,
             faces,
@@ -111,7 +115,7 @@ class FaceStage:
             update.left_out,
             detected=len(detections),
             voice=voice,
-            voice_of=None if self._voice is None else self._voice.speaker.track(faces),
+            voice_of=self._voice_of,
         )
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ from streamaffect.sources.base import Source, SourceInfo
 from streamaffect.sources.sound.microphone import Microphone
 from streamaffect.sources.supervise import Backoff, SourceChange, frames
 from streamaffect.types import Frame, Sightings
+from streamaffect.voice.joint import JointFusion
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class Stream:
     open_detector: opens another detector, should the stage's own one fail; None where that cannot be done
     sound:         what is heard beside the frames; None where nothing has asked for sound
     microphone:    where that comes from, if not from the source; streams may share it
+    fusion:        is asked of faces that are hidden while their voice goes on; None where none fits the bundle
     """
 
     name: str
@@ -40,6 +42,7 @@ class Stream:
     open_detector: OpenDetector | None = None
     sound: StreamSound | None = None
     microphone: Microphone | None = None
+    fusion: JointFusion | None = None
 
     def close(self) -> None:
         """Let go of the source, of the detector and of the microphone."""

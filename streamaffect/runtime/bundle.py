@@ -27,6 +27,7 @@ from streamaffect.runtime.manifest import (
 from streamaffect.runtime.onnx_file import GraphSignature, compare_tensors, read_content, read_graph
 
 MANIFEST = "manifest.json"
+SEEN = "seen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,8 @@ def _check_sound(folder: Path, manifest: Manifest, sound: SoundSpec, clip_dim: i
         TensorSpec("heard", ["N", "T"], "bool"),
         TensorSpec("valid", ["N", "T"], "bool"),
     ]
+    if any(spec.name == SEEN for spec in head.inputs):  # bundles before streamaffect 0.3 have none
+        inputs.append(TensorSpec(SEEN, ["N", "T"], "bool"))
     compare_tensors(head_file, "input", inputs, head.inputs)
     given = [spec for output in head.outputs if (spec := manifest.head(output.name)) is not None]
     if not given:

@@ -1,41 +1,98 @@
-"""A voice in an estimate: beside the face while that is seen, in its place as far as it is not (late fusion).
+"""A voice in an estimate: beside the face while that is seen, in its place as far as it is not.
 
-A face that is seen answers alone, to the last bit. While it is hidden, its last clip runs empty: the share that is
-still real is the weight of what it said last, and the rest is the voice's.
+A face that is seen answers alone, to the last bit. While it is hidden, its last clip runs empty, and what it said last
+passes to another opinion: that of a joint fusion, which knows both what was seen and what is heard, or else that of the
+voice alone (late fusion), while trust in what was seen last fades.
 """
+
+import math
 
 import msgspec
 
 from streamaffect.messages import Estimate
 from streamaffect.types import VoiceReading
+from streamaffect.voice.hidden import IN_VIEW, Unseen
+
+Interval = tuple[float, float]
 
 VOICE, MODALITIES, AROUSAL, ACTIVITY, FACE = "voice", "modalities", "arousal", "activity", "face"
+JOINT = "joint"
+TRUST_S = 5.0  # in which trust in what was seen last falls to 1 / e, if there is no joint fusion to judge it
+ANYTHING = (-1.0, 1.0)
 
 
-def beside(estimate: Estimate, reading: VoiceReading | None) -> Estimate:
-    """The estimate of a face, with what was heard of its voice. `reading` None: the same estimate."""
+def beside(estimate: Estimate, reading: VoiceReading | None, unseen: Unseen = IN_VIEW) -> Estimate:
+    """The estimate of a face, with what was heard of its voice. `reading` None: the same estimate.
+
+    unseen: for how long the face has been hidden, and what a joint fusion says meanwhile
+    """
     if reading is None:
         return estimate
     hidden = estimate.status == "held" and reading.arousal is not None and estimate.arousal is not None
-    share = estimate.coverage if hidden else 1.0
+    share = _share(estimate, unseen) if hidden else 1.0
     face = 0.0 if estimate.arousal is None else share
     voiced: dict[str, float] = {ACTIVITY: reading.activity}
-    outputs = {**estimate.outputs, VOICE: voiced, MODALITIES: {FACE: face, VOICE: 1.0 - share}}
+    used = {FACE: face, VOICE: 1.0 - share}
+    if hidden and unseen.fused is not None:
+        used[JOINT] = 1.0
+    outputs = {**estimate.outputs, VOICE: voiced, MODALITIES: used}
     intervals = {} if estimate.output_intervals is msgspec.UNSET else dict(estimate.output_intervals)
     if reading.arousal is not None and reading.arousal_interval is not None:
         voiced[AROUSAL] = reading.arousal
         intervals[VOICE] = {AROUSAL: reading.arousal_interval}
     found = msgspec.structs.replace(estimate, outputs=outputs, output_intervals=intervals or msgspec.UNSET)
-    return _fused(found, reading, share) if hidden else found
+    if not hidden:
+        return found
+    return _late(found, reading, share) if unseen.fused is None else _joint(found, unseen, share)
 
 
-def _fused(estimate: Estimate, reading: VoiceReading, share: float) -> Estimate:
-    """Arousal between the two, with the wider interval of both around it."""
+def _share(estimate: Estimate, unseen: Unseen) -> float:
+    """What is left of the face's own last answer: a joint fusion knows it, so that only the passage is smooth."""
+    if unseen.fused is not None or not unseen.hidden_s:
+        return estimate.coverage
+    return max(estimate.coverage, math.exp(-unseen.hidden_s / TRUST_S))
+
+
+def _late(estimate: Estimate, reading: VoiceReading, share: float) -> Estimate:
+    """Arousal between the two, with the wider interval of both; of valence a voice says nothing."""
     assert estimate.arousal is not None and reading.arousal is not None and reading.arousal_interval is not None
-    arousal = share * estimate.arousal + (1.0 - share) * reading.arousal
-    below, above = reading.arousal - reading.arousal_interval[0], reading.arousal_interval[1] - reading.arousal
-    if estimate.arousal_interval is not None:
-        low, high = estimate.arousal_interval
-        below, above = max(below, estimate.arousal - low), max(above, high - estimate.arousal)
-    interval = (max(-1.0, arousal - below), min(1.0, arousal + above))
-    return msgspec.structs.replace(estimate, arousal=arousal, arousal_interval=interval)
+    arousal, interval = _between(
+        (estimate.arousal, estimate.arousal_interval), (reading.arousal, reading.arousal_interval), share
+    )
+    valence_interval = estimate.valence_interval
+    if valence_interval is not None and estimate.coverage == 0:
+        valence_interval = ANYTHING
+    return msgspec.structs.replace(
+        estimate, arousal=arousal, arousal_interval=interval, valence_interval=valence_interval
+    )
+
+
+def _joint(estimate: Estimate, unseen: Unseen, share: float) -> Estimate:
+    """Both between what the face said last and what a joint fusion says."""
+    fused = unseen.fused
+    assert estimate.valence is not None and estimate.arousal is not None and fused is not None
+    valence, valence_interval = _between(
+        (estimate.valence, estimate.valence_interval), (fused.valence, fused.valence_interval), share
+    )
+    arousal, arousal_interval = _between(
+        (estimate.arousal, estimate.arousal_interval), (fused.arousal, fused.arousal_interval), share
+    )
+    return msgspec.structs.replace(
+        estimate,
+        valence=valence,
+        arousal=arousal,
+        valence_interval=valence_interval,
+        arousal_interval=arousal_interval,
+    )
+
+
+def _between(
+    face: tuple[float, Interval | None], other: tuple[float, Interval], share: float
+) -> tuple[float, Interval]:  # fmt: skip
+    """A value of which `share` is the face's, and around it the wider interval of both."""
+    (said, around), (value, (low, high)) = face, other
+    found = share * said + (1.0 - share) * value
+    below, above = value - low, high - value
+    if around is not None and share > 0:
+        below, above = max(below, said - around[0]), max(above, around[1] - said)
+    return found, (max(-1.0, found - below), min(1.0, found + above))

@@ -37,17 +37,18 @@ class VoiceModel:
     def read(self, samples: FloatArray) -> VoiceReading:
         """A window (N,) at `SOUND_RATE_HZ`, 0 where nothing was heard → how much of it is speech, and its arousal."""
         share = self._activity.share(samples)
-        arousal = self.arousal(samples) if share >= self.manifest.heard else None
-        if arousal is None:
+        features = describe(samples) if share >= self.manifest.heard else None
+        if features is None:
             return VoiceReading(share)
-        half = self.manifest.half_width
-        return VoiceReading(share, arousal, (max(-1.0, arousal - half), min(1.0, arousal + half)))
+        arousal, half = self._arousal(features), self.manifest.half_width
+        return VoiceReading(share, arousal, (max(-1.0, arousal - half), min(1.0, arousal + half)), prosody=features)
 
     def arousal(self, samples: FloatArray) -> float | None:
         """Of a window that holds speech, in [-1, 1]; None where there is no pitch in it."""
         features = describe(samples)
-        if features is None:
-            return None
+        return None if features is None else self._arousal(features)
+
+    def _arousal(self, features: FloatArray) -> float:
         found: FloatArray = self._session.run([OUTPUT], {INPUT: features[None]})[0]
         return float(np.clip(found[0, 0], -1.0, 1.0))
 

@@ -136,6 +136,9 @@ def test_the_shipped_model_the_demo_clip_and_the_weights_are_in_the_wheel(conten
     assert lenses
     assert {f"streamaffect/{name}" for name in lenses} <= contents
     assert {f"streamaffect/engines/voice/{name}" for name in ("voice.json", "voice.onnx", "MODEL_CARD.md")} <= contents
+    assert {
+        f"streamaffect/engines/fusion/{name}" for name in ("fusion.json", "fusion.onnx", "MODEL_CARD.md")
+    } <= contents
 
 
 def test_the_page_and_the_licence_of_what_draws_on_it_are_in_the_wheel(contents: set[str]) -> None:

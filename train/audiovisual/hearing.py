@@ -82,6 +82,6 @@ def train_hearing(
 
 
 @torch.no_grad()
-def listen(encoder: SpectrogramEncoder, spectrograms: Tensor) -> Tensor:
-    """Features of all: (M, rows, t) → (M, D)."""
-    return torch.cat([encoder(part) for part in torch.split(spectrograms, ROWS)])
+def listen(encoder: nn.Module, sounds: Tensor) -> Tensor:
+    """Features of all, be they spectrograms or what the encoder takes instead: (M, rows, t) → (M, D)."""
+    return torch.cat([encoder(part) for part in torch.split(sounds, ROWS)])

@@ -1,7 +1,8 @@
 """Emotional speech as a table of clips: any corpora, decoded to one channel, each clip a stretch of one voice.
 
 `clips.csv` with the columns path, start_s, end_s, subject, split (train, valid or test, by speaker), corpus, arousal
-in [-1, 1] or empty where a clip has none, and level: an order of arousal, or empty. Paths are below the table's folder;
+in [-1, 1] or empty where a clip has none, and level: an order of arousal, or empty. A column emotion, where there is
+one, says which was asked for. Paths are below the table's folder;
 the first part of a path is the tier, such as a folder `open` for what may be trained on and given away.
 """
 
@@ -23,7 +24,10 @@ COLUMNS = ("path", "start_s", "end_s", "subject", "split", "corpus", "arousal", 
 
 @dataclass(frozen=True, slots=True)
 class SpeechClip:
-    """A stretch of a sound file in which one person speaks. arousal in [-1, 1], level: None where there is none."""
+    """A stretch of a sound file in which one person speaks.
+
+    arousal in [-1, 1], level: None where there is none. emotion: "" where no column says
+    """
 
     file: Path
     start_s: float
@@ -34,6 +38,7 @@ class SpeechClip:
     tier: str
     arousal: float | None
     level: float | None
+    emotion: str = ""
 
 
 def load_speech(root: Path) -> list[SpeechClip]:
@@ -77,6 +82,7 @@ def _clip(root: Path, row: TableRow) -> SpeechClip:
         tier=Path(path).parts[0],
         arousal=None if row.is_empty("arousal") else row.number("arousal", -1, 1),
         level=None if row.is_empty("level") else row.number("level"),
+        emotion=row.cells.get("emotion", ""),
     )
 
 

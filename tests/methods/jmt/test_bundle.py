@@ -4,9 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnxruntime
 import pytest
+import torch
+from torch import nn
 
 from streamaffect import BundleError
 from streamaffect.runtime.bundle import Bundle, load_bundle
@@ -15,14 +18,18 @@ from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from tests.support.bundles import edit_manifest
 from tests.support.gpu.real_tensorrt import assert_tensorrt_takes
 from tests.support.training.audio_visual import Finished, streamed
+from train.bundle.graphs import TracedGraph, export_graph
 
 
 def session(bundle: Bundle, role: str) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(bundle.graph_path(role), providers=["CPUExecutionProvider"])
 
 
-def fuse(bundle: Bundle, visual: np.ndarray, audio: np.ndarray, heard: bool, valid: np.ndarray) -> np.ndarray:
-    inputs = {"visual": visual, "audio": audio, "heard": np.full(valid.shape, heard), "valid": valid}
+def fuse(
+    bundle: Bundle, visual: np.ndarray, audio: np.ndarray, heard: bool, valid: np.ndarray, seen: bool = True
+) -> np.ndarray:
+    marks = {"heard": np.full(valid.shape, heard), "valid": valid, "seen": np.full(valid.shape, seen)}
+    inputs = {"visual": visual, "audio": audio, **marks}
     (found,) = session(bundle, FUSION_HEAD).run(["affect"], inputs)
     return np.asarray(found)
 
@@ -52,6 +59,47 @@ def test_the_head_of_the_stream_is_the_fusion_with_nothing_heard(finished: Finis
     loud = 100 * normal(3, steps, int(width))
     np.testing.assert_allclose(published, fuse(bundle, context, loud, False, valid)[:, -1], atol=1e-5)
     assert np.abs(published - fuse(bundle, context, loud, True, valid)[:, -1]).max() > 1e-3
+
+
+def test_the_fusion_reads_no_face_where_none_was_seen(finished: Finished) -> None:
+    bundle = finished.bundle
+    width = int(bundle.manifest.graphs[FUSION_HEAD].inputs[1].shape[-1])
+    audio, valid = normal(2, 6, width), np.ones((2, 6), np.bool_)
+    faces = (normal(2, 6, bundle.clip_dim), np.full((2, 6, bundle.clip_dim), np.nan, np.float32))
+    unseen = [fuse(bundle, visual, audio, True, valid, seen=False) for visual in faces]
+    assert np.array_equal(unseen[0], unseen[1]) and np.isfinite(unseen[0]).all()
+
+
+def test_a_bundle_of_before_whose_fusion_knows_no_hidden_faces_loads(finished: Finished, tmp_path: Path) -> None:
+    steps, width = 3, int(finished.bundle.manifest.graphs[FUSION_HEAD].inputs[1].shape[-1])
+    old = Blind(finished.bundle.clip_dim + width)
+    marks = torch.ones(2, steps, dtype=torch.bool)
+    examples = {
+        "visual": torch.randn(2, steps, finished.bundle.clip_dim),
+        "audio": torch.randn(2, steps, width),
+        "heard": marks,
+        "valid": ~marks,
+    }
+    folder = tmp_path / "old"
+    shutil.copytree(finished.bundle.path, folder)
+    graph = export_graph(TracedGraph(old, examples, ["affect"], lengths={1: "T"}), folder / "fusion_head.onnx")
+    edit_manifest(folder, lambda manifest: manifest["graphs"].update(fusion_head=msgspec.to_builtins(graph)))
+    assert [spec.name for spec in load_bundle(folder).manifest.graphs[FUSION_HEAD].inputs] == list(examples)
+
+
+class Blind(nn.Module):
+    """What `fusion_head` took before it knew of hidden faces."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.out = nn.Linear(width, 2)
+
+    def forward(
+        self, visual: torch.Tensor, audio: torch.Tensor, heard: torch.Tensor, valid: torch.Tensor
+    ) -> torch.Tensor:  # fmt: skip
+        both = torch.cat([visual, audio * (heard & valid).unsqueeze(-1)], dim=-1)
+        found: torch.Tensor = self.out(both)
+        return found
 
 
 @pytest.mark.parametrize("steps", [1, 20])

@@ -72,6 +72,34 @@ def test_absent_sound_is_replaced_by_the_face_and_never_read() -> None:
     assert gradient.isfinite().all()
 
 
+def test_a_hidden_face_is_replaced_by_the_voice_and_never_read() -> None:
+    model, audio = built(), random(2, 5, 12, seed=1)
+    seen = torch.ones(2, 5, dtype=torch.bool)
+    seen[0, 2:] = False
+    visual = random(2, 5, 12)
+    expected = model(torch.where(seen.unsqueeze(-1), visual, audio), audio)
+    broken = visual.masked_fill(~seen.unsqueeze(-1), torch.nan).requires_grad_()
+    found = model(broken, audio, None, None, seen)
+    torch.testing.assert_close(found, expected)
+    (gradient,) = torch.autograd.grad(found.sum(), broken)
+    assert gradient.isfinite().all()
+
+
+def test_masks_that_hide_nothing_change_no_bit() -> None:
+    model, visual, audio = built(), random(2, 5, 12), random(2, 5, 12, seed=1)
+    everywhere = torch.ones(2, 5, dtype=torch.bool)
+    assert torch.equal(model(visual, audio, everywhere, None, everywhere), model(visual, audio))
+
+
+def test_a_step_without_face_and_voice_holds_nothing_of_either() -> None:
+    model, there = built(visual_dim=7, audio_dim=9), torch.tensor([[True, False, True]])
+    visual, audio = random(1, 3, 7), random(1, 3, 9, seed=1)
+    broken = [part.masked_fill(~there.unsqueeze(-1), torch.nan) for part in (visual, audio)]
+    found = model(*broken, there, None, there)
+    assert found.isfinite().all()
+    assert torch.equal(found, model(visual, audio, there, None, there))
+
+
 @pytest.mark.parametrize("joint", MODES)
 def test_hidden_steps_leave_the_others_as_if_they_were_not_there(joint: str) -> None:
     model, valid = built(joint=joint), torch.tensor([[False, False, True, True, True]]).expand(2, -1)

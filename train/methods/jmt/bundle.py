@@ -2,7 +2,7 @@
 
 `context_head` is the fusion with no step heard, over the clip and those before it: what the stream publishes.
 `audio_encoder` makes the feature of a step from its sound, and `fusion_head` is the same fusion over any number of
-steps with both modalities, each step marked as heard or not.
+steps with both modalities, each step marked as heard and as seen or not.
 """
 
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ def export_jmt(
         TrainingError: a graph computes something else than the model it was made from, or the result does not load.
     """
     model, context = model.cpu(), ContextSpec(past=steps - 1, future=0)
-    window = _window_examples(backbone.dim, audio_dim, steps)
+    window = window_examples(backbone.dim, audio_dim, steps)
     graphs: dict[str, Graph] = {
         **taken_over(backbone.bundle, FRAME_ENCODER, CLIP_ENCODER),
         CONTEXT_HEAD: TracedGraph(PicturesAlone(model, audio_dim), head_examples(backbone.dim, context), [AFFECT]),
@@ -91,15 +91,17 @@ def sound_spec(config: LogMelConfig) -> SoundSpec:
 
 
 class BoundedFusion(nn.Module):
-    """visual (N, T, V), audio (N, T, A), heard and valid (N, T) bool → (N, T, 2), clipped to [-1, 1]."""
+    """visual (N, T, V), audio (N, T, A), heard, valid and seen (N, T) bool → (N, T, 2), clipped to [-1, 1]."""
 
     def __init__(self, model: JointMultimodalTransformer) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, visual: Tensor, audio: Tensor, heard: Tensor, valid: Tensor) -> Tensor:
+    def forward(
+        self, visual: Tensor, audio: Tensor, heard: Tensor, valid: Tensor, seen: Tensor | None = None
+    ) -> Tensor:  # fmt: skip
         """As published, predictions are clipped to the range of the labels."""
-        out: Tensor = self.model(visual, audio, heard, valid)
+        out: Tensor = self.model(visual, audio, heard, valid, seen)
         return out.clamp(-1, 1)
 
 
@@ -122,11 +124,11 @@ class PicturesAlone(nn.Module):
         return out[:, -1]
 
 
-def _window_examples(dim: int, audio_dim: int, steps: int) -> dict[str, Tensor]:
-    """Two windows, of the second of which the first half is missing."""
+def window_examples(dim: int, audio_dim: int, steps: int) -> dict[str, Tensor]:
+    """Two windows to trace a fusion with; of the second the first half is missing."""
     generator = torch.Generator().manual_seed(1)
     steps = max(3, steps)  # a length of 1 would be taken for a constant
-    heard = torch.rand(2, steps, generator=generator) > 0.5
+    heard, seen = torch.rand(2, 2, steps, generator=generator) > 0.5
     valid = torch.ones(2, steps, dtype=torch.bool)
     valid[1, : steps // 2] = False
     return {
@@ -134,4 +136,5 @@ def _window_examples(dim: int, audio_dim: int, steps: int) -> dict[str, Tensor]:
         "audio": torch.randn(2, steps, audio_dim, generator=generator),
         "heard": heard,
         "valid": valid,
+        "seen": seen,
     }

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from ...audiovisual.pair_steps import pair_steps
 from ...audiovisual.sources import aff_wild2_period_s, aff_wild2_steps, clip_steps, drawn_steps
 from ...audiovisual.steps import StepWindows, in_windows
 from ...data.backbone import VisualBackbone, open_backbone
@@ -44,6 +45,10 @@ def load_steps(recipe: JmtRecipe, backbone: VisualBackbone | None, context: Cont
         root = context.data_folder("train.safetensors and val.safetensors")
         return JmtData(_features(root, "train", backbone), _features(root, "val", backbone))
     assert backbone is not None  # the recipe sees to it
+    if recipe.data == "pairs":
+        assert recipe.pairs is not None  # the recipe sees to it
+        root = context.data_folder("speech/ with its clips.csv, and ferplus/")
+        return JmtData(*pair_steps(root, backbone, recipe.pairs, steps=recipe.steps, seed=recipe.seed))
     if recipe.data == "clips":
         root = context.data_folder("clips.csv and the videos that it names")
         shards = context.folder / "prepared"

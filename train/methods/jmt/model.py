@@ -108,20 +108,32 @@ class JointMultimodalTransformer(nn.Module):
         self.regressors = nn.ModuleList(_regressor(width, hidden, dropout) for _ in range(outputs))
 
     def fuse(
-        self, visual: Tensor, audio: Tensor, heard: Tensor | None = None, valid: Tensor | None = None
-    ) -> Tensor:  # fmt: skip
+        self,
+        visual: Tensor,
+        audio: Tensor,
+        heard: Tensor | None = None,
+        valid: Tensor | None = None,
+        seen: Tensor | None = None,
+    ) -> Tensor:
         """The vector of every step from which the outputs are read: (B, S, D), with "fc" (B, S, 2 D).
 
         heard: (B, S) bool, False where there is no sound, whatever `audio` holds there. The visual vector takes its
                place, so that the joint stream sees the face twice.
         valid: (B, S) bool, False for steps that no other looks at, as before the beginning of a recording. The others
                come out as if those were not there; each row needs one that is True.
+        seen:  (B, S) bool, False where the face was hidden, whatever `visual` holds there: the counterpart of `heard`,
+               whose audio vector takes its place. Where neither is there, the step holds nothing.
         """
         if heard is not None:
             audio = audio.masked_fill(~heard.unsqueeze(-1), 0.0)
+        if seen is not None:
+            visual = visual.masked_fill(~seen.unsqueeze(-1), 0.0)
         v, a = self.project_visual(F.normalize(visual, dim=-1)), self.project_audio(F.normalize(audio, dim=-1))
+        face, voice = v, a
         if heard is not None:
-            a = torch.where(heard.unsqueeze(-1), a, v)
+            a = torch.where(heard.unsqueeze(-1), voice, face)
+        if seen is not None:
+            v = torch.where(seen.unsqueeze(-1), face, voice)
         if valid is not None:
             # A weight of 0 does not hide NaN or infinity.
             v, a = (stream.masked_fill(~valid.unsqueeze(-1), 0.0) for stream in (v, a))
@@ -135,10 +147,15 @@ class JointMultimodalTransformer(nn.Module):
         return fused.transpose(0, 1) if self.sequence_first else fused
 
     def forward(
-        self, visual: Tensor, audio: Tensor, heard: Tensor | None = None, valid: Tensor | None = None
-    ) -> Tensor:  # fmt: skip
-        """Predict every step; see `fuse` for `heard` and `valid`."""
-        fused = self.fuse(visual, audio, heard, valid)
+        self,
+        visual: Tensor,
+        audio: Tensor,
+        heard: Tensor | None = None,
+        valid: Tensor | None = None,
+        seen: Tensor | None = None,
+    ) -> Tensor:
+        """Predict every step; see `fuse` for `heard`, `valid` and `seen`."""
+        fused = self.fuse(visual, audio, heard, valid, seen)
         return torch.cat([regressor(fused) for regressor in self.regressors], dim=-1)
 
 

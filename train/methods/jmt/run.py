@@ -10,12 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from ...audiovisual.hearing import listen, train_hearing
+from ...audiovisual.pairs import hidden_stretches
+from ...audiovisual.prosody_scale import ProsodyScale
 from ...audiovisual.spectrogram_encoder import SpectrogramEncoder
 from ...audiovisual.steps import StepWindows
+from ...data.backbone import VisualBackbone
 from ...data.labelled_clips import AFFECT_LABELS
 from ...errors import DataError
 from ...loop.context import Context, Report
 from ...loop.tensor_task import Batch, TensorTask
+from .addition import export_addition, half_widths
 from .bundle import export_jmt
 from .data import JmtData, load_steps, open_visual_backbone
 from .loss import jmt_ccc_loss
@@ -36,6 +40,9 @@ def run(recipe: JmtRecipe, context: Context) -> Report:
     """
     backbone = open_visual_backbone(recipe)
     data = _on_device(load_steps(recipe, backbone, context), context)
+    if recipe.data == "pairs":
+        assert backbone is not None  # the recipe sees to it
+        return run_on_pairs(recipe, data, backbone, context)
     encoder = None
     if recipe.data != "features":
         encoder = train_audio_backbone(recipe, data.train, data.valid, context)
@@ -52,6 +59,27 @@ def run(recipe: JmtRecipe, context: Context) -> Report:
     return {**scores}
 
 
+def run_on_pairs(recipe: JmtRecipe, data: JmtData, backbone: VisualBackbone, context: Context) -> Report:
+    """Voices by their prosody: what is written stands beside the bundle whose clips it reads."""
+    scale = ProsodyScale(data.train.audio[data.train.heard])
+    data = with_features(scale, data)
+    model = train_fusion(recipe, data, context)
+    scores = score(model, data.valid)
+    hidden = fixed_hidden(recipe, data.valid)
+    scores |= {f"{name}_half_hidden": value for name, value in score(model, data.valid, seen=~hidden).items()}
+    widths = half_widths(predict(model, data.valid, is_heard=True, seen=~hidden), data.valid, hidden)
+    context.export(
+        lambda target: export_addition(model, scale, recipe, backbone, target, metrics=scores, half_widths=widths)
+    )  # fmt: skip
+    return {**scores, **{f"half_width_{name}": width for name, width in widths.items()}}
+
+
+def fixed_hidden(recipe: JmtRecipe, steps: StepWindows) -> Tensor:
+    """Stretches of the windows (N, S) in which the face is withheld for a score: half of all, whatever is trained."""
+    shape = (len(steps.windows), steps.windows.shape[1])
+    return torch.from_numpy(hidden_stretches(shape, 0.5, recipe.hidden_steps, recipe.seed)).to(steps.valid.device)
+
+
 def train_audio_backbone(
     recipe: JmtRecipe, train: StepWindows, valid: StepWindows, context: Context
 ) -> SpectrogramEncoder:
@@ -65,8 +93,8 @@ def train_audio_backbone(
     )
 
 
-def with_features(encoder: SpectrogramEncoder, data: JmtData) -> JmtData:
-    """The same steps with features in `audio` where spectrograms were."""
+def with_features(encoder: nn.Module, data: JmtData) -> JmtData:
+    """The same steps with features in `audio` where spectrograms, or the numbers of prosody, were."""
     train, valid = (part._replace(audio=listen(encoder, part.audio)) for part in (data.train, data.valid))
     return data._replace(train=train, valid=valid)
 
@@ -86,13 +114,19 @@ def train_fusion(
         layers=recipe.layers,
         dropout=recipe.dropout,
         joint=recipe.joint,
+        positions=recipe.positions,
     )
 
     def losses(module: nn.Module, batch: Batch) -> dict[str, Tensor]:
         rows, present = batch
         muted = torch.rand(len(rows), 1, device=rows.device) < recipe.muted
-        pred = module(train.visual[rows], train.audio[rows], train.heard[rows] & ~muted, present)
-        return _concordance_losses(pred, train.targets(rows, present))
+        audio = disturbed(train.audio[rows], recipe)
+        seen = withheld(recipe, present) if recipe.hidden else None
+        pred = module(train.visual[rows], audio, train.heard[rows] & ~muted, present, seen)
+        target = train.targets(rows, present)
+        if recipe.learns == "last":
+            pred, target = pred[:, -1], target[:, -1]
+        return _concordance_losses(pred, target)
 
     def validate(module: nn.Module) -> dict[str, float]:
         return score(module, data.valid, data.series, every=recipe.every)
@@ -108,17 +142,23 @@ def train_fusion(
 
 @torch.no_grad()
 def score(
-    model: nn.Module, steps: StepWindows, series: Sequence[Tensor] = (), *, every: int = 1
-) -> dict[str, float]:  # fmt: skip
+    model: nn.Module,
+    steps: StepWindows,
+    series: Sequence[Tensor] = (),
+    *,
+    every: int = 1,
+    seen: Tensor | None = None,
+) -> dict[str, float]:
     """Concordance of all labelled steps, with sound and without; where windows overlap, of the last step of each.
 
     series: see `JmtData`; where there is any, the concordance of the smoothed series too, as published
     every:  see `smoothed_scores`
+    seen:   (N, S) bool, where the face is not withheld
 
     `ccc_mean`, of valence and arousal with sound, is what published models are chosen by.
     """
     target = steps.targets(steps.windows, steps.valid)
-    hearing, deaf = (predict(model, steps, is_heard=is_heard) for is_heard in (True, False))
+    hearing, deaf = (predict(model, steps, is_heard=is_heard, seen=seen) for is_heard in (True, False))
     scores = {}
     for pred, suffix in ((hearing, ""), (deaf, "_without_sound")):
         for i, name in enumerate(AFFECT_LABELS):
@@ -132,14 +172,33 @@ def score(
 
 
 @torch.no_grad()
-def predict(model: nn.Module, steps: StepWindows, *, is_heard: bool) -> Tensor:
-    """Every step of every window: (N, S, 2), with the sound that there is or as if there were none."""
+def predict(model: nn.Module, steps: StepWindows, *, is_heard: bool, seen: Tensor | None = None) -> Tensor:
+    """Every step of every window: (N, S, 2), with the sound that there is or as if there were none.
+
+    seen: (N, S) bool, where the face is not withheld
+    """
     model.eval()
     parts = []
-    for rows, present in zip(torch.split(steps.windows, WINDOWS), torch.split(steps.valid, WINDOWS), strict=True):
+    for part in torch.split(torch.arange(len(steps.windows), device=steps.windows.device), WINDOWS):
+        rows, present = steps.windows[part], steps.valid[part]
         heard = steps.heard[rows] if is_heard else torch.zeros_like(present)
-        parts.append(model(steps.visual[rows], steps.audio[rows], heard, present))
+        shown = None if seen is None else seen[part]
+        parts.append(model(steps.visual[rows], steps.audio[rows], heard, present, shown))
     return torch.cat(parts)
+
+
+def disturbed(audio: Tensor, recipe: JmtRecipe) -> Tensor:
+    """Features (B, S, A) as of other microphones and other speakers."""
+    if recipe.noise:
+        audio = audio + recipe.noise * torch.randn_like(audio)
+    return audio + recipe.offset * torch.randn_like(audio[:, :1]) if recipe.offset else audio
+
+
+def withheld(recipe: JmtRecipe, present: Tensor) -> Tensor:
+    """Where the faces of windows (B, S) are left in view: all but stretches of random place and length."""
+    seed = int(torch.randint(2**31, ()))
+    hidden = hidden_stretches((len(present), present.shape[1]), recipe.hidden, recipe.hidden_steps, seed)
+    return torch.from_numpy(~hidden).to(present.device)
 
 
 def _concordance_losses(pred: Tensor, target: Tensor) -> dict[str, Tensor]:

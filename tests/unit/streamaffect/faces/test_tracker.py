@@ -296,3 +296,19 @@ def test_tracks_that_are_set_aside_for_too_long_are_lost() -> None:
     updates = feed(tracker, [face()], start_s=1.0, seconds=2.5)
     assert [track for update in updates for track in update.lost] == [0]
     assert all_born(updates) == [1]
+
+
+def test_a_track_that_is_to_be_kept_is_bridged_for_longer_than_the_others() -> None:
+    tracker = confirmed(face(x=0.3), face(x=0.7))
+    updates = [tracker.update([], 1.0 + FRAME_S * step, keep=1, keep_s=3.0) for step in range(round(4 / FRAME_S))]
+    lost_s = {track: 1.0 + FRAME_S * step for step, update in enumerate(updates) for track in update.lost}
+    assert lost_s[0] < 1.8 and 3.9 < lost_s[1] < 4.2
+
+
+def test_a_face_that_comes_back_after_long_is_the_one_that_was_kept() -> None:
+    tracker = confirmed(face())
+    for step in range(100):
+        tracker.update([], 1.0 + FRAME_S * step, keep=0, keep_s=10.0)
+    update = tracker.update([face()], 5.0, keep=0, keep_s=10.0)
+    assert [(one.track, one.visible) for one in update.tracks] == [(0, True)]
+    assert update.born == update.lost == []

@@ -1,8 +1,12 @@
 """A reading in an estimate."""
 
+import numpy as np
+
 from streamaffect.messages import Estimate, Status
 from streamaffect.types import Box, VoiceReading
-from streamaffect.voice.fusion import beside
+from streamaffect.voice.fusion import TRUST_S, beside
+from streamaffect.voice.hidden import Unseen
+from streamaffect.voice.joint import Fused
 
 SPEAKS = VoiceReading(0.8, 0.6, (0.1, 1.0))
 
@@ -55,6 +59,35 @@ def test_a_hidden_face_passes_arousal_to_its_voice_as_its_clip_runs_empty() -> N
     assert found.arousal_interval is not None
     low, high = found.arousal_interval
     assert abs(low + 0.05) < 1e-9 and abs(high - 0.85) < 1e-9  # as wide as the voice's
+
+
+def test_trust_in_what_was_seen_last_fades_while_the_voice_goes_on() -> None:
+    shares = [
+        beside(estimate("held", coverage=0.0), SPEAKS, Unseen(hidden_s)).outputs["modalities"]["face"]
+        for hidden_s in (0.1, TRUST_S, 4 * TRUST_S)
+    ]
+    assert shares[0] > 0.9 and abs(shares[1] - np.exp(-1)) < 1e-9 and shares[2] < 0.05
+    last = beside(estimate("held", coverage=0.0), SPEAKS, Unseen(100.0))
+    assert last.arousal is not None and abs(last.arousal - 0.6) < 1e-6
+    assert (last.valence, last.valence_interval) == (0.2, (-1.0, 1.0))  # a voice says nothing of it
+
+
+def test_a_joint_fusion_speaks_as_far_as_the_last_clip_is_empty() -> None:
+    fused = Fused(valence=-0.6, arousal=0.8, valence_interval=(-1.0, -0.1), arousal_interval=(0.4, 1.0))
+    found = beside(estimate("held", coverage=0.25), SPEAKS, Unseen(0.5, fused))
+    assert found.valence is not None and abs(found.valence - (0.25 * 0.2 - 0.75 * 0.6)) < 1e-9
+    assert found.arousal is not None and abs(found.arousal - 0.6) < 1e-9
+    assert found.outputs["modalities"] == {"face": 0.25, "voice": 0.75, "joint": 1.0}
+    empty = beside(estimate("held", coverage=0.0), SPEAKS, Unseen(9.0, fused))
+    assert (empty.valence, empty.arousal) == (fused.valence, fused.arousal)
+    assert empty.valence_interval is not None and np.allclose(empty.valence_interval, fused.valence_interval)
+    assert empty.arousal_interval is not None and np.allclose(empty.arousal_interval, fused.arousal_interval)
+
+
+def test_a_joint_fusion_changes_nothing_of_a_face_that_is_seen() -> None:
+    fused = Fused(0.9, 0.9, (0.8, 1.0), (0.8, 1.0))
+    assert beside(estimate(), SPEAKS, Unseen(0.0, fused)) == beside(estimate(), SPEAKS)
+    assert beside(estimate("held", coverage=0.5), None, Unseen(1.0, fused)) == estimate("held", coverage=0.5)
 
 
 def test_a_voice_that_says_too_little_holds_nobody() -> None:

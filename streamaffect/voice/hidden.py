@@ -1,0 +1,70 @@
+"""What a stream knows of faces that it does not see: since when, and what a joint fusion says of them meanwhile."""
+
+from dataclasses import dataclass
+
+from streamaffect.types import FloatArray, VoiceReading
+from streamaffect.voice.joint import Fused, JointFusion
+from streamaffect.voice.steps import StepMemory
+
+KEEP_S = 10.0  # so long a face may be hidden while its voice goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """A track in a frame. clip: (C,) float32, coverage: the share of it that is real; reading: of its voice."""
+
+    time_s: float
+    clip: FloatArray | None
+    coverage: float
+    is_seen: bool
+    reading: VoiceReading | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """hidden_s: for how long the face has been hidden, 0 while it is seen. fused: where there is a fusion to ask."""
+
+    hidden_s: float = 0.0
+    fused: Fused | None = None
+
+
+IN_VIEW = Unseen()
+
+
+class HiddenFaces:
+    """The tracks of one stream. fusion: None where none fits the bundle, or nobody listens."""
+
+    def __init__(self, fusion: JointFusion | None = None) -> None:
+        self._fusion = fusion
+        self._seen_s: dict[int, float] = {}
+        self._steps: dict[int, StepMemory] = {}
+
+    def look(self, track: int, glimpse: Glimpse) -> Unseen:
+        """Take the next frame of a track, and say what is known of it."""
+        self._remember(track, glimpse)
+        if glimpse.is_seen:
+            self._seen_s[track] = glimpse.time_s
+            return IN_VIEW
+        hidden_s = max(0.0, glimpse.time_s - self._seen_s.get(track, glimpse.time_s))
+        return Unseen(hidden_s, self._fuse(track, glimpse))
+
+    def forget(self, track: int) -> None:
+        """Drop a track that is lost."""
+        self._seen_s.pop(track, None)
+        self._steps.pop(track, None)
+
+    def _remember(self, track: int, glimpse: Glimpse) -> None:
+        if self._fusion is None or glimpse.clip is None:
+            return
+        if track not in self._steps:
+            manifest = self._fusion.manifest
+            widths = (len(glimpse.clip), len(manifest.features))
+            self._steps[track] = StepMemory(manifest.steps, manifest.step_s, widths)
+        prosody = None if glimpse.reading is None else glimpse.reading.prosody
+        self._steps[track].push(glimpse.time_s, glimpse.clip, glimpse.coverage, prosody)
+
+    def _fuse(self, track: int, glimpse: Glimpse) -> Fused | None:
+        is_heard = glimpse.reading is not None and glimpse.reading.prosody is not None
+        if self._fusion is None or track not in self._steps or not is_heard:
+            return None
+        return self._fusion.fuse(self._steps[track].window())
