@@ -1,19 +1,28 @@
 """What the frozen frame encoder gives for pictures: its 8 x 8 maps, made once and then read from the run's folder."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from streamaffect.errors import ConfigError
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
-from streamaffect.types import ImageArray
+from streamaffect.types import FloatArray, ImageArray
 
 from ..data.augment import AugmentConfig, apply_view, draw_view, place, plain
 from ..data.stills import Stills
 
 BATCH = 32
+
+
+class Encoded(NamedTuple):
+    """Of N crops. features: (N, D) float32; maps: (N, C, 8, 8) float16."""
+
+    features: FloatArray
+    maps: np.ndarray
 
 
 class MapEncoder:
@@ -32,18 +41,18 @@ class MapEncoder:
 
     def encode(self, crops: Iterator[ImageArray]) -> np.ndarray:
         """Grey (S, S) or RGB (S, S, 3) crops → (N, C, 8, 8) float16."""
-        parts, waiting = [], []
-        for crop in crops:
-            waiting.append(crop if crop.ndim == 3 else np.repeat(crop[..., None], 3, axis=2))
-            if len(waiting) == BATCH:
-                parts.append(self._maps(waiting))
-                waiting = []
-        if waiting:
-            parts.append(self._maps(waiting))
-        return np.concatenate(parts)
+        return np.concatenate([part.maps for part in self._parts(crops)])
 
-    def _maps(self, crops: list[ImageArray]) -> np.ndarray:
-        return self._engine.encode_frames_and_map(np.stack(crops))[1].astype(np.float16)
+    def encode_whole(self, crops: Iterator[ImageArray]) -> Encoded:
+        """Of such crops the features as well."""
+        parts = list(self._parts(crops))
+        return Encoded(np.concatenate([part.features for part in parts]), np.concatenate([part.maps for part in parts]))
+
+    def _parts(self, crops: Iterator[ImageArray]) -> Iterator[Encoded]:
+        while waiting := list(itertools.islice(crops, BATCH)):
+            colour = [crop if crop.ndim == 3 else np.repeat(crop[..., None], 3, axis=2) for crop in waiting]
+            features, maps = self._engine.encode_frames_and_map(np.stack(colour))
+            yield Encoded(features, maps.astype(np.float16))
 
 
 def plain_maps(encoder: MapEncoder, stills: Stills) -> np.ndarray:

@@ -65,7 +65,9 @@ def test_what_was_hidden_before_is_read_and_what_is_new_is_done(tmp_path: Path) 
 def test_figures_are_what_one_would_work_out(tmp_path: Path) -> None:
     crops = np.random.default_rng(4).integers(0, 256, (2, 64, 64, 3), np.uint8)
     found = occluded(crops, tmp_path, bundle="", on_done=lambda _: None)
-    faces = OccludedFaces(crops, np.zeros((2, 1, 8, 8), np.float16), found.probabilities, found.drop)
+    faces = OccludedFaces(
+        crops, np.zeros((2, 1), np.float32), np.zeros((2, 1, 8, 8), np.float16), found.probabilities, found.drop
+    )
     bundle = load_bundle()
     occluder, usual = Occluder(bundle, OnnxRuntimeEngine(bundle)), found.drop.mean(axis=0)
     figures = map_figures(found.drop, usual, faces, occluder, lambda _: None)

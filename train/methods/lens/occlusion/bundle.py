@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from streamaffect.lenses.manifest import MAP, VALUES, LensManifest, LensOutput
+from streamaffect.lenses.manifest import FEATURES, MAP, VALUES, LensManifest, LensOutput
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.text.regions import CELLS, SIDE
 
@@ -24,26 +24,32 @@ class _Bounded(nn.Module):
         super().__init__()
         self.head = head
 
-    def forward(self, maps: Tensor) -> Tensor:
-        drop: Tensor = self.head(maps)
+    def forward(self, maps: Tensor, features: Tensor) -> Tensor:
+        drop: Tensor = self.head(maps, features)
         return drop.clamp(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What an export needs of a run. data: names of what the head has learned from; channels: of the encoder's map."""
+    """What an export needs of a run.
+
+    data: names of what the head has learned from; channels of the encoder's map; features: how many it gives
+    """
 
     recipe: MapLensRecipe
     head: OcclusionHead
     metrics: Mapping[str, object]
     data: Sequence[str]
     channels: int
+    features: int
 
 
 def export_map_lens(trained: Trained, target: Path) -> LensManifest:
     """Write the lens to `target`, in place of the one that is there. Raises TrainingError."""
     recipe = trained.recipe
-    maps = torch.rand(2, trained.channels, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.rand(2, trained.channels, SIDE, SIDE, generator=generator)
+    features = torch.randn(2, trained.features, generator=generator)
     declared = DeclaredLens(
         name=recipe.name,
         kind="map",
@@ -63,7 +69,7 @@ def export_map_lens(trained: Trained, target: Path) -> LensManifest:
         ],
         notes=_NOTES,
     )
-    graph = TracedGraph(_Bounded(trained.head), {MAP: maps}, [VALUES])
+    graph = TracedGraph(_Bounded(trained.head), {MAP: maps, FEATURES: features}, [VALUES])
     return write_lens(graph, declared, load_bundle(recipe.bundle or None), target)
 
 

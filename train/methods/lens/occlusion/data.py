@@ -40,11 +40,12 @@ class Shown(NamedTuple):
 class OccludedFaces:
     """N faces.
 
-    crops: (N, S, S, 3) uint8 RGB; maps: (N, C, 8, 8) float16 of the encoder
+    crops: (N, S, S, 3) uint8 RGB; features: (N, D) and maps: (N, C, 8, 8) float16, of the encoder
     probabilities: (N, 8), the bundle's answer; drop: (N, 8, 8) as `streamaffect.affect.occlusion.Occlusion`
     """
 
     crops: ImageArray
+    features: FloatArray
     maps: np.ndarray
     probabilities: FloatArray
     drop: FloatArray
@@ -81,7 +82,7 @@ def _occluded(
     context.progress.start(f"occlusion, {name}", len(colour), 0)
     found = occluded(colour, context.folder / HIDDEN, bundle=recipe.bundle, on_done=context.progress.advance)
     context.progress.note(name, f"{len(colour)} faces hidden bit by bit")
-    return OccludedFaces(colour, encoder.encode(iter(colour)), found.probabilities, found.drop)
+    return OccludedFaces(colour, *encoder.encode_whole(iter(colour)), found.probabilities, found.drop)
 
 
 Crops = dict[str, list[ImageArray]]

@@ -39,20 +39,24 @@ def run(recipe: MapLensRecipe, context: Context) -> Report:
     corpus = load_corpus(recipe, context)
     head = _trained(recipe, context, corpus)
     metrics = _figures(recipe, context, head, corpus)
-    channels = corpus.train.maps.shape[1]
-    context.export(lambda target: export_map_lens(Trained(recipe, head, metrics, corpus.names, channels), target))
+    sizes = corpus.train.maps.shape[1], corpus.train.features.shape[1]
+    context.export(lambda target: export_map_lens(Trained(recipe, head, metrics, corpus.names, *sizes), target))
     return {"metrics": metrics}
 
 
 def _trained(recipe: MapLensRecipe, context: Context, corpus: Corpus) -> OcclusionHead:
-    """The averaged head after all epochs. Half of the faces of a batch are mirrored, with their maps."""
+    """The averaged head after all epochs. Half of the faces of a batch are mirrored, with their maps.
+
+    Their features stay: those of mirrored faces, tried too, made it worse.
+    """
     torch.manual_seed(recipe.seed)
     train = corpus.train
     variance = float(train.drop.var())
 
     def losses(module: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        maps, drop = _mirrored(*batch)
-        found = module(maps.float())
+        maps, features, drop = batch
+        maps, drop = _mirrored(maps, drop)
+        found = module(maps.float(), features)
         return {
             "squared": (found - drop.flatten(1)).square().mean() / variance,
             "correlation": recipe.correlation * (1 - _correlation(found, drop.flatten(1))).mean(),
@@ -63,8 +67,8 @@ def _trained(recipe: MapLensRecipe, context: Context, corpus: Corpus) -> Occlusi
         return {"r": float(correlations(found, corpus.valid.drop).mean())}
 
     task = TensorTask(
-        OcclusionHead(train.maps.shape[1], recipe.head),
-        (torch.from_numpy(train.maps), torch.from_numpy(train.drop)),
+        OcclusionHead(train.maps.shape[1], train.features.shape[1], recipe.head),
+        (torch.from_numpy(train.maps), torch.from_numpy(train.features), torch.from_numpy(train.drop)),
         losses,
         validate,
         batch=recipe.optimiser.batch,
@@ -79,8 +83,8 @@ def _trained(recipe: MapLensRecipe, context: Context, corpus: Corpus) -> Occlusi
 def predict(model: nn.Module, faces: OccludedFaces) -> FloatArray:
     """The maps (N, 8, 8), clipped to [0, 1]."""
     model.eval()
-    parts = torch.split(torch.from_numpy(faces.maps), SCORING_BATCH)
-    found = torch.cat([model(part.float()) for part in parts]).clamp(0, 1)
+    parts = (torch.split(torch.from_numpy(rows), SCORING_BATCH) for rows in (faces.maps, faces.features))
+    found = torch.cat([model(maps.float(), features) for maps, features in zip(*parts, strict=True)]).clamp(0, 1)
     return np.asarray(found.numpy(), np.float32).reshape(-1, SIDE, SIDE)
 
 
