@@ -4,7 +4,8 @@ Each connection to a camera has threads of its own, and glibc gives threads up t
 pool keeps what was freed: after many reconnects, each holds as much as one connection needs (mallopt(3)).
 
 And pictures stay in the pools. What is as large as a picture goes back to the system as soon as it is freed, unless
-glibc is told otherwise, and the next picture's memory is got anew, page by page: that took as long as decoding it.
+glibc is told otherwise, and the next picture's memory is got anew, page by page: on a busy machine that takes as long
+as decoding it.
 """
 
 import ctypes
