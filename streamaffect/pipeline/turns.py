@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 # Fewer leave processors idle while threads wake each other, and the engine works on one face at a time; each more makes
 # all of them wait longer, and nothing faster.
-SEATS_BESIDE = 5
+SEATS_BESIDE = 2
 
 
 class _At(Enum):
