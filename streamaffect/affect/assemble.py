@@ -13,6 +13,7 @@ from streamaffect.messages import Estimate, Status, Voice
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.runtime.manifest import CropSpec, Manifest
 from streamaffect.types import Face, Sighting, Sightings, Square, VoiceReading
+from streamaffect.voice.bundled import FaceAndVoice
 from streamaffect.voice.fusion import beside
 from streamaffect.voice.hidden import IN_VIEW, Glimpse, HiddenFaces, Unseen
 from streamaffect.voice.joint import JointFusion
@@ -104,9 +105,12 @@ class Assembler:
     """Turns the predictions of one stream into estimates, numbered from 0 without gaps.
 
     fusion: is asked of faces that are hidden while their voice goes on; None: the voice alone is
+    both:   weighs face and voice by the bundle's own fusion; None where it has none, or nobody listens
     """
 
-    def __init__(self, stream: str, bundle: Bundle, fusion: JointFusion | None = None) -> None:
+    def __init__(
+        self, stream: str, bundle: Bundle, fusion: JointFusion | None = None, both: FaceAndVoice | None = None
+    ) -> None:
         self._stream = stream
         self._manifest = bundle.manifest
         self._next_seq = 0
@@ -119,6 +123,7 @@ class Assembler:
         self._provisional: dict[TrackKey, dict[float, Provisional]] = {}
         self._teller = VoiceTeller(stream)
         self._hidden = HiddenFaces(fusion)
+        self._both = both
 
     def estimate(self, prediction: Prediction, sightings: Sightings, sighting: Sighting) -> Estimate:
         """The estimate of a track at the frame in which it was just seen."""
@@ -136,6 +141,9 @@ class Assembler:
         voice = sightings.voice if sightings.voice_of == sighting.track else None
         glimpse = Glimpse(frame.time_s, prediction.clip, prediction.coverage, sighting.crop is not None, voice)
         unseen = self._hidden.look(sighting.track, glimpse)
+        if self._both is not None and (weighed := self._both.weigh(sighting.track, glimpse)) is not None:
+            prediction = replace(prediction, heads={**prediction.heads, **weighed})
+            unseen = replace(unseen, is_weighed=True)
         seq, status = self._take_seq(), self._status(prediction, sighting, voice)
         if self._has_future and status != "abstain":
             self._keep(prediction, Provisional(seq, seen, status, prediction.lenses, voice, unseen))
@@ -164,6 +172,8 @@ class Assembler:
         """Drop what waits for the future of a track that is lost."""
         self._provisional.pop(key, None)
         self._hidden.forget(key[1])
+        if self._both is not None:
+            self._both.forget(key[1])
 
     def _keep(self, prediction: Prediction, provisional: Provisional) -> None:
         """Remember what waits for its future, and forget those of its track that can't be refined any more."""

@@ -23,6 +23,7 @@ from streamaffect.runtime.choice import AUTO, open_engine
 from streamaffect.runtime.engine import EngineInfo, StreamEngine
 from streamaffect.settings import EngineSettings, LensSettings, TrackerSettings
 from streamaffect.sources.sound.microphone import Microphone
+from streamaffect.voice.bundled import BundledFusion, FaceAndVoice, can_hear
 from streamaffect.voice.joint import open_fusion
 from streamaffect.voice.model import VoiceModel
 from streamaffect.voice.reader import VoiceReader
@@ -43,12 +44,15 @@ def open_streams(sources: Sequence[str], config: Config, bundle: Bundle) -> list
         if config.source.microphone is not None:
             microphone = _open_microphone(config.source.microphone, opened)
         model = VoiceModel() if config.source.sound != "off" else None
-        fusion = None if model is None or config.engine.device_clips else open_fusion(bundle)
+        listens = model is not None and not config.engine.device_clips
+        own = BundledFusion(bundle) if listens and can_hear(bundle) else None
+        fusion = open_fusion(bundle) if listens and own is None else None
         for one in opened:
             heard = None if model is None else _make_reader(model, one, config)
             stage = make_face_stage(one.name, config, bundle, voice=heard)
             again = partial(make_detector, config, mode="video")
-            streams.append(Stream(one.name, one.source, one.info, stage, again, one.sound, microphone, fusion))
+            both = FaceAndVoice(own, one.sound.ring) if own is not None and one.sound is not None else None
+            streams.append(Stream(one.name, one.source, one.info, stage, again, one.sound, microphone, fusion, both))
     except BaseException:
         if microphone is not None:
             microphone.close()

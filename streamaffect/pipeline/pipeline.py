@@ -123,7 +123,7 @@ class Pipeline:
             bundle,
             engine,
             self._care(self._bulletin.engine),
-            assemblers={one.name: Assembler(one.name, bundle, one.fusion) for one in streams},
+            assemblers={one.name: Assembler(one.name, bundle, one.fusion, one.both) for one in streams},
             exchange=self._exchange,
             outputs=self._outputs,
             vigil=vigil if self.is_live else None,
@@ -298,7 +298,7 @@ class Pipeline:
         assert turns is not None  # `add` has seen to it
         self.stats[stream.name] = _stats(stream)
         turns.join(stream.name)
-        self._engine.join_stream(stream.name, Assembler(stream.name, self._bundle, stream.fusion))
+        self._engine.join_stream(stream.name, Assembler(stream.name, self._bundle, stream.fusion, stream.both))
         worker = self._worker(stream)
         self._streams.append(stream)
         self._workers.append(worker)

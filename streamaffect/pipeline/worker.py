@@ -18,6 +18,7 @@ from streamaffect.sources.base import Source, SourceInfo
 from streamaffect.sources.sound.microphone import Microphone
 from streamaffect.sources.supervise import Backoff, SourceChange, frames
 from streamaffect.types import Frame, Sightings
+from streamaffect.voice.bundled import FaceAndVoice
 from streamaffect.voice.joint import JointFusion
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class Stream:
     sound:         what is heard beside the frames; None where nothing has asked for sound
     microphone:    where that comes from, if not from the source; streams may share it
     fusion:        is asked of faces that are hidden while their voice goes on; None where none fits the bundle
+    both:          weighs face and voice by the bundle's own fusion; None where it has none
     """
 
     name: str
@@ -43,6 +45,7 @@ class Stream:
     sound: StreamSound | None = None
     microphone: Microphone | None = None
     fusion: JointFusion | None = None
+    both: FaceAndVoice | None = None
 
     def close(self) -> None:
         """Let go of the source, of the detector and of the microphone."""

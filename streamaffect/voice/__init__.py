@@ -9,5 +9,8 @@
 - `reader`:   what is read of the sound of one stream, as time goes by.
 - `speaker`:  whose voice it is.
 - `telling`:  readings as messages, whosever voice it is.
+- `steps`:    clip vectors and what was heard of one track, step by step.
+- `joint`:    the shipped fusion; `hidden`: what it says of faces that are hidden.
+- `bundled`:  the fusion that a bundle brings itself.
 - `fusion`:   a reading in an estimate, and for a face that is hidden.
 """

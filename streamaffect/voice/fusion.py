@@ -27,13 +27,13 @@ def beside(estimate: Estimate, reading: VoiceReading | None, unseen: Unseen = IN
     unseen: for how long the face has been hidden, and what a joint fusion says meanwhile
     """
     if reading is None:
-        return estimate
+        return _weighed(estimate) if unseen.is_weighed else estimate
     hidden = estimate.status == "held" and reading.arousal is not None and estimate.arousal is not None
     share = _share(estimate, unseen) if hidden else 1.0
     face = 0.0 if estimate.arousal is None else share
     voiced: dict[str, float] = {ACTIVITY: reading.activity}
     used = {FACE: face, VOICE: 1.0 - share}
-    if hidden and unseen.fused is not None:
+    if unseen.is_weighed or (hidden and unseen.fused is not None):
         used[JOINT] = 1.0
     outputs = {**estimate.outputs, VOICE: voiced, MODALITIES: used}
     intervals = {} if estimate.output_intervals is msgspec.UNSET else dict(estimate.output_intervals)
@@ -41,14 +41,20 @@ def beside(estimate: Estimate, reading: VoiceReading | None, unseen: Unseen = IN
         voiced[AROUSAL] = reading.arousal
         intervals[VOICE] = {AROUSAL: reading.arousal_interval}
     found = msgspec.structs.replace(estimate, outputs=outputs, output_intervals=intervals or msgspec.UNSET)
-    if not hidden:
+    if not hidden or unseen.is_weighed:
         return found
     return _late(found, reading, share) if unseen.fused is None else _joint(found, unseen, share)
 
 
+def _weighed(estimate: Estimate) -> Estimate:
+    """Nothing is heard at the moment, and what was heard just before has been weighed with the face."""
+    used = {FACE: 0.0 if estimate.arousal is None else 1.0, VOICE: 0.0, JOINT: 1.0}
+    return msgspec.structs.replace(estimate, outputs={**estimate.outputs, MODALITIES: used})
+
+
 def _share(estimate: Estimate, unseen: Unseen) -> float:
     """What is left of the face's own last answer: a joint fusion knows it, so that only the passage is smooth."""
-    if unseen.fused is not None or not unseen.hidden_s:
+    if unseen.is_weighed or unseen.fused is not None or not unseen.hidden_s:
         return estimate.coverage
     return max(estimate.coverage, math.exp(-unseen.hidden_s / TRUST_S))
 

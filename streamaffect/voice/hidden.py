@@ -22,10 +22,16 @@ class Glimpse:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """hidden_s: for how long the face has been hidden, 0 while it is seen. fused: where there is a fusion to ask."""
+    """What is known beside the estimate itself.
+
+    hidden_s:   for how long the face has been hidden, 0 while it is seen
+    fused:      where there is a fusion to ask
+    is_weighed: the bundle's own fusion has answered, for face and voice together
+    """
 
     hidden_s: float = 0.0
     fused: Fused | None = None
+    is_weighed: bool = False
 
 
 IN_VIEW = Unseen()

@@ -1,8 +1,8 @@
-"""The joint multimodal transformer as a bundle: it runs on pictures alone today, and holds what it hears with.
+"""The joint multimodal transformer as a bundle: it runs on pictures alone, and with sound where somebody listens.
 
-`context_head` is the fusion with no step heard, over the clip and those before it: what the stream publishes.
-`audio_encoder` makes the feature of a step from its sound, and `fusion_head` is the same fusion over any number of
-steps with both modalities, each step marked as heard and as seen or not.
+`context_head` is the fusion with no step heard, over the clip and those before it: what the stream publishes while
+nothing is. `audio_encoder` makes the feature of a step from its sound, and `fusion_head` is the same fusion over any
+number of steps with both modalities, each step marked as heard and as seen or not.
 """
 
 from collections.abc import Mapping
