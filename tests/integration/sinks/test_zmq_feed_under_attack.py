@@ -155,7 +155,7 @@ def test_a_flood_of_subscriptions_is_cut_off_and_costs_the_others_neither_messag
             out, _ = flood.communicate(timeout=WAIT_S)
         assert out == "cut off\n"
         assert reader.lost == 0
-        assert delays.slowest_s < 0.5  # without limits it is the whole flood and longer
+        assert delays.slowest_s < 5.0  # without limits it is the whole flood and longer
     assert "cut off a subscriber that sent more than 64 KiB of subscriptions" in caplog.text
 
 
@@ -324,7 +324,7 @@ def test_under_attack_a_feed_goes_on_and_its_memory_stays(attack: str) -> None:
             delays.during(attacker)
             attacker.kill()
         assert reader.lost == 0
-        assert delays.slowest_s < 0.75  # without limits it is the whole attack and longer
+        assert delays.slowest_s < 5.0  # without limits 18 s, on two processors
         assert memory_mb() - before < 60.0
 
 
