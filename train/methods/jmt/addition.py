@@ -4,11 +4,9 @@
 """
 
 import math
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
 from torch import Tensor, nn
 
 from streamaffect.runtime.manifest import CLIP_ENCODER, FRAME_ENCODER
@@ -18,17 +16,17 @@ from streamaffect.voice.prosody import FEATURES
 
 from ...audiovisual.prosody_scale import ProsodyScale
 from ...audiovisual.steps import StepWindows
+from ...bundle.addition import begin_addition, finish_addition
 from ...bundle.declared import now, trained_by
 from ...bundle.graphs import TracedGraph, export_graph
 from ...data.backbone import VisualBackbone
 from ...data.labelled_clips import AFFECT_LABELS
-from ...errors import DataError, TrainingError
+from ...errors import DataError
 from .bundle import BoundedFusion, window_examples
 from .model import JointMultimodalTransformer
 from .recipe import JmtRecipe
 
 LEVEL = 0.9
-CARD = "MODEL_CARD.md"
 LIMITS = (
     "It has learned from pairs that nobody filmed: still faces beside acted voices of one language, by emotion alone. "
     "How long an emotion lasts was chosen, not observed.",
@@ -81,9 +79,7 @@ def export_addition(
     Raises TrainingError where the graph computes something else than the model, or the result does not load.
     """
     assert recipe.pairs is not None
-    unfinished = target.with_name(f"{target.name}.partial")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
+    unfinished = begin_addition(target)
     fusion = HearingFusion(model.cpu(), scale.cpu())
     examples = window_examples(backbone.dim, len(FEATURES), recipe.steps)
     graph = TracedGraph(fusion, {name: examples[name] for name in INPUTS}, [OUTPUT], lengths={1: "T"})
@@ -108,22 +104,7 @@ def export_addition(
         metrics={name: round(value, 4) for name, value in metrics.items()},
         limits=list(LIMITS),
     )
-    (unfinished / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
-    (unfinished / CARD).write_text(_card(manifest), encoding="utf-8")
-    try:
-        JointFusion(unfinished)
-    except Exception as error:
-        raise TrainingError(f"{unfinished}: what was written does not load ({error})") from error
-    _replace(unfinished, target)
-
-
-def _replace(unfinished: Path, target: Path) -> None:
-    """Only a fusion is replaced; anything else of that name stays, and what was made lies beside it."""
-    if target.exists():
-        if any(target.iterdir()) and not (target / MANIFEST).is_file():
-            raise TrainingError(f"{target}: is no fusion, and is kept; the new one is in {unfinished}")
-        shutil.rmtree(target)
-    unfinished.rename(target)
+    finish_addition(unfinished, target, manifest, _card(manifest), file=MANIFEST, kind="fusion", load=JointFusion)
 
 
 def _card(manifest: FusionManifest) -> str:

@@ -1,24 +1,21 @@
 """A trained voice as the folder that the stream reads: `voice.onnx`, `voice.json` and its card."""
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
 import torch
 
 from streamaffect.voice.manifest import GRAPH, INPUT, MANIFEST, OUTPUT, SCHEMA, VoiceManifest
 from streamaffect.voice.model import VoiceModel
 from streamaffect.voice.prosody import FEATURES
 
+from ...bundle.addition import begin_addition, finish_addition
 from ...bundle.declared import now, trained_by
 from ...bundle.graphs import TracedGraph, export_graph
-from ...errors import TrainingError
 from .model import ProsodyRegression
 from .recipe import VoiceRecipe
 
 HEARD = 0.3
-CARD = "MODEL_CARD.md"
 LIMITS = (
     "It has learned from acted speech of one language, where arousal is that of the emotion that was asked for.",
     "It knows nobody's neutral: a voice that is high or bright by nature reads as more aroused; without a baseline a "
@@ -41,9 +38,7 @@ def export_voice(
 
     Raises TrainingError where the graph computes something else than the model, or the result does not load.
     """
-    unfinished = target.with_name(f"{target.name}.partial")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
+    unfinished = begin_addition(target)
     examples = {INPUT: model.mean + model.deviation * torch.randn(2, len(FEATURES), generator=_seeded())}
     manifest = VoiceManifest(
         schema=SCHEMA,
@@ -62,22 +57,7 @@ def export_voice(
         metrics={name: round(value, 4) for name, value in metrics.items()},
         limits=list(LIMITS),
     )
-    (unfinished / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
-    (unfinished / CARD).write_text(_card(manifest), encoding="utf-8")
-    try:
-        VoiceModel(unfinished)
-    except Exception as error:
-        raise TrainingError(f"{unfinished}: what was written does not load ({error})") from error
-    _replace(unfinished, target)
-
-
-def _replace(unfinished: Path, target: Path) -> None:
-    """Only a voice model is replaced; anything else of that name stays, and what was made lies beside it."""
-    if target.exists():
-        if any(target.iterdir()) and not (target / MANIFEST).is_file():
-            raise TrainingError(f"{target}: is no voice model, and is kept; the new one is in {unfinished}")
-        shutil.rmtree(target)
-    unfinished.rename(target)
+    finish_addition(unfinished, target, manifest, _card(manifest), file=MANIFEST, kind="voice model", load=VoiceModel)
 
 
 def _card(manifest: VoiceManifest) -> str:
