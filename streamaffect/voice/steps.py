@@ -17,11 +17,11 @@ SEEN = 0.5  # share of genuine samples from which on a clip shows a face
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """clip: (C,) float32; None where the face was hidden; prosody: (F,); None where nothing was heard."""
+    """clip: (C,) float32; None where the face was hidden; sound: (F,) of what was heard; None where nothing was."""
 
     time_s: float
     clip: FloatArray | None
-    prosody: FloatArray | None
+    sound: FloatArray | None
 
 
 class StepMemory:
@@ -33,11 +33,11 @@ class StepMemory:
         self._widths = widths
         self._moments: deque[_Moment] = deque()
 
-    def push(self, time_s: float, clip: FloatArray, coverage: float, prosody: FloatArray | None) -> None:
+    def push(self, time_s: float, clip: FloatArray, coverage: float, sound: FloatArray | None) -> None:
         """What there is at `time_s`, later than before. coverage: share of the clip's samples that are real."""
         while self._moments and time_s - self._moments[0].time_s > self._ages[0] + self._tolerance_s + SLACK_S:
             self._moments.popleft()
-        self._moments.append(_Moment(time_s, clip if coverage >= SEEN else None, prosody))
+        self._moments.append(_Moment(time_s, clip if coverage >= SEEN else None, sound))
 
     def window(self) -> StepWindow:
         """The steps that end with the newest moment, the nearest moment for each. Raises LookupError where none is."""
@@ -45,8 +45,8 @@ class StepMemory:
             raise LookupError("nothing was pushed yet")
         end_s = self._moments[-1].time_s
         times = np.array([moment.time_s for moment in self._moments])
-        count, (clip_dim, prosody_dim) = len(self._ages), self._widths
-        visual, audio = np.zeros((count, clip_dim), np.float32), np.zeros((count, prosody_dim), np.float32)
+        count, (clip_dim, sound_dim) = len(self._ages), self._widths
+        visual, audio = np.zeros((count, clip_dim), np.float32), np.zeros((count, sound_dim), np.float32)
         heard, seen, valid = np.zeros((3, count), np.bool_)
         for step, age_s in enumerate(self._ages):
             away_s = np.abs(times - (end_s - age_s))
@@ -56,6 +56,6 @@ class StepMemory:
             moment, valid[step] = self._moments[nearest], True
             if moment.clip is not None:
                 visual[step], seen[step] = moment.clip, True
-            if moment.prosody is not None:
-                audio[step], heard[step] = moment.prosody, True
+            if moment.sound is not None:
+                audio[step], heard[step] = moment.sound, True
         return StepWindow(visual, audio, heard, seen, valid)
