@@ -20,7 +20,7 @@ from streamaffect.feed.control_address import OFF
 from streamaffect.messages import Message
 from streamaffect.pipeline.stats import Deliveries
 from streamaffect.recordings.replay import Replay
-from streamaffect.service.heap import share_heap
+from streamaffect.service.heap import share_heap, tidied_heap
 from streamaffect.service.systemd import ServiceManager
 from streamaffect.settings import DEFAULT_ADDRESS
 from streamaffect.sinks.base import Sink
@@ -73,6 +73,7 @@ def run(
     recording = recording_path(config)
     reloading = None if reread is None else Reloading(reread)
     with orderly_end(None if reloading is None else reloading.ask) as ending, ExitStack() as stack:
+        stack.enter_context(tidied_heap())
         manager = stack.enter_context(closing(ServiceManager()))
         parts = _open(config, current, recording, stack, stop=ending.ask, display=display)
         origin, desk, sinks = parts.origin, parts.desk, parts.sinks

@@ -86,3 +86,49 @@ def fetched_pages(*, shared: bool) -> int:
 def test_the_memory_of_a_picture_is_that_of_the_one_before() -> None:
     assert fetched_pages(shared=False) > 1000
     assert fetched_pages(shared=True) < 300
+
+
+PIECES = """
+import ctypes, time
+from streamaffect.service.heap import share_heap, tidied_heap
+
+share_heap()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+
+
+def resident_mb():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * 4096 / 2**20
+
+
+pieces = [ctypes.c_void_p(libc.malloc(50_000)) for _ in range(1000)]
+for piece in pieces:
+    libc.memset(piece, 1, 50_000)
+for piece in pieces[1::2] + pieces[0:990:2]:  # the last ones stay, so that the end of the heap is in use
+    libc.free(piece)
+full = resident_mb()
+with tidied_heap({every_s}):
+    deadline = time.monotonic() + {patience_s}
+    while resident_mb() > full - 30 and time.monotonic() < deadline:
+        time.sleep(0.02)
+print(full - resident_mb())
+"""
+
+
+def given_back_mb(*, every_s: float, patience_s: float, **wishes: str) -> float:
+    """How many of some 45 MB, free between pieces that are in use, the system has again."""
+    command = [sys.executable, "-c", PIECES.format(every_s=every_s, patience_s=patience_s)]
+    environment = {name: value for name, value in os.environ.items() if name not in OWN_WISHES} | wishes
+    return float(
+        subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=environment).stdout
+    )
+
+
+def test_what_lies_free_between_is_given_back() -> None:
+    assert given_back_mb(every_s=1000.0, patience_s=0.5) < 5
+    assert given_back_mb(every_s=0.05, patience_s=20.0) > 30
+
+
+def test_whoever_set_the_heap_has_it_as_it_was_set() -> None:
+    assert given_back_mb(every_s=0.05, patience_s=0.5, MALLOC_TRIM_THRESHOLD_="100000000") < 5
