@@ -34,13 +34,14 @@ class Canvas:
 
     def show(self, frame: VideoFrame) -> ImageArray | Picture:
         """(H, W, 3) uint8 BGR, made at once or, where it is large and that is possible, when it is asked for."""
-        aspect = self._pixel_aspect()
+        aspect, orientation = self._pixel_aspect(), self._orientation_of(frame)
+        frame = self._converter.in_planes(frame)
         if frame.width * frame.height > SMALL_PX and aspect is SQUARE and is_planar(frame):
-            return PlanarPicture(frame, self._orientation_of(frame), self._converter.convert, self._mixer)
+            return PlanarPicture(frame, orientation, self._converter.convert, self._mixer)
         image = self._converter.convert(frame)
         if aspect is not SQUARE:
             image = _with_square_pixels(image, aspect)
-        return self._orientation_of(frame).upright(image)
+        return orientation.upright(image)
 
     def _orientation_of(self, frame: VideoFrame) -> Orientation:
         """Looked up only where something has changed: PyAV frees a frame late that was asked for its side data."""

@@ -28,7 +28,15 @@ class BgrConverter:
 
     def __init__(self) -> None:
         self._scaler = VideoReformatter()
+        self._splitter = VideoReformatter()
         self._lock = Lock()
+
+    def in_planes(self, frame: VideoFrame) -> VideoFrame:
+        """The frame of a device, whose two colours alternate, with a plane for each, as the processor decodes them.
+
+        FFmpeg would convert it to BGR in another way, by up to 40 grey levels at the edges of colours.
+        """
+        return self._splitter.reformat(frame, format="yuv420p", threads=1) if frame.format.name == "nv12" else frame
 
     def convert(self, frame: VideoFrame) -> ImageArray:
         """(H, W, 3) uint8 BGR, from any thread."""

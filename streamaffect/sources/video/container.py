@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from streamaffect.errors import SourceOpenError
 
 MICROSECOND_S = 1e-6
+BEFORE_START_US = 1_000_000
 MOST_READ_ERRORS = 16  # in a row; a demuxer that has found its place again gives packets in between
 STATE_THEIR_END = frozenset(("matroska,webm", "nut"))  # on their own clock, where others state how long they are
 
@@ -100,9 +101,9 @@ class Container:
         return max((self._end_s(one) for one in self._ends if track in (None, one)), default=0.0)
 
     def rewind(self) -> None:
-        """Go back to the start."""
+        """Go back to the start, from a little before it: FFmpeg would find the second key frame of an MPEG stream."""
         self._ends.clear()
-        self._container.seek(self._container.start_time or 0)
+        self._container.seek((self._container.start_time or 0) - BEFORE_START_US)
 
     def describe(self) -> str:
         """FFmpeg's own description, many lines, which names codecs that it has no decoder for."""

@@ -2,15 +2,20 @@ import logging
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
+from typing import cast
 
+import av
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 
 from streamaffect.errors import SourceEndedError, SourceOpenError
 from streamaffect.sources.file import FileSource
-from streamaffect.types import Frame
-from tests.support.videos import number_of, turn_sideways, write_video
+from streamaffect.sources.video.av_reader import AvReader
+from streamaffect.types import Frame, pixels
+from tests.support.videos import number_of, picture, turn_sideways, write_video
 
 
 def read_all(source: FileSource) -> list[Frame]:
@@ -55,6 +60,26 @@ def test_reading_a_file_twice_gives_the_same_bytes_and_times(tmp_path: Path) -> 
     for a, b in zip(first, second, strict=True):
         assert np.array_equal(a.image, b.image)
         assert (a.index, a.time_s, a.t_capture_ns) == (b.index, b.time_s, b.t_capture_ns)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [("ts", "mpeg2video"), ("mpg", "mpeg2video"), ("mp4", "h264"), ("mkv", "mpeg4")]
+)
+def test_back_at_its_start_a_file_is_read_from_its_first_frame(tmp_path: Path, suffix: str, codec: str) -> None:
+    path = tmp_path / f"v.{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = cast(VideoStream, container.add_stream(codec, rate=25, options={"g": "6"}))
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(30):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(number), format="bgr24")))
+        container.mux(stream.encode(None))
+    with closing(AvReader(path)) as reader:
+        passes = []
+        for _ in range(2):
+            passes.append([number_of(pixels(shown[1])) for shown in iter(reader.next, None)])
+            reader.rewind()
+    assert passes[0] == passes[1]
+    assert len(passes[0]) == 30
 
 
 def test_opening_tells_size_rate_and_length(tmp_path: Path) -> None:
