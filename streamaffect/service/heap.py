@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from typing import cast
 
 MOST_ARENAS = 2
-TIDIED_EVERY_S = 60.0
+TIDIED_EVERY_S = 5.0
 KEPT_BYTES = 32 << 20  # a picture in 4K, 25 MB, and what is beside it; glibc allows no more
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 OWN_WISHES = ("MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")

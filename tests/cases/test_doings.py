@@ -69,6 +69,14 @@ def test_a_picture_is_called_one_with_what_estimates_it(tmp_path: Path, suffix: 
         FileSource(tmp_path / f"portrait.{suffix}").open()
 
 
+def test_an_animation_that_cannot_be_decoded_is_no_single_picture(tmp_path: Path) -> None:
+    moving = cv2.Animation()
+    moving.frames, moving.durations = [scene(0), scene(1)], [40, 40]
+    cv2.imwriteanimation(str(tmp_path / "wave.webp"), moving)
+    with pytest.raises(SourceOpenError, match="is an animation in WebP, which FFmpeg cannot decode"):
+        FileSource(tmp_path / "wave.webp").open()
+
+
 @pytest.mark.parametrize("reorders", [False, True])
 @pytest.mark.parametrize("container", ["mp4", "mkv", "mpg"])
 @pytest.mark.parametrize("count", [1, 2])

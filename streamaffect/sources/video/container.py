@@ -4,6 +4,7 @@ What is named is opened and nothing else: no protocol beyond those allowed, so t
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import av
@@ -16,6 +17,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from streamaffect.errors import SourceOpenError
+from streamaffect.sources.video.path import what_picture
 
 MICROSECOND_S = 1e-6
 BEFORE_START_US = 1_000_000
@@ -128,12 +130,10 @@ def open_file(target: str, label: str, hwaccel: HWAccel | None = None) -> Contai
 
     Raises:
         FFmpegError: it cannot be opened.
-        SourceOpenError: it is a single picture.
+        SourceOpenError: it is a picture.
     """
     container = Container(target, label=label, options={"protocol_whitelist": "file"}, hwaccel=hwaccel)
     if container.format.endswith("_pipe") or container.format == "image2":
         container.close()
-        raise SourceOpenError(
-            f"{label}: is a single picture, not a video; streamaffect.analyze_image estimates pictures"
-        )
+        raise SourceOpenError(f"{label}: {what_picture(Path(target))}")
     return container

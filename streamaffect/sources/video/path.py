@@ -11,6 +11,7 @@ from streamaffect.errors import SourceOpenError
 
 HEAD_BYTES = 512
 TEXT_THAT_IS_VIDEO = b"YUV4MPEG2"
+WEBP_MOVES = 0x02  # the flag for animation in the extended header (RFC 9649, 2.7)
 EXPECTED = "webcam, webcam:1, demo, synthetic, rtsp://…, http://… or a video file"
 
 
@@ -48,6 +49,14 @@ def why_not_a_video(path: Path, reader: str) -> str:
     if head[4:8] == b"ftyp":
         return f"an MP4 without its index ({path.stat().st_size} bytes); it is cut off, copy or record it again"
     return f"is not a video that {reader} can decode; expected MP4, MKV, AVI, MPEG or GIF (ffmpeg can convert it)"
+
+
+def what_picture(path: Path) -> str:
+    """What a file is that FFmpeg takes for a picture."""
+    head = _head(path)
+    if head[8:16] == b"WEBPVP8X" and head[20] & WEBP_MOVES:
+        return "is an animation in WebP, which FFmpeg cannot decode; convert it to MP4 or GIF"
+    return "is a single picture, not a video; streamaffect.analyze_image estimates pictures"
 
 
 def _size_of_regular_file(path: Path, label: str) -> int:
