@@ -3,8 +3,8 @@
 Each connection to a camera has threads of its own, and glibc gives threads up to eight pools (arenas) a processor. A
 pool keeps what was freed: after many reconnects, each holds as much as one connection needs (mallopt(3)).
 
-What lies free between what is used is given back each minute: without that, memory grows for weeks, by steps, each
-time that a pool has to make room for something large where it has small pieces free (malloc_trim(3)).
+What lies free between what is used is given back again and again (malloc_trim(3)): else memory grows by a step each time
+that something large finds only small pieces free, and a busy hour leaves behind what it needed.
 
 And pictures stay in the pools. What is as large as a picture goes back to the system as soon as it is freed, unless
 glibc is told otherwise, and the next picture's memory is got anew, page by page: on a busy machine that takes as long
@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from typing import cast
 
 MOST_ARENAS = 2
-TIDIED_EVERY_S = 5.0
+TIDIED_EVERY_S = 10.0  # for half a millisecond of one stream, some milliseconds of eight
 KEPT_BYTES = 32 << 20  # a picture in 4K, 25 MB, and what is beside it; glibc allows no more
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 OWN_WISHES = ("MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
