@@ -3,8 +3,8 @@
 Each connection to a camera has threads of its own, and glibc gives threads up to eight pools (arenas) a processor. A
 pool keeps what was freed: after many reconnects, each holds as much as one connection needs (mallopt(3)).
 
-What lies free between what is used is given back again and again (malloc_trim(3)): else memory grows by a step each time
-that something large finds only small pieces free, and a busy hour leaves behind what it needed.
+What lies free between what is used is given back again and again (malloc_trim(3)): else memory grows by a step each
+time that something large finds only small pieces free, and a busy hour leaves behind what it needed.
 
 And pictures stay in the pools. What is as large as a picture goes back to the system as soon as it is freed, unless
 glibc is told otherwise, and the next picture's memory is got anew, page by page: on a busy machine that takes as long

@@ -10,6 +10,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
+from streamaffect.sources.sound.stereo import CancelWatch, left_of
 from streamaffect.types import FloatArray
 
 Kind = tuple[str, str, int]
@@ -23,6 +24,7 @@ class Resampler:
         self._kind: Kind | None = None
         self._filter: AudioResampler | None = None
         self._held_s = 0.0
+        self._stereo = CancelWatch()
 
     @property
     def held_s(self) -> float:
@@ -35,6 +37,8 @@ class Resampler:
         Raises:
             FFmpegError, ValueError: sound of a kind that cannot be converted.
         """
+        if self._stereo.sees(frame):
+            frame = left_of(frame)
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         rest = self.rest() if kind != self._kind else None
         if self._filter is None:
