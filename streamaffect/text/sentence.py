@@ -2,7 +2,8 @@
 
 "Raised brows and a smile; looks happy, quite sure; voice calm." It says what the outputs hold and no more: a movement
 is named where its mean is large and its interval stays away from zero, an emotion with how sure the model is of the
-class, a voice by the side of zero on which its interval lies. What is hidden or unclear is said to be so.
+class, a voice by the side of zero on which its interval lies. What is hidden or unclear is said to be so. Pulled lip
+corners (AU12) alone are no smile: pain, weeping and fury bare the teeth too, and are told from joy by the rest.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,29 +35,40 @@ ADJECTIVES: Final[Mapping[str, str]] = {
     "fear": "afraid",
     "contempt": "contemptuous",
 }
+HAPPINESS: Final = "happiness"
+UNPLEASANT: Final = frozenset({"sadness", "anger", "disgust", "fear", "contempt"})
 
 
 class _Movement(NamedTuple):
-    """A phrase for units that move together. from_: mean activation of each; low: least mean lower end of each."""
+    """A phrase for units that move together.
+
+    from_:    mean activation of each; low: least mean lower end of each
+    excludes: units that are not named beside it, since the words would contradict each other
+    """
 
     phrase: str
     units: tuple[str, ...]
     from_: float = 0.4
     low: float = 0.15
+    excludes: tuple[str, ...] = ()
 
+
+_SMILE: Final = _Movement("a smile", ("AU12",))
+_GRIMACING: Final = ("AU04", "AU07", "AU10")  # brows, lids and upper lip, as in pain (Prkachin 1992) and disgust
 
 # Of those that share a unit the first one counts. Brows rest high on many faces, and lids low.
 _MOVEMENTS: Final = (
+    _Movement("inner brows drawn up", ("AU01", "AU04"), excludes=("AU02",)),
     _Movement("raised brows", ("AU01", "AU02"), 0.6, 0.3),
     _Movement("raised inner brows", ("AU01",), 0.65, 0.4),
     _Movement("raised outer brows", ("AU02",), 0.65, 0.4),
     _Movement("lowered brows", ("AU04",)),
-    _Movement("wide eyes", ("AU05",)),
+    _Movement("wide eyes", ("AU05",), excludes=("AU07", "AU43")),
     _Movement("closed eyes", ("AU43", "AU07"), 0.7, 0.35),
     _Movement("lowered lids", ("AU43", "AU07"), 0.45, 0.2),
     _Movement("lowered lids", ("AU43",), 0.55, 0.25),
     _Movement("narrowed eyes", ("AU07",), 0.5, 0.25),
-    _Movement("a smile", ("AU12",)),
+    _SMILE,
     _Movement("a raised upper lip", ("AU10",)),
     _Movement("a raised chin", ("AU17",)),
     _Movement("an open mouth", ("AU26", "AU25")),
@@ -74,7 +86,7 @@ def sentence(estimates: Sequence[Estimate], *, emotions: str = "emotions", words
     seen = [one for one in estimates if one.status in ("ok", "warming")]
     parts: list[str] = []
     if 2 * len(seen) > len(estimates):
-        parts += [_movements(seen), _expression(seen, emotions)]
+        parts += [_movements(seen, emotions), _expression(seen, emotions)]
     elif 2 * sum(one.status == "held" for one in estimates) >= len(estimates):
         parts += ["face hidden", _before(estimates, emotions)]
     else:
@@ -84,7 +96,7 @@ def sentence(estimates: Sequence[Estimate], *, emotions: str = "emotions", words
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('”') else '.'}"
 
 
-def _movements(seen: Sequence[Estimate]) -> str:
+def _movements(seen: Sequence[Estimate], emotions: str) -> str:
     """The movements of the face, at most three; nothing where no unit is measured."""
     means = _means(seen, lambda one: one.outputs.get("units", {}))
     if not means:
@@ -94,10 +106,29 @@ def _movements(seen: Sequence[Estimate]) -> str:
     found: list[tuple[float, str]] = []
     for movement in _MOVEMENTS:
         if taken.isdisjoint(movement.units) and _moves(movement, means, lows):
-            taken.update(movement.units)
-            found.append((max(means[unit] for unit in movement.units), movement.phrase))
+            taken.update(movement.units, movement.excludes)
+            phrase = _lip_corners(means, seen, emotions) if movement is _SMILE else movement.phrase
+            found.append((max(means[unit] for unit in movement.units), phrase))
     phrases = [phrase for _, phrase in sorted(found, reverse=True)[:MOST_MOVEMENTS]]
     return _listed(phrases) if phrases else "no marked movement"
+
+
+def _lip_corners(means: Means, seen: Sequence[Estimate], emotions: str) -> str:
+    """What pulled lip corners are called on this face: a smile, unless it looks unpleasant."""
+    if not _is_unpleasant(seen, emotions):
+        return _SMILE.phrase
+    is_grimace = any(means.get(unit, 0.0) >= _SMILE.from_ for unit in _GRIMACING)
+    return "a grimace" if is_grimace else "lip corners pulled back"
+
+
+def _is_unpleasant(seen: Sequence[Estimate], emotions: str) -> bool:
+    """By the likeliest expression, which the sentence names; by the side of valence where that one may be either."""
+    means = _means(seen, lambda one: one.outputs.get(emotions, {}))
+    first = max(means, key=lambda name: means[name], default="")
+    if first == HAPPINESS or first in UNPLEASANT:
+        return first in UNPLEASANT
+    valences = [one.valence for one in seen if one.valence is not None]
+    return sum(valences) < 0
 
 
 def _moves(movement: _Movement, means: Means, lows: Means) -> bool:

@@ -41,6 +41,55 @@ def test_movements_expression_and_voice_stand_in_one_sentence() -> None:
     assert sentence(seen) == "A smile and raised brows; looks happy, quite sure; voice calm."
 
 
+TEETH_BARED = {"AU07": 0.6, "AU10": 0.45, "AU12": 0.6, "AU25": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("emotions", "valence", "units", "words"),
+    [
+        (
+            {"anger": 0.7, "happiness": 0.1},
+            -0.4,
+            TEETH_BARED,
+            "Narrowed eyes, a grimace and a raised upper lip; looks an",
+        ),
+        ({"sadness": 0.9}, -0.6, {"AU12": 0.6, "AU04": 0.5}, "A grimace and lowered brows; looks sad, quite sure."),
+        ({"sadness": 0.9}, -0.6, {"AU12": 0.6}, "Lip corners pulled back; looks sad, quite sure."),
+        (
+            {"sadness": 0.45, "happiness": 0.4},
+            0.05,
+            TEETH_BARED,
+            "Narrowed eyes, a grimace and a raised upper lip; looks",
+        ),
+        ({"neutral": 0.9}, -0.3, {"AU12": 0.5}, "Lip corners pulled back; looks neutral, quite sure."),
+        ({"neutral": 0.9}, 0.2, {"AU12": 0.5}, "A smile; looks neutral, quite sure."),
+        (
+            {"happiness": 0.9},
+            -0.1,
+            TEETH_BARED,
+            "Narrowed eyes, a smile and a raised upper lip; looks happy, quite sure.",
+        ),
+        ({}, -0.4, TEETH_BARED, "Narrowed eyes, a grimace and a raised upper lip; looks displeased."),
+    ],
+)
+def test_pulled_lip_corners_are_a_smile_only_on_a_face_that_does_not_look_unpleasant(
+    emotions: dict[str, float], valence: float, units: dict[str, float], words: str
+) -> None:
+    seen = face(emotions=emotions, units=units, valence=valence, valence_interval=(valence - 0.3, valence + 0.3))
+    assert sentence(seen).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("units", "words"),
+    [
+        ({"AU01": 0.8, "AU02": 0.8, "AU04": 0.6}, "Inner brows drawn up; "),
+        ({"AU05": 0.6, "AU07": 0.7, "AU43": 0.6}, "Wide eyes; "),
+    ],
+)
+def test_movements_that_contradict_each_other_are_not_named_together(units: dict[str, float], words: str) -> None:
+    assert sentence(face(units=units)).startswith(words)
+
+
 def test_a_movement_whose_interval_reaches_down_to_rest_is_not_named() -> None:
     assert sentence(face(units=UNITS, half=0.75)).startswith("No marked movement; ")
 
@@ -104,7 +153,9 @@ def test_a_model_without_classes_is_described_by_the_side_of_its_valence() -> No
 
 
 @given(
-    st.dictionaries(st.sampled_from(["AU01", "AU02", "AU04", "AU07", "AU12", "AU25", "AU26", "AU43"]), st.floats(0, 1)),
+    st.dictionaries(
+        st.sampled_from(["AU01", "AU02", "AU04", "AU05", "AU07", "AU12", "AU25", "AU26", "AU43"]), st.floats(0, 1)
+    ),
     st.floats(0, 1),
     st.sampled_from(["ok", "warming", "held", "abstain"]),
 )
@@ -112,3 +163,19 @@ def test_whatever_is_seen_there_is_one_short_sentence(units: dict[str, float], h
     text = sentence(face(units=units, half=half, status=status))
     assert text.endswith(".") and text[0].isupper() and len(text) < 200
     assert ";;" not in text and "; ." not in text
+
+
+@given(
+    st.dictionaries(st.sampled_from(["AU04", "AU07", "AU10", "AU12"]), st.floats(0, 1)),
+    st.dictionaries(st.sampled_from(["happiness", "sadness", "anger", "disgust", "fear", "neutral"]), st.floats(0, 1)),
+    st.floats(-1, 1),
+)
+def test_no_smile_stands_beside_an_unpleasant_look(
+    units: dict[str, float], emotions: dict[str, float], valence: float
+) -> None:
+    text = sentence(
+        face(units=units, emotions=emotions, valence=valence, valence_interval=(valence - 0.2, valence + 0.2))
+    )
+    unpleasant = ("looks sad", "looks angry", "looks disgusted", "looks afraid", "looks displeased")
+    assert not ("smile" in text and any(words in text for words in unpleasant))
+    assert not (("grimace" in text or "pulled back" in text) and ("looks happy" in text or "looks pleased" in text))
