@@ -267,10 +267,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="ev
 
 
 class HeadMeta(msgspec.Struct, frozen=True, kw_only=True):
-    """One head of the model as subscribers see it: names, ranges and units of its outputs.
+    """One head of the model as subscribers see it, or a lens, or what is heard: names, ranges and units of its outputs.
 
-    lens:    which lens it is, name@version and the beginning of its hash; absent for a head of the bundle
-    summary: of a lens, what it says, in words
+    lens:    which lens it is, name@version and the beginning of its hash; absent for all others
+    summary: of a lens and of what is heard, what it says, in words; absent for a head of the bundle
     """
 
     name: str

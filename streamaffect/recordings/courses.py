@@ -1,4 +1,4 @@
-"""A recording as courses over time, one of each face, to be drawn: everything in memory, in columns.
+"""A recording as courses over time, one of each face and of each voice, to be drawn: everything in memory, in columns.
 
 Of a picture the latest word counts, as in the exports that have one value a picture.
 """
@@ -16,9 +16,9 @@ from streamaffect.recordings.export.latest import latest
 from streamaffect.recordings.export.table import Row, Survey, rows, survey
 from streamaffect.recordings.header import RecordingHeader
 from streamaffect.recordings.reading import read_recording
+from streamaffect.recordings.voices import NAN, Heard, VoiceCourse
 from streamaffect.types import Square
 
-NAN: Final = float("nan")
 STATUSES: Final = ("ok", "warming", "held", "abstain")
 VALUES: Final = (
     "valence",
@@ -67,6 +67,7 @@ class Courses:
 
     names:   of the columns: VALUES, SQUARE where an output is a map, then the outputs
     outputs: one for each of the last columns: head, output, and whether it is the value or an end of its interval
+    voices:  of streams in which something was heard
     """
 
     path: Path
@@ -75,6 +76,7 @@ class Courses:
     outputs: tuple[OutputColumn, ...]
     courses: Sequence[Course]
     moments: Sequence[Moment]
+    voices: Sequence[VoiceCourse]
     estimates: int
     complaint: str | None
 
@@ -98,13 +100,16 @@ def read_courses(path: str | Path) -> Courses:
             course = courses[key] = Course(estimate.stream, estimate.track, columns=[array("f") for _ in names])
         _append(course, row, square, outputs)
         count += 1
+    heard = Heard(found.start_ns)
+    moments = list(_moments(heard.watch(recording), found.origins(header), found.start_ns))
     return Courses(
         path=recording.named,
         header=header,
         names=names,
         outputs=outputs,
         courses=sorted(courses.values(), key=lambda one: (one.stream, one.track)),
-        moments=list(_moments(recording, found.origins(header), found.start_ns)),
+        moments=moments,
+        voices=heard.voices,
         estimates=count,
         complaint=recording.complaint,
     )

@@ -59,7 +59,7 @@ class RecordingHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind
             model=first.model,
             bundle_sha256=first.bundle_sha256,
             engine=first.engine,
-            heads=first.heads,
+            heads=list({head.name: head for meta in metas for head in meta.heads}.values()),
             clip_s=first.clip_s,
             context_s=first.context_s,
             options=dict(options),

@@ -77,7 +77,7 @@ class Survey:
 
     outputs:    (head, output) of every further output that occurs, in the order of the recording
     intervals:  those of them that have an interval
-    start_ns:   capture time of the earliest estimate, 0 where there is none
+    start_ns:   capture time of the earliest estimate, else of the first voice, 0 where there is neither
     origins_ns: by stream that has file timestamps, the capture time at which they are 0
     last_ns:    by stream, the latest capture time
     markers:    events that somebody has set as markers, in the order of the recording
@@ -122,7 +122,7 @@ def survey(messages: Iterable[Message], stream: str | None) -> Survey:
             origins_ns[estimate.stream] = estimate.t_capture_ns - round(estimate.pts_s * 1e9)
     return Survey(
         outputs=tuple(outputs),
-        start_ns=start_ns or 0,
+        start_ns=(beside.heard_ns if start_ns is None else start_ns) or 0,
         intervals=frozenset(intervals),
         origins_ns=origins_ns,
         last_ns=last_ns,
@@ -140,6 +140,7 @@ class _Beside:
         self._stream = stream
         self.markers: list[Event] = []
         self.added: list[Meta] = []
+        self.heard_ns: int | None = None
 
     def watch(self, messages: Iterable[Message]) -> Iterator[Message]:
         """The messages as they are."""
@@ -148,6 +149,8 @@ class _Beside:
                 self.added.append(message)
             elif isinstance(message, Event) and message.event == "marker" and self._stream in (None, message.stream):
                 self.markers.append(message)
+            elif isinstance(message, Voice) and self.heard_ns is None and self._stream in (None, message.stream):
+                self.heard_ns = message.t_capture_ns
             yield message
 
 

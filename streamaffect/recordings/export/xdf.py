@@ -83,7 +83,7 @@ def write_xdf(file: BinaryIO, table: Table) -> int:
     for happening in table.happenings:
         if isinstance(happening, Voice):
             voice = streams.get(happening.stream, "voice", "Voice", VOICE_CHANNELS)
-            voice.add(happening.t_capture_ns / 1e9, _voice(happening))
+            voice.add(happening.t_capture_ns / 1e9, voice_sample(happening))
             continue
         at_s = happening.t_ns / 1e9
         if isinstance(happening, Event):
@@ -94,6 +94,12 @@ def write_xdf(file: BinaryIO, table: Table) -> int:
             health.add(at_s, _health(happening))
     streams.finish()
     return written
+
+
+def voice_sample(voice: Voice) -> list[float]:
+    """One number for each of `VOICE_CHANNELS`; NaN where there is none."""
+    values = (voice.activity, voice.arousal, *(voice.arousal_interval or (None, None)), voice.track)
+    return [float(VOICE_CODES[voice.state]), *(nan if value is None else float(value) for value in values)]
 
 
 class _Streams:
@@ -243,11 +249,6 @@ def _numeric(column: Column, row: Row) -> float:
     if value is None:
         return nan
     return float(STATUS_CODES[value] if isinstance(value, str) else value)
-
-
-def _voice(voice: Voice) -> list[float]:
-    values = (voice.activity, voice.arousal, *(voice.arousal_interval or (None, None)), voice.track)
-    return [float(VOICE_CODES[voice.state]), *(nan if value is None else float(value) for value in values)]
 
 
 def _health(health: Health) -> list[float]:

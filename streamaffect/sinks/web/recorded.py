@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Route
 from streamaffect.recordings.courses import STATUSES, Course, Courses
 from streamaffect.recordings.export.csv import Decimal
 from streamaffect.recordings.export.shown import Selection, Stretch, write_shown
+from streamaffect.recordings.voices import VOICE_VALUES, VoiceCourse
 
 CHUNK_BYTES = 1 << 16
 
@@ -40,6 +41,7 @@ class RecordedPage:
             Route("/v1/page", self.page),
             Route("/v1/recording", self.recording),
             Route("/v1/recording/course/{number:int}", self.course),
+            Route("/v1/recording/voice/{number:int}", self.voice),
             Route("/v1/recording/export.csv", self.export),
         ]
         return found if self._video is None else [*found, Route("/v1/recording/video", self.video)]
@@ -77,6 +79,16 @@ class RecordedPage:
                     }
                     for one in self._courses.courses
                 ],
+                "voice_columns": VOICE_VALUES,
+                "voices": [
+                    {
+                        "stream": one.stream,
+                        "count": len(one.seconds),
+                        "from_s": one.seconds[0],
+                        "to_s": one.seconds[-1],
+                    }
+                    for one in self._courses.voices
+                ],
                 "moments": [
                     {"stream": one.stream, "t_s": one.seconds, "event": one.what, "label": one.label}
                     for one in self._courses.moments
@@ -91,6 +103,13 @@ class RecordedPage:
         if number >= len(self._courses.courses):
             return JSONResponse({"error": "there is no such face"}, 404)
         return Response(_packed(self._courses.courses[number]), media_type="application/octet-stream")
+
+    async def voice(self, request: Request) -> Response:
+        """One voice, laid out as a face is."""
+        number = int(request.path_params["number"])
+        if number >= len(self._courses.voices):
+            return JSONResponse({"error": "there is no such voice"}, 404)
+        return Response(_packed(self._courses.voices[number]), media_type="application/octet-stream")
 
     async def video(self, _: Request) -> Response:
         """The video, from whichever byte the browser asks for."""
@@ -124,7 +143,7 @@ def _stretch(text: str) -> Stretch:
     return first, last
 
 
-def _packed(course: Course) -> bytes:
+def _packed(course: Course | VoiceCourse) -> bytes:
     return b"".join(_little_endian(column) for column in (course.seconds, *course.columns))
 
 

@@ -61,6 +61,16 @@ def test_a_file_is_heard_where_it_is_asked_for_and_its_estimates_are_the_same(tm
     assert not any(isinstance(one, Voice) for one in without)
 
 
+def test_what_is_heard_is_declared_where_somebody_listens(tmp_path: Path, bundle: Bundle) -> None:
+    path = write_flashes(tmp_path / "a.mp4")
+    (heard,), (silent,) = (run(path, bundle, sound)[1].metas for sound in ("auto", "off"))
+    added = {head.name: [one["name"] for one in head.outputs] for head in heard.heads if head not in silent.heads}
+    assert added == {"voice": ["activity", "arousal"], "modalities": ["face", "voice"]}  # none of its fusions fits
+    assert heard.heads[: len(silent.heads)] == silent.heads
+    again = decode(encode(heard))
+    assert again is not None and encode(again) == encode(heard)
+
+
 def test_whose_a_voice_is_can_be_said_of_a_stream_that_is_heard(tmp_path: Path, bundle: Bundle) -> None:
     path = write_flashes(tmp_path / "a.mp4")
     _, heard = run(path, bundle, "auto")

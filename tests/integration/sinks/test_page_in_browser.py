@@ -393,6 +393,50 @@ def recording(tmp_path: Path) -> Path:
     return record(tmp_path / "interview.jsonl", [*messages, marker])
 
 
+def test_the_voice_of_a_recording_is_drawn_in_the_colour_of_its_face_with_gaps(
+    browser: "Browser", tmp_path: Path
+) -> None:  # fmt: skip
+    loud = {"arousal": 0.75, "arousal_interval": (0.5, 1.0)}
+    quiet = {"state": "quiet", "arousal": None, "arousal_interval": None}
+    said = [voice_at(i / 2, track=1 if i < 7 else None, **(quiet if 10 <= i < 15 else loud)) for i in range(1, 20)]
+    path = record(tmp_path / "talk.jsonl", [*(estimate_at(i / 5, seq=i, track=1) for i in range(50)), *said])
+    with closing(show_recording(path)) as server, opened(browser, server.address.port) as seen:
+        over = seen.tab.locator("#recorded-voice .u-over")
+        box = over.bounding_box()
+        assert box is not None
+        told, drawn = [], []
+        for second in (2.0, 4.4, 6.2):
+            over.click(position={"x": box["width"] * second / 10, "y": 60})
+            seen.tab.wait_for_selector(f"text=at 0:0{int(second)}")
+            told.append(seen.tab.inner_text("#voice-at"))
+            drawn.append({tone: seen.tab.evaluate(LINE_AT, [second / 10 + 0.01, tone]) for tone in ("face-0", "faint")})
+        assert told == ["face 1, +0.75 (+0.50 to +1.00)", "nobody’s, +0.75 (+0.50 to +1.00)", "nobody is heard"]
+        assert drawn == [
+            {"face-0": True, "faint": False},
+            {"face-0": False, "faint": True},
+            {"face-0": False, "faint": False},
+        ]
+        assert seen.complaints == []
+
+
+# Whether a line of that colour is where an arousal of 0.75 is drawn, at this share of the time: not that of an axis.
+LINE_AT = """([share, tone]) => {
+  const canvas = document.querySelector("#recorded-voice canvas");
+  const plot = document.querySelector("#recorded-voice .u-over").getBoundingClientRect();
+  const all = canvas.getBoundingClientRect();
+  const ratio = canvas.width / all.width;
+  const x = (plot.left - all.left + share * plot.width) * ratio;
+  const y = (plot.top - all.top + (1.02 - 0.75) / 2.04 * plot.height) * ratio;
+  const wanted = getComputedStyle(document.documentElement).getPropertyValue(`--${tone}`).match(/[0-9a-f]{2}/g);
+  const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+  const paint = copy.getContext("2d", { willReadFrequently: true });
+  paint.drawImage(canvas, 0, 0);
+  const { data } = paint.getImageData(Math.round(x), Math.round(y) - 3, 3, 7);
+  const isWanted = (i) => wanted.every((two, part) => Math.abs(parseInt(two, 16) - data[i + part]) < 12);
+  return [...data.keys()].some((i) => i % 4 === 0 && data[i + 3] > 200 && isWanted(i));
+}"""
+
+
 def test_a_recording_is_looked_at_cut_and_exported(browser: "Browser", recording: Path) -> None:
     with closing(show_recording(recording)) as server, opened(browser, server.address.port) as seen:
         tab = seen.tab

@@ -5,20 +5,25 @@ from math import nan
 
 from streamaffect.messages import Estimate, Meta
 from streamaffect.recordings.export.table import Column, Row, columns
-from streamaffect.recordings.export.xdf import STATUS_CODES
+from streamaffect.recordings.export.xdf import STATUS_CODES, VOICE_CHANNELS
 
 LEFT_OUT = ("frame", "timestamp", "stream", "t_capture_ns", "seq", "refines")  # what a time stamp says, or only a file
 UNITS = {"face_id": "count", "lookahead_s": "seconds", "latency_ms": "milliseconds"}
 
 
+Described = tuple[str, str, str]  # label, unit, type
+
+VOICE: tuple[Described, ...] = tuple(
+    (label, UNITS.get(label, "normalized") if unit == "none" else unit, kind) for label, unit, kind in VOICE_CHANNELS
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One channel: the column that it is in the exports, and what it is called."""
+    """One channel of a face: the column that it is in the exports, and what it is called."""
 
     column: Column
-    label: str
-    unit: str
-    kind: str
+    described: Described
 
 
 def channels_of(meta: Meta) -> tuple[Channel, ...]:
@@ -49,8 +54,8 @@ def nothing(channels: tuple[Channel, ...]) -> list[float]:
 
 def _channel(column: Column) -> Channel:
     if column.name == "status":
-        return Channel(column, "status", "code", " ".join(f"{name}={code}" for name, code in STATUS_CODES.items()))
-    return Channel(column, column.name, UNITS.get(column.name, "normalized"), "Affect")
+        return Channel(column, ("status", "code", " ".join(f"{name}={code}" for name, code in STATUS_CODES.items())))
+    return Channel(column, (column.name, UNITS.get(column.name, "normalized"), "Affect"))
 
 
 def _number(column: Column, row: Row) -> float:

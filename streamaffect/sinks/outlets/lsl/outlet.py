@@ -1,4 +1,4 @@
-"""Outlets of Lab Streaming Layer: one for each place of a face, and one for the markers of each stream.
+"""Outlets of Lab Streaming Layer: one for each place of a face, and one for the markers of each stream and its voice.
 
 They are there from the start, whether anybody is in view or not, since a recorder is set up before the participant
 comes. Time stamps are capture times on LSL's own clock.
@@ -6,14 +6,16 @@ comes. Time stamps are capture times on LSL's own clock.
 
 import logging
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from streamaffect.feed.lab_streaming import load_pylsl
-from streamaffect.messages import Estimate, Event, Message, Meta
+from streamaffect.messages import Estimate, Event, Message, Meta, Voice
 from streamaffect.recordings.export.episodes import marker_text
+from streamaffect.recordings.export.xdf import voice_sample
 from streamaffect.settings import LslSettings
-from streamaffect.sinks.outlets.lsl.channels import Channel, channels_of, nothing, sample
+from streamaffect.sinks.outlets.lsl.channels import VOICE, Described, channels_of, nothing, sample
 from streamaffect.sinks.outlets.lsl.grid import Grid, Sample
 from streamaffect.sinks.outlets.lsl.local_clock import LslTime
 from streamaffect.sinks.outlets.packages import require
@@ -25,7 +27,7 @@ LATE_S: Final = 0.4  # so long a tick waits for estimates that are still being m
 
 
 class LslOutlet:
-    """A sink that offers affect and markers in the lab's network.
+    """A sink that offers affect, markers and voices in the lab's network.
 
     replays: times are those of a recording
     Raises OutletError where pylsl or liblsl is missing.
@@ -50,6 +52,9 @@ class LslOutlet:
                 self._streams[message.stream] = _Stream(self._lsl, self._settings, message)
             case Estimate() if message.refines is None and message.stream in self._streams:
                 self._estimate(message)
+            case Voice() if message.stream in self._streams:
+                at_s = self._at(message.stream, message.t_capture_ns)
+                self._streams[message.stream].hear(at_s, voice_sample(message))
             case Event() if message.stream in self._streams:
                 self._event(message)
         self.idle()
@@ -97,13 +102,17 @@ class _Stream:
 
     def __init__(self, lsl: Any, settings: LslSettings, meta: Meta) -> None:
         self.live = self.captured_now = meta.live
+        self._lsl, self._meta = lsl, meta
         self._channels = channels_of(meta)
         self._grid = Grid(settings.rate, settings.slots, nothing(self._channels)) if settings.rate else None
+        described = [channel.described for channel in self._channels]
+        form = _Form("Affect", len(described), "double64", settings.rate)
         self._faces = [
-            lsl.StreamOutlet(_face_info(lsl, meta, slot, self._channels, settings.rate))
+            lsl.StreamOutlet(_listed_info(lsl, meta, f"face {slot}", form, described))
             for slot in range(1, settings.slots + 1)
         ]
         self._markers = lsl.StreamOutlet(_info(lsl, meta, "markers", _Form("Markers", 1, "string")))
+        self._voice = self._open_voice() if any(head.name == "voice" for head in meta.heads) else None
 
     def put(self, place: int, at_s: float, estimate: Estimate) -> None:
         values = sample(self._channels, estimate)
@@ -118,6 +127,11 @@ class _Stream:
         if self._grid is not None:
             self._grid.clear(place)
 
+    def hear(self, at_s: float, values: Sample) -> None:
+        if self._voice is None:  # of a recording whose streams do not say that they have one
+            self._voice = self._open_voice()
+        self._voice.push_sample(list(values), at_s)
+
     def mark(self, at_s: float, text: str) -> None:
         self._markers.push_sample([text], at_s)
 
@@ -125,6 +139,10 @@ class _Stream:
         if self._grid is not None:
             for at_s, samples in self._grid.due(until_s):
                 self._push(at_s, samples)
+
+    def _open_voice(self) -> Any:
+        form = _Form("Voice", len(VOICE), "double64")
+        return self._lsl.StreamOutlet(_listed_info(self._lsl, self._meta, "voice", form, VOICE))
 
     def _push(self, at_s: float, samples: list[Sample]) -> None:
         for outlet, values in zip(self._faces, samples, strict=True):
@@ -141,14 +159,15 @@ class _Form:
     rate_hz: float = 0.0
 
 
-def _face_info(lsl: Any, meta: Meta, slot: int, channels: tuple[Channel, ...], rate_hz: float) -> Any:
-    info = _info(lsl, meta, f"face {slot}", _Form("Affect", len(channels), "double64", rate_hz))
+def _listed_info(lsl: Any, meta: Meta, part: str, form: _Form, channels: Sequence[Described]) -> Any:
+    """The description of an outlet of numbers, with that of each channel."""
+    info = _info(lsl, meta, part, form)
     listed = info.desc().append_child("channels")
-    for channel in channels:
+    for label, unit, type in channels:
         described = listed.append_child("channel")
-        described.append_child_value("label", channel.label)
-        described.append_child_value("unit", channel.unit)
-        described.append_child_value("type", channel.kind)
+        described.append_child_value("label", label)
+        described.append_child_value("unit", unit)
+        described.append_child_value("type", type)
     return info
 
 

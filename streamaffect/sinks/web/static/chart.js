@@ -21,7 +21,7 @@ export class Chart {
     document.addEventListener("themechange", () => this.#build());
   }
 
-  // faces: [{slot}, …]; data follows with `show`
+  // faces: [{slot}, …], or {tone} for a line that is no face's; data follows with `show`
   setFaces(faces) {
     this.faces = faces;
     this.data = [[0], ...faces.flatMap(() => [[null], [null], [null]])];
@@ -70,7 +70,7 @@ export class Chart {
         { ...axis, size: 44, splits: () => [-1, -0.5, 0, 0.5, 1] },
       ],
       series: [{}, ...(this.faces.length ? this.faces.flatMap(series) : [{}])],
-      bands: this.faces.map((face, i) => ({ series: [3 * i + 3, 3 * i + 2], fill: `${faceColour(face.slot)}30` })),
+      bands: this.faces.map((face, i) => ({ series: [3 * i + 3, 3 * i + 2], fill: `${lineColour(face)}30` })),
       legend: { show: false },
       cursor: { show: this.onSeek !== null, y: false, points: { show: false }, drag: { x: true, y: false, setScale: false } },
       hooks: {
@@ -131,8 +131,10 @@ export class Chart {
   }
 }
 
+const lineColour = ({ slot, tone }) => (tone ? colour(tone) : faceColour(slot));
+
 function series(face) {
-  const stroke = faceColour(face.slot);
+  const stroke = lineColour(face);
   const edge = { stroke: "transparent", width: 0, points: { show: false } };
   return [{ stroke, width: 2, points: { show: false } }, edge, edge];
 }

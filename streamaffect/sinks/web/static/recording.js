@@ -4,6 +4,7 @@ import { clockTime, find, isTyping, make, say } from "./dom.js";
 import { Faces } from "./faces.js";
 import { drawHeat } from "./heat.js";
 import { Plane } from "./plane.js";
+import { Voices } from "./voices.js";
 
 const AT_FIRST = 8;
 const GAP_S = 1;
@@ -26,8 +27,10 @@ export class RecordingView {
     this.plays = false; // whether the browser can play the video
     this.excluded = [];
     this.stretch = null;
-    this.cursor = this.faces.length ? Math.min(...this.faces.map((face) => face.from_s)) : 0;
-    this.whole = [this.cursor, this.faces.length ? Math.max(...this.faces.map((face) => face.to_s)) : 1];
+    this.voices = new Voices(about);
+    const span = [...this.faces.flatMap((face) => [face.from_s, face.to_s]), ...this.voices.span];
+    this.whole = span.length ? [Math.min(...span), Math.max(...span)] : [0, 1];
+    this.cursor = this.faces.length ? Math.min(...this.faces.map((face) => face.from_s)) : this.whole[0];
     if (this.whole[1] - this.whole[0] < SHORTEST_S) this.whole[1] = this.whole[0] + SHORTEST_S;
     this.range = [...this.whole];
     const options = {
@@ -39,6 +42,8 @@ export class RecordingView {
       valence: new Chart(find("#recorded-valence"), options),
       arousal: new Chart(find("#recorded-arousal"), options),
     };
+    find("#recorded-voices").hidden = !this.voices.some;
+    if (this.voices.some) this.charts.voice = new Chart(find("#recorded-voice"), options);
     this.plane = new Plane(find("#recording .plane"));
     this.list = new Faces(find("#values"), "no face at the cursor");
     const longest = [...this.faces].sort((one, other) => other.count - one.count).slice(0, AT_FIRST);
@@ -83,15 +88,21 @@ export class RecordingView {
   // Load what was chosen, and draw it.
   async #choose() {
     const shown = this.faces.filter((face) => this.chosen.has(face.number));
-    await Promise.all(shown.filter((face) => !face.data).map((face) => this.#load(face)));
+    await Promise.all([this.voices.load(), ...shown.filter((face) => !face.data).map((face) => this.#load(face))]);
     this.shown = this.faces.filter((face) => this.chosen.has(face.number) && face.data);
     this.shown.forEach((face, slot) => (face.slot = slot));
-    for (const [what, chart] of Object.entries(this.charts)) {
+    for (const what of ["valence", "arousal"]) {
+      const chart = this.charts[what];
       const tables = this.shown.map(({ data }) => [data.seconds, data.drawn[what], data.drawn[`${what}_low`], data.drawn[`${what}_high`]]);
       const joined = tables.length ? uPlot.join(tables, tables.map((table) => table.map(() => 2))) : [[0], [null]];
       chart.setFaces(this.shown);
       const [seconds, ...columns] = joined;
       chart.show(seconds, [columns], this.range);
+    }
+    if (this.voices.some) {
+      const { lines, seconds, columns } = this.voices.drawn(this.shown);
+      this.charts.voice.setFaces(lines);
+      this.charts.voice.show(seconds, [columns], this.range);
     }
     this.#decorate();
     this.#export();
@@ -122,11 +133,13 @@ export class RecordingView {
   }
 
   #decorate() {
-    const shades = this.shown.flatMap((face) => face.stretches);
+    const ofFaces = this.shown.flatMap((face) => face.stretches);
     const marks = this.about.moments.filter(({ event }) => event === "marker").map(({ t_s, label }) => ({ at: t_s, label }));
-    for (const { from, to } of this.excluded) shades.push({ from, to, kind: "out" });
+    const shades = this.excluded.map(({ from, to }) => ({ from, to, kind: "out" }));
     if (this.stretch) shades.push({ ...this.stretch, kind: "held" });
-    for (const chart of Object.values(this.charts)) chart.decorate({ marks, shades, cursor: this.cursor });
+    for (const [what, chart] of Object.entries(this.charts)) {
+      chart.decorate({ marks, shades: what === "voice" ? shades : [...ofFaces, ...shades], cursor: this.cursor });
+    }
   }
 
   seek(seconds, { movesVideo = true } = {}) {
@@ -150,6 +163,7 @@ export class RecordingView {
     this.list.show(found);
     this.#heat(found);
     say(find("#at"), `at ${clockTime(this.cursor, 2)}`);
+    if (this.voices.some) say(find("#voice-at"), this.voices.words(this.cursor));
   }
 
   #at(face) {

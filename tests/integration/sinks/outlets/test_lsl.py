@@ -7,18 +7,24 @@ import uuid
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 
-from streamaffect.messages import Estimate
+from streamaffect.messages import Estimate, HeadMeta, Voice
 from streamaffect.settings import LslSettings
 from tests.support.outlets.live import estimate, event, meta, now_ns, running
 from tests.support.outlets.processes import Process
+from tests.support.recordings import VOICE
 
 pytest.importorskip("pylsl", exc_type=ImportError)
 
 from streamaffect.sinks.outlets.lsl.outlet import LslOutlet
 
 WITHIN_NS = 2_000_000
+
+
+def voice(stream: str, **changes: Any) -> Voice:
+    return msgspec.structs.replace(VOICE, stream=stream, t_capture_ns=now_ns(), pts_s=None, **changes)
 
 
 def is_marker(text: str) -> Any:
@@ -86,6 +92,37 @@ def test_at_a_fixed_rate_a_place_without_a_face_says_so_as_often_as_one_with_a_f
     assert all(math.isnan(value) for line in two for value in line["values"])
     steps_s = [(after["t_ns"] - before["t_ns"]) / 1e9 for before, after in pairwise(one)]
     assert sorted(steps_s)[len(steps_s) // 2] == pytest.approx(0.02, abs=0.002)
+
+
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_a_voice_has_an_outlet_of_its_own_whosever_it_is(is_declared: bool) -> None:
+    stream = f"cam-{uuid.uuid4().hex[:8]}"
+    said = meta(stream)
+    declared = HeadMeta(name="voice", kind="voice", outputs=[])
+    with running(LslOutlet(LslSettings(enabled=True, slots=1))) as sink:
+        sink.put(msgspec.structs.replace(said, heads=[*said.heads, declared]) if is_declared else said)
+        if not is_declared:  # of an older recording: there from the first word on
+            sink.put(voice(stream))
+        with Process("lsl_reader", f"streamaffect {stream}", "3") as recorder:
+            described = _first(recorder) | {
+                line["name"]: line for line in recorder.json_until(lambda line: "ready" in line)[:-1]
+            }
+            sent = [
+                voice(stream, state="quiet", arousal=None, arousal_interval=None, track=None),
+                voice(stream, track=7),
+            ]
+            for one in sent:
+                sink.put(one)
+            lines: list[dict[str, Any]] = []
+            while len(samples(lines, f"streamaffect {stream} voice")) < 2:
+                lines += recorder.json_until(lambda _: True)
+    found = described[f"streamaffect {stream} voice"]
+    assert (found["type"], found["rate"], found["model"]) == ("Voice", 0.0, "default@1.0")
+    assert found["labels"] == ["state", "activity", "arousal", "arousal_low", "arousal_high", "face_id"]
+    quiet, heard = samples(lines, f"streamaffect {stream} voice")[-2:]
+    assert quiet["values"][0] == 1 and all(math.isnan(value) for value in quiet["values"][2:])
+    assert heard["values"] == [0, 0.8, 0.25, -0.3, 0.8, 7]
+    assert abs(heard["t_ns"] - sent[1].t_capture_ns) < 100 * WITHIN_NS
 
 
 def test_a_recording_of_a_minute_ago_or_a_second_is_laid_down_now_and_keeps_its_pace() -> None:

@@ -1,5 +1,8 @@
 """A face that is hidden for seconds while its voice goes on: one track, held, and none of it where nobody listens."""
 
+from contextlib import closing
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +10,7 @@ from streamaffect.affect.assemble import Assembler
 from streamaffect.affect.estimate import Estimator
 from streamaffect.faces.tracker import Tracker
 from streamaffect.messages import Estimate, Event, Message
+from streamaffect.pipeline.meta import make_meta
 from streamaffect.pipeline.stages import AffectStage, FaceStage
 from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
@@ -17,7 +21,7 @@ from streamaffect.voice.joint import JointFusion, open_fusion
 from streamaffect.voice.model import VoiceModel
 from streamaffect.voice.prosody import FEATURES
 from streamaffect.voice.reader import VoiceReader
-from tests.support.scripted import FACE, ScriptedDetector, picture
+from tests.support.scripted import FACE, ScriptedDetector, ScriptedSource, make_stream, picture
 
 SPEAKS = VoiceReading(0.8, 0.7, (0.2, 1.0), prosody=np.ones(len(FEATURES), np.float32))
 FPS, HIDDEN_S, END_S = 10, (2.0, 6.0), 8.0
@@ -77,6 +81,22 @@ def test_a_hidden_face_is_held_by_what_was_seen_and_is_heard(bundle: Bundle) -> 
     assert late.valence_interval is not None and late.arousal_interval is not None
     low, high = late.arousal_interval
     assert late.arousal is not None and low < late.arousal < high
+
+
+def test_all_that_is_said_of_such_a_face_is_declared(bundle: Bundle) -> None:
+    fusion = open_fusion(bundle)
+    voice = VoiceReader(Talkative(), SoundRing())
+    faces = FaceStage(ScriptedDetector(), Tracker(TrackerSettings()), bundle, voice=voice)
+    with closing(OnnxRuntimeEngine(bundle)) as engine:
+        stream = replace(make_stream("a", ScriptedSource([0.0]), bundle), faces=faces, fusion=fusion)
+        declared = {
+            head.name: {one["name"] for one in head.outputs}
+            for head in make_meta(stream, bundle, engine.info, t_ns=0).heads
+        }
+    said = [one.outputs for one in watch(bundle, fusion, listening=True) if isinstance(one, Estimate)]
+    assert {(head, name) for outputs in said for head, values in outputs.items() for name in values} == {
+        (head, name) for head, names in declared.items() if head != "affect" for name in names
+    }
 
 
 def test_without_a_fusion_trust_passes_to_the_voice(bundle: Bundle) -> None:

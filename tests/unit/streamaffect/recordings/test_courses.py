@@ -9,11 +9,20 @@ import pytest
 from msgspec.structs import replace
 
 from streamaffect.errors import RecordingError
-from streamaffect.messages import Event, HeadMeta
+from streamaffect.messages import Event, HeadMeta, Message
 from streamaffect.recordings.courses import SQUARE, VALUES, read_courses
 from streamaffect.recordings.export.shown import Selection, write_shown
+from streamaffect.recordings.voices import VOICE_VALUES
 from streamaffect.types import Square
-from tests.support.recordings import estimate_at, file_header, live_estimate_at, live_header, record, refined_clip
+from tests.support.recordings import (
+    estimate_at,
+    file_header,
+    live_estimate_at,
+    live_header,
+    record,
+    refined_clip,
+    voice_at,
+)
 
 
 def marker(time_s: float, label: str) -> Event:
@@ -105,6 +114,23 @@ def test_a_live_recording_begins_at_its_first_estimate(tmp_path: Path) -> None:
     path = record(tmp_path / "live.jsonl", [live_estimate_at(1, seq=0), live_estimate_at(2.5, seq=1)], live_header())
     (course,) = read_courses(path).courses
     assert list(course.seconds) == pytest.approx([0, 1.5])
+
+
+def test_a_voice_has_a_course_of_its_own_with_nothing_where_nobody_is_heard(tmp_path: Path) -> None:
+    quiet = voice_at(1.0, state="quiet", arousal=None, arousal_interval=None)
+    messages: list[Message] = [voice_at(0.5, track=2), estimate_at(0.6, seq=0), quiet, voice_at(1.5, stream="other")]
+    one, other = read_courses(record(tmp_path / "talk.jsonl", messages)).voices
+    assert (one.stream, list(one.seconds)) == ("clip", [0.5, 1.0])
+    assert (other.stream, list(other.seconds)) == ("other", [1.5])
+    named = dict(zip(VOICE_VALUES, one.columns, strict=True))
+    assert [named[name][0] for name in VOICE_VALUES] == pytest.approx([0.25, -0.3, 0.8, 0.8, 2])
+    assert math.isnan(named["arousal"][1]) and math.isnan(named["track"][1])
+
+
+def test_a_voice_without_a_face_begins_a_live_recording(tmp_path: Path) -> None:
+    messages = [voice_at(100 + i / 2, stream="webcam", pts_s=None) for i in range(3)]
+    (voice,) = read_courses(record(tmp_path / "radio.jsonl", messages, live_header())).voices
+    assert list(voice.seconds) == [0.0, 0.5, 1.0]
 
 
 def test_a_recording_without_faces_has_no_course(tmp_path: Path) -> None:
