@@ -11,8 +11,9 @@ from streamaffect import analyze, load_bundle
 from streamaffect.lenses.loading import check_fit, read_lens
 from train.cli import main
 from train.methods.lens.data import LEFT_OUT, UNITS, WEAK
+from train.methods.lens.loss import Scales, lens_losses
 from train.methods.lens.model import MapHead
-from train.methods.lens.recipe import HeadConfig
+from train.methods.lens.recipe import HeadConfig, LossConfig
 from train.methods.lens.scores import conformal_quantiles, coverage
 
 ROOT = Path(__file__).parents[3]
@@ -62,6 +63,32 @@ def test_the_quantile_holds_what_it_promises_on_exchangeable_errors() -> None:
     quantiles = conformal_quantiles(np.abs(truth[:2000]), np.ones(2000, np.float32))
     held = coverage(nothing[2000:], spread[2000:], truth[2000:], quantiles)
     np.testing.assert_allclose(held, 0.9, atol=0.025)
+
+
+def test_an_untrained_head_answers_what_is_usual() -> None:
+    means = torch.tensor([0.02, 0.5, 0.3])
+    logits, _ = MapHead(8, 3, HeadConfig(channels=4, hidden=6), means)(torch.zeros(200, 8, 8, 8))
+    torch.testing.assert_close(logits.sigmoid().mean(dim=0), means, atol=0.1, rtol=0.0)
+
+
+def test_a_unit_that_is_emphasised_counts_that_much_more() -> None:
+    targets, spread = torch.rand(20, 2), torch.ones(20, 2)
+    logits = torch.zeros(20, 2, requires_grad=True)
+    config = LossConfig(ccc=0.0, spread=0.0)
+    grown = []
+    for weights in ([1.0, 1.0], [0.5, 1.5]):
+        scales = Scales(torch.ones(2), torch.tensor(weights))
+        (slope,) = torch.autograd.grad(sum(lens_losses(logits, spread, targets, scales, config).values()), logits)
+        grown.append(slope)
+    torch.testing.assert_close(grown[1], grown[0] * torch.tensor([0.5, 1.5]))
+
+
+def test_the_emphasis_of_what_is_no_unit_ends_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "mine.toml"
+    smoke = (ROOT / "configs" / "train" / "lens" / "smoke.toml").read_text()
+    recipe.write_text(f"{smoke}\n[loss.emphasis]\nAU18 = 2.0\n")
+    assert main(["fit", "--config", str(recipe), "--run", str(tmp_path / "run")]) == 2
+    assert "loss.emphasis: 'AU18' is no unit of the lens; there are AU01, " in capsys.readouterr().err
 
 
 def test_the_spread_teaches_the_values_nothing() -> None:

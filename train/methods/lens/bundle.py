@@ -15,7 +15,7 @@ from streamaffect.text.action_units import UNIT_BLENDSHAPES, UNIT_NAMES
 from ...bundle.graphs import TracedGraph
 from ...bundle.lens import DeclaredLens, write_lens
 from ...bundle.spatial_map import SIDE
-from .data import LEFT_OUT, UNITS, WEAK
+from .data import LEFT_OUT, NAMES, UNITS, WEAK
 from .model import MapHead
 from .recipe import LensRecipe
 from .scores import LEVEL, Quantiles
@@ -31,8 +31,8 @@ class _Bounded(nn.Module):
         self.head = head
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        values, spread = self.head(maps)
-        return values.clamp(0, 1), spread
+        logits, spread = self.head(maps)
+        return logits.sigmoid(), spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,6 @@ class Trained:
 def export_lens(trained: Trained, target: Path) -> LensManifest:
     """Write the lens to `target`, in place of the one that is there. Raises TrainingError."""
     recipe, quantiles = trained.recipe, trained.quantiles
-    names = [f"AU{unit:02d}" for unit in UNITS]
     maps = torch.rand(2, trained.channels, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
     declared = DeclaredLens(
         name=recipe.name,
@@ -60,7 +59,7 @@ def export_lens(trained: Trained, target: Path) -> LensManifest:
         summary="Facial action units, 0 (not there) to 1, each with a 90 % interval",
         outputs=[
             LensOutput(name, (0.0, 1.0), "activation", UNIT_NAMES[unit], weak=unit in WEAK)
-            for name, unit in zip(names, UNITS, strict=True)
+            for name, unit in zip(NAMES, UNITS, strict=True)
         ],
         recipe=f"{recipe.name}.toml",
         seed=recipe.seed,
@@ -70,20 +69,40 @@ def export_lens(trained: Trained, target: Path) -> LensManifest:
             "normalised-conformal",
             LEVEL,
             SPREAD,
-            dict(zip(names, map(float, quantiles.stream), strict=True)),
-            dict(zip(names, map(float, quantiles.still), strict=True)),
+            dict(zip(NAMES, map(float, quantiles.stream), strict=True)),
+            dict(zip(NAMES, map(float, quantiles.still), strict=True)),
         ),
         limits=[
             "It repeats MediaPipe's blendshapes, not the judgement of people who are trained in FACS",
             f"{', '.join(f'AU{unit:02d}' for unit in WEAK)} agree with the teacher at r < 0.6: weak, off by default",
             f"{', '.join(f'AU{unit:02d}' for unit in LEFT_OUT)} are left out: the teacher hardly ever moves them",
-            "AU17 is the least sure of those published: r 0.52 in clips of unseen people, 0.57 on pictures",
+            _least_sure(trained.metrics),
             "Left and right are one number; a turned head widens the intervals only as far as clips had turned heads",
         ],
         notes=_notes(),
     )
     graph = TracedGraph(_Bounded(trained.head), {MAP: maps}, [VALUES, SPREAD])
     return write_lens(graph, declared, load_bundle(recipe.bundle or None), target)
+
+
+def _least_sure(metrics: Mapping[str, object]) -> str:
+    """The published unit that agrees least with the teacher in clips."""
+    clips, stills = (_by_unit(metrics, part) for part in ("clips", "stills"))
+    published = [name for name, unit in zip(NAMES, UNITS, strict=True) if unit not in WEAK and name in clips]
+    least = min(published, key=lambda name: clips[name], default="")
+    if not least:
+        return "Nothing is known of how well single units agree with the teacher"
+    return (
+        f"{least} is the least sure of those published: r {clips[least]:.2f} in clips of unseen people, "
+        f"{stills.get(least, 0.0):.2f} on pictures"
+    )
+
+
+def _by_unit(metrics: Mapping[str, object], part: str) -> Mapping[str, float]:
+    found = metrics[part]
+    assert isinstance(found, dict)
+    by_unit: Mapping[str, float] = found["pearson"]
+    return by_unit
 
 
 def _summarised(metrics: Mapping[str, object]) -> dict[str, object]:

@@ -33,6 +33,7 @@ MAPS = "maps"  # folder of a run: what the encoder gave
 # mouthFrown shows is not a lip corner going down that people would agree on.
 LEFT_OUT = (6, 9, 15)
 UNITS = tuple(unit for unit in UNIT_BLENDSHAPES if unit not in LEFT_OUT)
+NAMES = tuple(f"AU{unit:02d}" for unit in UNITS)
 WEAK = (14, 20, 24, 28)  # r below 0.6 with the teacher on unseen faces
 
 

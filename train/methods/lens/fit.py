@@ -6,16 +6,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from streamaffect.errors import ConfigError
+from streamaffect.types import FloatArray
+
 from ...loop.context import Context
 from ...loop.fit import Part
-from .data import UnitFaces
-from .loss import lens_losses
+from .data import NAMES, UnitFaces
+from .loss import Scales, lens_losses
 from .model import MapHead
 from .recipe import LensRecipe
 from .scores import agreement
 
 Batch = tuple[Tensor, Tensor]
 SCORING_BATCH = 512
+LEAST_VARIANCE, LEAST_MEAN = 1e-4, 1e-3  # of a unit's targets, so that one that never moves changes nothing
 
 
 class HeadTask:
@@ -25,10 +29,11 @@ class HeadTask:
         self._recipe = recipe
         self._stills, self._clips, self._valid = stills, clips, valid
         self._from_clips = round(recipe.optimiser.batch * recipe.videos_share)
-        self._variance = torch.from_numpy(stills.targets.var(axis=0)).clamp(min=1e-4)
+        self._scales = _scales(stills.targets, recipe)
+        means = torch.from_numpy(stills.targets.mean(axis=0)).clamp(LEAST_MEAN, 1 - LEAST_MEAN)
         channels, outputs = stills.views[0].shape[1], stills.targets.shape[1]
         torch.manual_seed(recipe.seed)
-        self.model: nn.Module = MapHead(channels, outputs, recipe.head)
+        self.model: nn.Module = MapHead(channels, outputs, recipe.head, means)
 
     def batch_count(self, part: Part) -> int:
         """Whole batches of one epoch for each process."""
@@ -52,8 +57,8 @@ class HeadTask:
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """As `lens_losses`."""
         maps, targets = batch
-        values, spread = model(maps)
-        return lens_losses(values, spread, targets, self._variance, self._recipe.loss)
+        logits, spread = model(maps)
+        return lens_losses(logits, spread, targets, self._scales, self._recipe.loss)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Agreement with the teacher on clips that are not trained on."""
@@ -77,15 +82,23 @@ def fit_head(
 
 @torch.no_grad()
 def predict(model: nn.Module, faces: UnitFaces) -> tuple[np.ndarray, np.ndarray]:
-    """Values clipped to [0, 1] and spreads, each (N, L), of the faces as they are."""
+    """Values in [0, 1] and spreads, each (N, L), of the faces as they are."""
     model.eval()
     values, spreads = [], []
     for start in range(0, len(faces), SCORING_BATCH):
         maps = torch.from_numpy(faces.views[0][start : start + SCORING_BATCH].astype(np.float32))
-        found = model(maps)
-        values.append(found[0].clamp(0, 1).numpy())
-        spreads.append(found[1].numpy())
+        logits, spread = model(maps)
+        values.append(logits.sigmoid().numpy())
+        spreads.append(spread.numpy())
     return np.concatenate(values), np.concatenate(spreads)
+
+
+def _scales(targets: FloatArray, recipe: LensRecipe) -> Scales:
+    emphasis = recipe.loss.emphasis
+    if unknown := sorted(set(emphasis) - set(NAMES)):
+        raise ConfigError(f"loss.emphasis: {unknown[0]!r} is no unit of the lens; there are {', '.join(NAMES)}")
+    weights = torch.tensor([emphasis.get(name, 1.0) for name in NAMES])
+    return Scales(torch.from_numpy(targets.var(axis=0)).clamp(min=LEAST_VARIANCE), weights / weights.mean())
 
 
 def _drawn(faces: UnitFaces, rows: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -1,19 +1,36 @@
-"""The loss of a lens: squared errors in units of each target's variance, agreement, and the size of the errors."""
+"""The loss of a lens: how far values are from their targets, agreement, and the size of the errors."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from ...losses.ccc import ccc_loss
+from ...metrics.correlation import concordance
 from .recipe import LossConfig
 
 
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """What is known of the targets (L,): their variance in training, and how much each counts, 1 on average."""
+
+    variance: Tensor
+    weights: Tensor
+
+
 def lens_losses(
-    values: Tensor, spread: Tensor, targets: Tensor, variance: Tensor, config: LossConfig
-) -> dict[str, Tensor]:
-    """The weighted parts, scalars. values, spread, targets: (B, L); variance: (L,) of the targets in training."""
+    logits: Tensor, spread: Tensor, targets: Tensor, scales: Scales, config: LossConfig
+) -> dict[str, Tensor]:  # fmt: skip
+    """The weighted parts, scalars. logits, spread, targets: (B, L).
+
+    The cross-entropy of soft targets is least at their conditional mean, as squared errors are, but does not fade where
+    a value near 0 should have been near 1. A quarter of it over the variance is at most as steep as squared errors.
+    """
+    values = logits.sigmoid()
     errors = (values - targets).abs().detach()
+    entropy = F.binary_cross_entropy_with_logits(logits, targets, reduction="none") / (4 * scales.variance)
     return {
-        "squared": ((values - targets).square() / variance).mean(),
-        "ccc": config.ccc * ccc_loss(values, targets),
+        "entropy": (entropy * scales.weights).mean(),
+        "ccc": config.ccc * ((1 - concordance(values, targets)) * scales.weights).mean(),
         "spread": config.spread * (errors / spread + torch.log(spread)).mean(),  # Laplace, up to a constant
     }

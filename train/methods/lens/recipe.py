@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from ...config import Count, NotNegative, OptimiserConfig, Share
+from ...config import Count, NotNegative, OptimiserConfig, Positive, Share
 from ...data.augment import AugmentConfig
 
 
@@ -17,10 +17,15 @@ class HeadConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LossConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Weights of the parts of the loss. ccc: of 1 − CCC; spread: of the likelihood of the errors' sizes."""
+    """Weights of the parts of the loss.
+
+    ccc:      of 1 − CCC; spread: of the likelihood of the errors' sizes
+    emphasis: by unit, as AU17, how much more than another one it counts
+    """
 
     ccc: NotNegative = 0.5
     spread: NotNegative = 0.1
+    emphasis: dict[str, Positive] = {}
 
 
 class CompoundLensRecipe(

@@ -6,7 +6,7 @@ from streamaffect.types import FloatArray
 
 from ...loop.context import Context, Report
 from .bundle import Trained, export_lens
-from .data import UNITS, WEAK, Corpus, UnitFaces, load_corpus, prepare_clips
+from .data import NAMES, UNITS, WEAK, Corpus, UnitFaces, load_corpus, prepare_clips
 from .fit import fit_head, predict
 from .model import MapHead
 from .recipe import LensRecipe
@@ -64,7 +64,6 @@ def _figures(head: MapHead, corpus: Corpus, quantiles: Quantiles) -> dict[str, o
 def _of(head: MapHead, faces: UnitFaces, quantiles: FloatArray) -> dict[str, object]:
     values, spread = predict(head, faces)
     found, held = agreement(values, faces.targets), coverage(values, spread, faces.targets, quantiles)
-    names = [f"AU{unit:02d}" for unit in UNITS]
     shown = np.array([unit not in WEAK for unit in UNITS])
     return {
         "faces": len(faces),
@@ -75,7 +74,7 @@ def _of(head: MapHead, faces: UnitFaces, quantiles: FloatArray) -> dict[str, obj
         "mean_ccc_all": round(float(found.ccc.mean()), 4),
         "units_above_0.6": int((found.pearson[shown] >= GOOD).sum()),
         "coverage": round(float(held[shown].mean()), 4),
-        "pearson": rounded(dict(zip(names, found.pearson.tolist(), strict=True))),
-        "ccc": rounded(dict(zip(names, found.ccc.tolist(), strict=True))),
-        "coverage_by_unit": rounded(dict(zip(names, held.tolist(), strict=True))),
+        "pearson": rounded(dict(zip(NAMES, found.pearson.tolist(), strict=True))),
+        "ccc": rounded(dict(zip(NAMES, found.ccc.tolist(), strict=True))),
+        "coverage_by_unit": rounded(dict(zip(NAMES, held.tolist(), strict=True))),
     }
