@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamaffect.messages import Event, Message
+from streamaffect.messages import Event, HeadMeta, Message
 from streamaffect.recordings.header import RecordingHeader, encode_header
 from streamaffect.recordings.reading import read_recording
 from tests.support.recordings import (
@@ -62,6 +62,13 @@ def test_the_header_gives_back_the_meta_message_of_each_stream() -> None:
         msgspec.structs.replace(meta, t_ns=0, engine_reason="") for meta in originals
     ]
     assert {meta.t_ns // 10**9 for meta in recorded} == {meta.t_ns // 10**9 for meta in originals}
+
+
+def test_what_any_of_the_streams_declares_stands_in_the_header_once() -> None:
+    silent, heard = meta_of("a", live=False), meta_of("b", live=False)
+    voice = HeadMeta(name="voice", kind="voice", outputs=[])
+    heard = msgspec.structs.replace(heard, heads=[*heard.heads, voice])
+    assert RecordingHeader.of([silent, heard], options={}).heads == [*silent.heads, voice]
 
 
 def test_equal_messages_give_equal_bytes_when_files_are_read_offline(tmp_path: Path) -> None:
