@@ -127,17 +127,17 @@ def fit_moments(
 @torch.no_grad()
 def moment_figures(moments: Moments, sequences: Sequences) -> dict[str, float]:
     """`found_moments` of the pooling's weights."""
-    return found_moments(_weights(moments, sequences), sequences.shown, sequences.labels)
+    return found_moments(weights_of(moments, sequences), sequences.shown, sequences.labels)
 
 
 @torch.no_grad()
 def hits_by_people(moments: Moments, sequences: Sequences) -> dict[str, float]:
     """Whose sequences have a moment, and a 95 % interval of the hits over those people; nothing where it is one."""
-    rows = _with_moment(sequences.shown, sequences.labels)
+    rows = with_moment(sequences.shown, sequences.labels)
     people = sequences.owners[rows].tolist()
     if len(set(people)) < 2:
         return {}
-    hits = torch.from_numpy(_hits(_weights(moments, sequences)[rows], sequences.shown[rows]))[:, None].float()
+    hits = torch.from_numpy(right_ones(weights_of(moments, sequences)[rows], sequences.shown[rows]))[:, None].float()
     found = bootstrap_interval(lambda one, _: one.mean(dim=0), hits, hits, people)
     ends = {"hits_low": float(found.low), "hits_high": float(found.high)}
     return {"people": len(set(people))} | {name: round(value, 4) for name, value in ends.items()}
@@ -151,29 +151,33 @@ def found_moments(weights: FloatArray, shown: FloatArray, labels: np.ndarray) ->
 
     weights, shown: (V, K), as `Sequences.shown`. labels: (V,), numbers in EMOTIONS
     """
-    rows = _with_moment(shown, labels)
+    rows = with_moment(shown, labels)
     if not len(rows):
         return {"hits": 0.0, "pearson": 0.0, "heaviest": 0.0, "sequences": 0}
     weights, shown = weights[rows].astype(np.float64), shown[rows].astype(np.float64)
     pearson = [np.corrcoef(one, other)[0, 1] for one, other in zip(weights, shown, strict=True)]
     return {
-        "hits": round(float(_hits(weights, shown).mean()), 4),
+        "hits": round(float(right_ones(weights, shown).mean()), 4),
         "pearson": round(float(np.nanmean(pearson)), 4),
         "heaviest": round(float(weights.max(axis=1).mean()), 4),
         "sequences": len(rows),
     }
 
 
-def _weights(moments: Moments, sequences: Sequences) -> FloatArray:
+@torch.no_grad()
+def weights_of(moments: Moments, sequences: Sequences) -> FloatArray:
+    """How much each clip counts, (V, K), oldest first."""
     clips = torch.from_numpy(sequences.clips)
     newest_first = moments(clips, torch.ones(clips.shape[:2], dtype=torch.bool))
     return np.asarray(newest_first.flip(1).numpy(), np.float32)
 
 
-def _with_moment(shown: FloatArray, labels: np.ndarray) -> np.ndarray:
+def with_moment(shown: FloatArray, labels: np.ndarray) -> np.ndarray:
+    """The rows that have a moment to find. shown, labels: as for `found_moments`."""
     return np.flatnonzero((labels != NEUTRAL) & (np.ptp(shown, axis=1) >= LEAST_CHANGE))
 
 
-def _hits(weights: FloatArray, shown: FloatArray) -> np.ndarray:
+def right_ones(weights: FloatArray, shown: FloatArray) -> np.ndarray:
+    """Whether the heaviest clip is one that shows most, (V,) bool."""
     chosen = shown[np.arange(len(shown)), weights.argmax(axis=1)]
     return np.asarray(chosen >= shown.max(axis=1) - 1e-6)
