@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from math import nan
 
-from streamaffect.messages import Estimate, Meta
+from msgspec import UNSET
+
+from streamaffect.messages import Estimate, HeadMeta, Meta
 from streamaffect.recordings.export.table import Column, Row, columns
 from streamaffect.recordings.export.xdf import STATUS_CODES, VOICE_CHANNELS
 
@@ -27,12 +29,12 @@ class Channel:
 
 
 def channels_of(meta: Meta) -> tuple[Channel, ...]:
-    """The channels of a stream: values, intervals, status, quality, box, all outputs of its model, relative values."""
+    """The channels of a stream: values, intervals, status, quality, box, all declared outputs, relative values."""
     named = [
         (head.name, str(output["name"]))
         for head in meta.heads
         for output in head.outputs
-        if output.get("name") not in ("valence", "arousal")
+        if not (_is_affect(head) and output.get("name") in ("valence", "arousal"))
     ]
     return tuple(
         _channel(column)
@@ -50,6 +52,11 @@ def sample(channels: tuple[Channel, ...], estimate: Estimate) -> list[float]:
 def nothing(channels: tuple[Channel, ...]) -> list[float]:
     """The sample of a place without a face."""
     return [nan] * len(channels)
+
+
+def _is_affect(head: HeadMeta) -> bool:
+    """Whether a head's valence and arousal are those of the estimate itself, and not further ones."""
+    return head.kind == "regression" and head.lens is UNSET
 
 
 def _channel(column: Column) -> Channel:

@@ -98,7 +98,7 @@ def test_at_a_fixed_rate_a_place_without_a_face_says_so_as_often_as_one_with_a_f
 def test_a_voice_has_an_outlet_of_its_own_whosever_it_is(is_declared: bool) -> None:
     stream = f"cam-{uuid.uuid4().hex[:8]}"
     said = meta(stream)
-    declared = HeadMeta(name="voice", kind="voice", outputs=[])
+    declared = HeadMeta(name="voice", kind="voice", outputs=[{"name": "activity"}, {"name": "arousal"}])
     with running(LslOutlet(LslSettings(enabled=True, slots=1))) as sink:
         sink.put(msgspec.structs.replace(said, heads=[*said.heads, declared]) if is_declared else said)
         if not is_declared:  # of an older recording: there from the first word on
@@ -119,6 +119,10 @@ def test_a_voice_has_an_outlet_of_its_own_whosever_it_is(is_declared: bool) -> N
     found = described[f"streamaffect {stream} voice"]
     assert (found["type"], found["rate"], found["model"]) == ("Voice", 0.0, "default@1.0")
     assert found["labels"] == ["state", "activity", "arousal", "arousal_low", "arousal_high", "face_id"]
+    columns = set(described[f"streamaffect {stream} face 1"]["labels"])
+    assert {"voice_activity", "voice_arousal"} & columns == (
+        {"voice_activity", "voice_arousal"} if is_declared else set()
+    )
     quiet, heard = samples(lines, f"streamaffect {stream} voice")[-2:]
     assert quiet["values"][0] == 1 and all(math.isnan(value) for value in quiet["values"][2:])
     assert heard["values"] == [0, 0.8, 0.25, -0.3, 0.8, 7]
