@@ -97,7 +97,7 @@ class OnnxFile(nn.Module):
 
 
 def _trace(graph: TracedGraph, file: Path) -> None:
-    module = graph.module.eval()
+    module = graph.module.cpu().eval()
     inputs = tuple(graph.examples.values())
     axes = {0: torch.export.Dim("N", min=1)} | {
         axis: torch.export.Dim(name, min=2) for axis, name in graph.lengths.items()

@@ -77,10 +77,11 @@ class Context:
         Raises:
             TrainingError: as `train.loop.fit.fit`; or nothing is to be trained, and the stage is not finished.
         """
+        task.model.to(self.fabric.device)  # whole: a part of it may have been trained there before
         if self.trains:
             return fit(task, optimiser, self.folder / stage, fabric=self.fabric, progress=self.progress, slow=slow)
         self.load(task.model, optimiser, stage)
-        return task.model.to(self.fabric.device).eval().requires_grad_(requires_grad=False)
+        return task.model.eval().requires_grad_(requires_grad=False)
 
     def load(self, model: nn.Module, optimiser: OptimiserConfig, stage: str = "training") -> None:
         """Fill `model` with the averaged weights that were trained in the run's folder `stage`.

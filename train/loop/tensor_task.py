@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from .device import device_of
 from .fit import Part
 
 Batch = tuple[Tensor, ...]
@@ -45,7 +46,7 @@ class TensorTask:
         order = torch.randperm(
             len(self._tensors[0]), generator=torch.Generator().manual_seed(1000 * self._seed + epoch)
         )
-        device = next(self.model.parameters()).device
+        device = device_of(self.model)
         for number in range(first, self.batch_count(part)):
             at = (number * part.world + part.rank) * self._batch
             rows = order[at : at + self._batch]

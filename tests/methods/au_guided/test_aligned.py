@@ -10,6 +10,7 @@ import torch
 from streamaffect import analyze_image, load_bundle
 from streamaffect.lenses.loading import check_fit, read_lens
 from tests.support.faces import demo_frames
+from tests.support.training.other_device import other_device
 from train.cli import main
 from train.data.drawn_faces import EXPRESSIONS
 from train.data.stills import EMOTIONS
@@ -24,7 +25,8 @@ ROOT = Path(__file__).parents[3]
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("aligned")
     recipe = ROOT / "configs" / "train" / "au_guided" / "aligned_smoke.toml"
-    assert main(["fit", "--config", str(recipe), "--run", str(folder)]) == 0
+    with other_device():
+        assert main(["fit", "--config", str(recipe), "--run", str(folder)]) == 0
     return folder
 
 

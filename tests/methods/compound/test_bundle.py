@@ -19,6 +19,7 @@ from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.sources.demo import DEMO_CLIP
 from tests.support.bundles import DIM, edit_manifest, write_bundle
 from tests.support.gpu.real_tensorrt import assert_tensorrt_takes
+from tests.support.training.other_device import other_device
 from train.cli import main
 from train.data.sets.c_expr import CLASSES
 from train.errors import DataError
@@ -69,7 +70,8 @@ class Exported:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the finished smoke recipe."""
     folder = tmp_path_factory.mktemp("compound") / "run"
-    assert main(["fit", "--config", str(SMOKE), "--run", str(folder)]) == 0
+    with other_device():
+        assert main(["fit", "--config", str(SMOKE), "--run", str(folder)]) == 0
     return folder
 
 

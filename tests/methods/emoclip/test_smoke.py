@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from streamaffect.runtime.bundle import load_bundle
+from tests.support.training.other_device import other_device
 from train.cli import main
 from train.methods.emoclip.data.videos import drawn_descriptions
 from train.methods.registry import load_recipe
@@ -25,7 +26,8 @@ def run(verb: str, recipe: Path, folder: Path, *more: str) -> dict[str, float]:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("smoke") / "run"
-    run("fit", CONFIGS / "smoke.toml", folder)
+    with other_device():
+        run("fit", CONFIGS / "smoke.toml", folder)
     return folder
 
 

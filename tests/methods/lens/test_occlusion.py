@@ -12,6 +12,7 @@ from streamaffect.lenses.loading import check_fit, read_lens
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.text.regions import CELLS
 from tests.support.faces import demo_frames
+from tests.support.training.other_device import other_device
 from train.cli import main
 from train.methods.lens.occlusion.data import OccludedFaces
 from train.methods.lens.occlusion.scores import correlations, map_figures
@@ -24,7 +25,8 @@ ROOT = Path(__file__).parents[3]
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("map")
     recipe = ROOT / "configs" / "train" / "lens" / "map_smoke.toml"
-    assert main(["fit", "--config", str(recipe), "--run", str(folder)]) == 0
+    with other_device():
+        assert main(["fit", "--config", str(recipe), "--run", str(folder)]) == 0
     return folder
 
 

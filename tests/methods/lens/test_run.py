@@ -9,6 +9,7 @@ import torch
 
 from streamaffect import analyze, load_bundle
 from streamaffect.lenses.loading import check_fit, read_lens
+from tests.support.training.other_device import other_device
 from train.cli import main
 from train.methods.lens.data import LEFT_OUT, UNITS, WEAK
 from train.methods.lens.loss import Scales, lens_losses
@@ -23,7 +24,11 @@ DEMO = ROOT / "streamaffect" / "assets" / "demo.mp4"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lens")
-    assert main(["fit", "--config", str(ROOT / "configs" / "train" / "lens" / "smoke.toml"), "--run", str(folder)]) == 0
+    with other_device():
+        assert (
+            main(["fit", "--config", str(ROOT / "configs" / "train" / "lens" / "smoke.toml"), "--run", str(folder)])
+            == 0
+        )
     return folder
 
 

@@ -7,6 +7,7 @@ import cv2
 import pytest
 
 from streamaffect import Bundle, load_bundle
+from tests.support.training.other_device import other_device
 from tests.support.training.runs import CONFIGS
 from train.cli import main
 from train.methods.relational.data.generated import generated_videos
@@ -31,7 +32,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("smoke") / "run"
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(REFUSED_SHARE, COARSE)
-        assert main(["fit", "--config", str(SMOKE), "--run", str(folder)]) == 0
+        with other_device():
+            assert main(["fit", "--config", str(SMOKE), "--run", str(folder)]) == 0
     return folder
 
 

@@ -15,6 +15,7 @@ from streamaffect.runtime.bundle import Bundle, load_bundle
 from streamaffect.runtime.onnxruntime import OnnxRuntimeEngine
 from streamaffect.sources.demo import DEMO_CLIP
 from tests.support.gpu.real_tensorrt import assert_tensorrt_takes
+from tests.support.training.other_device import other_device
 from train.cli import main
 from train.methods.registry import load_recipe
 from train.methods.stochastic_softmax.bundle import EVIDENCE_HEAD, EXPRESSION_HEAD, export_stochastic_softmax
@@ -39,7 +40,8 @@ class Exported:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the finished smoke recipe."""
     folder = tmp_path_factory.mktemp("softmax") / "run"
-    assert main(["fit", "--config", str(SMOKE), "--run", str(folder)]) == 0
+    with other_device():
+        assert main(["fit", "--config", str(SMOKE), "--run", str(folder)]) == 0
     return folder
 
 

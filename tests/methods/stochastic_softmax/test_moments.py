@@ -9,6 +9,7 @@ import torch
 
 from streamaffect import analyze, load_bundle
 from streamaffect.lenses.loading import check_fit, read_lens
+from tests.support.training.other_device import other_device
 from train.cli import main
 from train.methods.stochastic_softmax.moments.data import drawn_sequences
 from train.methods.stochastic_softmax.moments.fit import Moments, moment_figures
@@ -45,7 +46,8 @@ def test_figures_are_those_of_a_model_that_knows_and_of_one_that_does_not() -> N
 
 
 def test_a_lens_of_drawn_sequences_finds_the_moment_and_is_seen_in_the_stream(tmp_path: Path) -> None:
-    assert main(["fit", "--config", str(SMOKE), "--run", str(tmp_path)]) == 0
+    with other_device():
+        assert main(["fit", "--config", str(SMOKE), "--run", str(tmp_path)]) == 0
     report = json.loads((tmp_path / "report.json").read_text())["metrics"]
     assert report["report_people"]["drawn_clips"]["hits"] > 0.7
     lens = read_lens(tmp_path / "bundle")

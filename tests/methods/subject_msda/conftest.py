@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.training.other_device import other_device
 from train.cli import main
 
 SMOKE = Path(__file__).parents[3] / "configs" / "train" / "subject_msda" / "smoke.toml"
@@ -13,5 +14,6 @@ SMOKE = Path(__file__).parents[3] / "configs" / "train" / "subject_msda" / "smok
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run's folder."""
     folder = tmp_path_factory.mktemp("smoke") / "run"
-    assert main(["fit", "--config", str(SMOKE), "--run", str(folder)]) == 0
+    with other_device():
+        assert main(["fit", "--config", str(SMOKE), "--run", str(folder)]) == 0
     return folder

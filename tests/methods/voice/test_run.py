@@ -7,6 +7,7 @@ import numpy as np
 
 from streamaffect.types import SOUND_RATE_HZ
 from streamaffect.voice.model import VoiceModel
+from tests.support.training.other_device import other_device
 from tests.support.training.runs import CONFIGS
 from train.cli import main
 from train.methods.voice.data import drawn_voice
@@ -14,7 +15,8 @@ from train.methods.voice.data import drawn_voice
 
 def test_drawn_voices_are_told_apart_by_the_model_that_a_run_writes(tmp_path: Path) -> None:
     recipe = str(CONFIGS / "voice" / "smoke.toml")
-    assert main(["fit", "--config", recipe, "--run", str(tmp_path)]) == 0
+    with other_device():
+        assert main(["fit", "--config", recipe, "--run", str(tmp_path)]) == 0
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["ccc_held_out_speakers"] > 0.8
     model = VoiceModel(tmp_path / "bundle")

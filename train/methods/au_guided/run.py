@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from ...data.drawn_faces import EXPRESSIONS
 from ...loop.context import Context, Report
+from ...loop.device import device_of
 from ...loop.tensor_task import Batch, TensorTask
 from ...metrics.classification import uar, war
 from .bundle import export_au_guided
@@ -78,7 +79,7 @@ def read_out(model: nn.Module, faces: LandmarkFaces) -> tuple[Tensor, Tensor, Te
     """Logits (N, 7), and the maps (N, 1, h, w) of the predicted class and of the last layer's attention."""
     model.eval()
     assert isinstance(model, SpatialClassifier)
-    device = next(model.parameters()).device
+    device = device_of(model)
     found = []
     for pictures in torch.split(faces.pictures, SCORING_BATCH):
         logits, features = model(pictures.to(device))

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from streamaffect.errors import ConfigError
 
 from ...loop.context import Context, Report
+from ...loop.device import device_of
 from ...loop.tensor_task import Batch, TensorTask
 from ...metrics.classification import macro_f1, war, weighted_f1
 from .bundle import export_compound
@@ -82,7 +83,7 @@ def make_model(recipe: CompoundRecipe) -> LFAN:
 def score(model: nn.Module, videos: FeatureVideos) -> dict[str, float]:
     """Accuracy of the frames; weighted and macro F1 of the videos, by each rule; the same with the leader alone."""
     model.eval()
-    device = next(model.parameters()).device
+    device = device_of(model)
     sequences = {name: values.to(device) for name, values in videos.sequences.items()}
     alone = leader_alone(videos.genuine.shape, len(sequences)).to(device)
     scores = _scores(model(sequences).cpu(), videos)

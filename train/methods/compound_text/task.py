@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...loop.device import device_of
 from ...loop.fit import Part
 
 GROUPED = 16  # batches within which texts are sorted by length, so that little of a batch is padding
@@ -112,7 +113,7 @@ class PromptTask:
 def logits_of(model: nn.Module, tokens: Tokens, *, batch: int) -> Tensor:
     """Logits (N, K) of all texts, on the CPU. Texts of like length share a batch, which changes no result."""
     model.eval()
-    device = next(model.parameters()).device
+    device = device_of(model)
     order = sorted(range(len(tokens.rows)), key=lambda number: len(tokens.rows[number]))
     found = []
     for at in range(0, len(order), batch):

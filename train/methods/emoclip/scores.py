@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from ...loop.device import device_of
 from ...metrics.classification import uar, war
 from .data.videos import DescribedVideos
 from .model import zero_shot
@@ -19,7 +20,7 @@ def scores(model: nn.Module, videos: DescribedVideos, recipe: EmoClipRecipe) -> 
 def score(model: nn.Module, videos: DescribedVideos, recipe: EmoClipRecipe) -> dict[str, float]:
     """WAR and UAR of zero-shot classification among the class sentences, the mean over the windows of a video."""
     model.eval()
-    device = next(model.parameters()).device
+    device = device_of(model)
     frames, lengths, text = (part.to(device) for part in (videos.frames, videos.lengths, videos.class_text))
     if recipe.scoring == "random":
         window, genuine = random_windows(frames, lengths, recipe.window)

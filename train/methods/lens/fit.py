@@ -10,6 +10,7 @@ from streamaffect.errors import ConfigError
 from streamaffect.types import FloatArray
 
 from ...loop.context import Context
+from ...loop.device import device_of
 from ...loop.fit import Part
 from .data import NAMES, UnitFaces
 from .loss import Scales, lens_losses
@@ -58,7 +59,7 @@ class HeadTask:
         """As `lens_losses`."""
         maps, targets = batch
         logits, spread = model(maps)
-        return lens_losses(logits, spread, targets, self._scales, self._recipe.loss)
+        return lens_losses(logits, spread, targets, self._scales.to(logits.device), self._recipe.loss)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Agreement with the teacher on clips that are not trained on."""
@@ -84,10 +85,10 @@ def fit_head(
 def predict(model: nn.Module, faces: UnitFaces) -> tuple[np.ndarray, np.ndarray]:
     """Values in [0, 1] and spreads, each (N, L), of the faces as they are."""
     model.eval()
-    values, spreads = [], []
+    device, values, spreads = device_of(model), [], []
     for start in range(0, len(faces), SCORING_BATCH):
         maps = torch.from_numpy(faces.views[0][start : start + SCORING_BATCH].astype(np.float32))
-        logits, spread = model(maps)
+        logits, spread = (outputs.cpu() for outputs in model(maps.to(device)))
         values.append(logits.sigmoid().numpy())
         spreads.append(spread.numpy())
     return np.concatenate(values), np.concatenate(spreads)

@@ -17,6 +17,10 @@ class Scales:
     variance: Tensor
     weights: Tensor
 
+    def to(self, device: torch.device) -> "Scales":
+        """The same, where the model is."""
+        return Scales(self.variance.to(device), self.weights.to(device))
+
 
 def lens_losses(
     logits: Tensor, spread: Tensor, targets: Tensor, scales: Scales, config: LossConfig

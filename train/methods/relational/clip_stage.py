@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from ...bundle.declared import AFFECT
 from ...data.clips import ClipIndex
+from ...loop.device import device_of
 from ...loop.fit import Part
 from ...losses import ccc_loss, relational_loss
-from .frame_stage import device_of
 from .model import AFFECT_SPREAD, EMOTION_HEAD, AffectModel
 from .recipe import LossConfig
 

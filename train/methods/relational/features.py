@@ -14,8 +14,9 @@ from streamaffect.faces.looks import looks
 
 from ...data.augment import AugmentConfig, Generator, View, apply_view, draw_view, jitter
 from ...data.stills import Stills
+from ...loop.device import device_of
 from .encoders import Encoder, encode_pictures
-from .frame_stage import device_of, plain_crops
+from .frame_stage import plain_crops
 
 BATCH = 256
 

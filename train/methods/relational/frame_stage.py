@@ -18,6 +18,7 @@ from ...data.augment import apply_view, draw_view, place, plain
 from ...data.guidance import GUIDES
 from ...data.stills import EMOTIONS, Stills, epoch_order
 from ...loop.checkpoint import load_newest
+from ...loop.device import device_of
 from ...loop.fit import Part
 from ...losses import ccc_loss
 from .data.corpus import HeldOut
@@ -175,11 +176,6 @@ def _known_mse(pred: Tensor, truth: Tensor) -> Tensor:
 def load_trained(model: FrameModel, run: Path) -> None:
     """Fill `model` with what stage 1 of another run has learned. Raises TrainingError where that has no checkpoint."""
     load_newest(run / FRAMES, model)
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Where a model's weights are."""
-    return next(model.parameters()).device
 
 
 def plain_crops(stills: Stills, rows: range, size: int, *, mirrored: bool) -> np.ndarray:

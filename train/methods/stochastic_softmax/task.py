@@ -13,6 +13,7 @@ from streamaffect.types import ImageArray
 from ...data.augment import apply_view, draw_view
 from ...data.sampling.clip_weights import ClipWeights
 from ...data.sets.class_folders import ClassVideo
+from ...loop.device import device_of
 from ...loop.fit import Part
 from ...metrics.classification import uar, war
 from .model import VideoClassifier, make_network
@@ -75,7 +76,7 @@ class ClipSamplingTask:
         self._sampler.load_flat(self.model.get_buffer("clip_weights"))
         order = np.random.default_rng([self._recipe.seed, epoch]).permutation(len(self._train))
         size = self._recipe.optimiser.batch
-        device = next(self.model.parameters()).device
+        device = device_of(self.model)
         for number in range(first, self.batch_count(part)):
             at = (number * part.world + part.rank) * size
             videos = order[at : at + size].tolist()
@@ -113,7 +114,7 @@ class ClipSamplingTask:
 def score(network: VideoClassifier, videos: Sequence[ClassVideo]) -> dict[str, float]:
     """Accuracy, mean recall and negative log-likelihood of whole videos."""
     network.eval()
-    device = next(network.parameters()).device
+    device = device_of(network)
     found = [network(torch.from_numpy(_middle(video.frames))[None].to(device)).log_probs.cpu() for video in videos]
     log_probs, labels = torch.cat(found), torch.tensor([video.label for video in videos])
     guess = log_probs.argmax(dim=1)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ...loop.context import Context, Report
+from ...loop.device import device_of
 from ...loop.tensor_task import Batch, TensorTask
 from ...losses import ccc_loss
 from ...metrics.correlation import concordance
@@ -73,7 +74,7 @@ def clip_score(model: nn.Module, voices: Voices) -> float:
 def predict(model: nn.Module, voices: Voices) -> Tensor:
     """Arousal of each window, (N, 1) in [-1, 1]."""
     model.eval()
-    device = next(model.parameters()).device
+    device = device_of(model)
     found: Tensor = model(voices.features.to(device)).cpu().clamp(-1, 1)
     return found
 

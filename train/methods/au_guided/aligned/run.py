@@ -15,6 +15,7 @@ from ....bundle.graphs import TracedGraph
 from ....bundle.lens import DeclaredLens, write_lens
 from ....data.stills import EMOTIONS
 from ....loop.context import Context, Report
+from ....loop.device import device_of
 from ....loop.tensor_task import Batch, TensorTask
 from ....metrics.classification import war
 from ..loss import au_alignment_loss
@@ -43,8 +44,8 @@ def score(model: nn.Module, faces: GuidedFaces) -> dict[str, float]:
     """Accuracy, and how well both kinds of maps agree with the regions of the voters' expression."""
     model.eval()
     assert isinstance(model, AlignedHead)
-    logits, features = model(faces.maps.float())
-    cams = class_activation_map(features, model.classify.weight, logits.argmax(dim=1))
+    logits, features = (found.cpu() for found in model(faces.maps.to(device_of(model)).float()))
+    cams = class_activation_map(features, model.classify.weight.cpu(), logits.argmax(dim=1))
     cam, attention = agreement(cams.relu(), faces.regions), agreement(attention_map(features), faces.regions)
     return {
         "accuracy": float(war(logits.argmax(dim=1), faces.labels)),
@@ -61,7 +62,7 @@ def _trained(recipe: AlignedLensRecipe, context: Context, train: GuidedFaces, re
 
     def losses(module: nn.Module, batch: Batch) -> dict[str, Tensor]:
         maps, labels, regions = batch
-        coin = (torch.rand(len(labels)) < 0.5)[:, None, None, None]
+        coin = (torch.rand(len(labels), device=labels.device) < 0.5)[:, None, None, None]
         maps, regions = (torch.where(coin, one.flip(3), one) for one in (maps, regions))
         logits, features = module(maps.float())
         return {

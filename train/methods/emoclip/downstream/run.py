@@ -14,6 +14,7 @@ from ....config import read_toml, typed_recipe
 from ....data.feature_files import load_features
 from ....errors import DataError
 from ....loop.context import Context, Report
+from ....loop.device import device_of
 from ....loop.tensor_task import Batch, TensorTask
 from ....losses import ccc_loss
 from ....metrics.regression import ccc, pcc
@@ -101,7 +102,7 @@ def _trained(
 def read_out(model: nn.Module, videos: DescribedVideos, window: int) -> Tensor:
     """(N, K) on the CPU: the mean over the consecutive windows of a video."""
     model.eval()
-    device = next(model.parameters()).device
+    device = device_of(model)
     total, counts = torch.zeros(0), torch.zeros(len(videos.frames), 1)
     for part in consecutive_windows(videos.frames, videos.lengths, window):
         out = model(part.frames.to(device), part.genuine.to(device)).cpu()

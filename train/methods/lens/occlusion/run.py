@@ -11,6 +11,7 @@ from streamaffect.text.regions import SIDE
 from streamaffect.types import FloatArray
 
 from ....loop.context import Context, Report
+from ....loop.device import device_of
 from ....loop.tensor_task import Batch, TensorTask
 from ..data import prepare_clips
 from ..recipe import MapLensRecipe
@@ -83,9 +84,10 @@ def _trained(recipe: MapLensRecipe, context: Context, corpus: Corpus) -> Occlusi
 def predict(model: nn.Module, faces: OccludedFaces) -> FloatArray:
     """The maps (N, 8, 8), clipped to [0, 1]."""
     model.eval()
-    parts = (torch.split(torch.from_numpy(rows), SCORING_BATCH) for rows in (faces.maps, faces.features))
+    device = device_of(model)
+    parts = (torch.split(torch.from_numpy(rows).to(device), SCORING_BATCH) for rows in (faces.maps, faces.features))
     found = torch.cat([model(maps.float(), features) for maps, features in zip(*parts, strict=True)]).clamp(0, 1)
-    return np.asarray(found.numpy(), np.float32).reshape(-1, SIDE, SIDE)
+    return np.asarray(found.cpu().numpy(), np.float32).reshape(-1, SIDE, SIDE)
 
 
 def _figures(recipe: MapLensRecipe, context: Context, head: OcclusionHead, corpus: Corpus) -> dict[str, object]:
@@ -108,7 +110,7 @@ def _correlation(found: Tensor, drop: Tensor) -> Tensor:
 
 def _mirrored(maps: Tensor, drop: Tensor) -> tuple[Tensor, Tensor]:
     """Each face mirrored by the throw of a coin: (B, C, 8, 8), (B, 8, 8)."""
-    coin = torch.rand(len(maps)) < 0.5
+    coin = torch.rand(len(maps), device=maps.device) < 0.5
     return torch.where(coin[:, None, None, None], maps.flip(3), maps), torch.where(
         coin[:, None, None], drop.flip(2), drop
     )

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from ....data.sampling.clip_weights import ClipWeights
 from ....data.splits import Fold
 from ....errors import TrainingError
+from ....loop.device import device_of
 from ....loop.fit import Part
-from ..frame_stage import device_of
 from .data import ProtocolClips
 from .loss import main_loss, objective
 from .model import ClipRegressor

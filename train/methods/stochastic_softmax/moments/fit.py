@@ -13,6 +13,7 @@ from streamaffect.types import FloatArray
 from ....data.sampling.clip_weights import ClipWeights
 from ....data.stills import EMOTIONS
 from ....loop.context import Context
+from ....loop.device import device_of
 from ....loop.fit import Part
 from ....metrics.regression import bootstrap_interval
 from ..pooling import FrameClassifier, pooling_weights, softmax_pool
@@ -167,9 +168,9 @@ def found_moments(weights: FloatArray, shown: FloatArray, labels: np.ndarray) ->
 @torch.no_grad()
 def weights_of(moments: Moments, sequences: Sequences) -> FloatArray:
     """How much each clip counts, (V, K), oldest first."""
-    clips = torch.from_numpy(sequences.clips)
-    newest_first = moments(clips, torch.ones(clips.shape[:2], dtype=torch.bool))
-    return np.asarray(newest_first.flip(1).numpy(), np.float32)
+    clips = torch.from_numpy(sequences.clips).to(device_of(moments))
+    newest_first = moments(clips, torch.ones(clips.shape[:2], dtype=torch.bool, device=clips.device))
+    return np.asarray(newest_first.flip(1).cpu().numpy(), np.float32)
 
 
 def with_moment(shown: FloatArray, labels: np.ndarray) -> np.ndarray:
