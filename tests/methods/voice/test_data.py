@@ -1,0 +1,53 @@
+"""Further windows to learn from: of other lengths, and of deeper voices."""
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from streamaffect.types import SOUND_RATE_HZ, FloatArray
+from streamaffect.voice.timbre import KNOWN
+from tests.support.training.runs import CONFIGS
+from train.config import read_recipe
+from train.methods.voice.data import cuts_of, drawn_voice, measure, slowed
+from train.methods.voice.recipe import VoiceRecipe
+
+
+@pytest.fixture
+def recipe() -> VoiceRecipe:
+    return read_recipe(CONFIGS / "voice" / "smoke.toml", VoiceRecipe)
+
+
+@pytest.fixture
+def voice() -> FloatArray:
+    return drawn_voice(0.0, np.random.default_rng(1), np.arange(4 * SOUND_RATE_HZ) / SOUND_RATE_HZ)
+
+
+def test_a_slowed_tone_is_deeper_by_that_factor_and_no_louder() -> None:
+    tone = np.sin(2 * np.pi * 400.0 * np.arange(SOUND_RATE_HZ) / SOUND_RATE_HZ).astype(np.float32)
+    found = slowed(tone, 0.8)
+    assert len(found) == 20_000
+    assert np.abs(np.fft.rfft(found)).argmax() * SOUND_RATE_HZ / len(found) == 320.0
+    assert float(found.std()) == pytest.approx(float(tone.std()), rel=0.01)
+
+
+def test_cuts_have_random_places_and_lengths(recipe: VoiceRecipe, voice: FloatArray) -> None:
+    cuts = list(cuts_of(voice, replace(recipe, cuts=20, shortest_s=0.6), np.random.default_rng(0)))
+    lengths_s = [len(cut) / SOUND_RATE_HZ for cut in cuts]
+    assert 0.6 <= min(lengths_s) < 0.9
+    assert 1.7 < max(lengths_s) <= 2.0
+
+
+def test_deepened_voices_lie_between_the_deepest_and_their_own(recipe: VoiceRecipe, voice: FloatArray) -> None:
+    own, deepened = (
+        median_pitches(replace(recipe, shortest_s=2.0, deepest=0.7, **{key: 12}), voice) for key in ("cuts", "deepened")
+    )
+    lowest = 12 * np.log2(0.7)
+    assert own.max() - own.min() < 2.0
+    assert own.min() + lowest - 1.0 < deepened.min() < own.min() - 2.0
+    assert deepened.max() < own.max() + 0.5
+
+
+def median_pitches(recipe: VoiceRecipe, voice: FloatArray) -> FloatArray:
+    """Semitones of each further window."""
+    rows = [measure(cut) for cut in cuts_of(voice, recipe, np.random.default_rng(0))]
+    return np.array([row[KNOWN.index("pitch_median")] for row in rows if row is not None])
