@@ -4,6 +4,7 @@ None depends on the level, as in `prosody.py`. How the spectrum's shape follows 
 correlations, and how it follows the level by slopes; no other microphone or room changes these much.
 """
 
+import itertools
 from functools import cache
 
 import numpy as np
@@ -53,9 +54,7 @@ def _reach(frames: Frames) -> TimeArray:
 def _balance(frames: Frames) -> TimeArray:
     power = frames.power[frames.voiced] + frames.power.max() * 10 ** (-DEPTH_DB / 10)
     hz = np.arange(FFT // 2 + 1) * (SOUND_RATE_HZ / FFT)
-    parts = np.stack(
-        [power[:, (hz >= low) & (hz < high)].sum(axis=1) for low, high in zip(EDGES_HZ[:-1], EDGES_HZ[1:], strict=True)]
-    )
+    parts = np.stack([power[:, (hz >= low) & (hz < high)].sum(axis=1) for low, high in itertools.pairwise(EDGES_HZ)])
     tilt_db = 10 * np.log10(parts[2:].sum(axis=0) / parts[:2].sum(axis=0))
     return np.append(np.diff(10 * np.log10(parts), axis=0).mean(axis=1), [tilt_db.mean(), tilt_db.std()])
 

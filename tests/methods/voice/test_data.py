@@ -8,7 +8,7 @@ from streamaffect.types import SOUND_RATE_HZ, FloatArray
 from streamaffect.voice.timbre import KNOWN
 from tests.support.training.runs import CONFIGS
 from train.config import read_recipe
-from train.methods.voice.data import cuts_of, drawn_voice, measure, slowed
+from train.methods.voice.data import cuts_of, drawn_voice, measure, noisy, slowed
 from train.methods.voice.recipe import VoiceRecipe
 
 
@@ -28,6 +28,11 @@ def test_a_slowed_tone_is_deeper_by_that_factor_and_no_louder() -> None:
     assert len(found) == 20_000
     assert np.abs(np.fft.rfft(found)).argmax() * SOUND_RATE_HZ / len(found) == 320.0
     assert float(found.std()) == pytest.approx(float(tone.std()), rel=0.01)
+
+
+def test_noise_is_so_far_below_the_voice(voice: FloatArray) -> None:
+    added = noisy(voice, 20.0, np.random.default_rng(0)) - voice
+    assert 20 * np.log10(voice.std() / added.std()) == pytest.approx(20.0, abs=0.2)
 
 
 def test_cuts_have_random_places_and_lengths(recipe: VoiceRecipe, voice: FloatArray) -> None:

@@ -17,6 +17,7 @@ from ...loop.context import Context
 from .recipe import VoiceRecipe
 
 LABELLED = "an arousal"
+NOISE_DB = (15.0, 45.0)  # below the voice
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,9 @@ def cuts_of(samples: FloatArray, recipe: VoiceRecipe, rng: np.random.Generator) 
     """Further windows to train on, of random place and length, in its own voice and in deeper ones."""
     for _ in range(recipe.cuts):
         yield _cut(samples, recipe, rng)
-    for _ in range(recipe.deepened):
-        yield _cut(slowed(samples, float(rng.uniform(recipe.deepest, 1.0))), recipe, rng)
+    for number in range(recipe.deepened + recipe.noisy):
+        deeper = _cut(slowed(samples, float(rng.uniform(recipe.deepest, 1.0))), recipe, rng)
+        yield deeper if number < recipe.deepened else noisy(deeper, float(rng.uniform(*NOISE_DB)), rng)
 
 
 def _cut(samples: FloatArray, recipe: VoiceRecipe, rng: np.random.Generator) -> FloatArray:
@@ -117,6 +119,12 @@ def slowed(samples: FloatArray, speed: float) -> FloatArray:
     count = round(len(samples) / speed)
     found = np.fft.irfft(np.fft.rfft(samples), count) * (count / len(samples))
     return np.asarray(found, np.float32)
+
+
+def noisy(samples: FloatArray, below_db: float, rng: np.random.Generator) -> FloatArray:
+    """Sound (N,) with white noise so far below its power."""
+    deviation = float(np.sqrt(np.mean(np.square(samples)))) * 10 ** (-below_db / 20)
+    return samples + deviation * rng.normal(size=len(samples)).astype(np.float32)
 
 
 def _drawn(recipe: VoiceRecipe, seed: int) -> Iterator[tuple[FloatArray, float]]:

@@ -22,6 +22,7 @@ class VoiceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
     shortest_s: of those
     deepened: further ones of its voice played more slowly, which is deeper then, as if of a longer throat;
     deepest:  the least speed of those, 1 is its own
+    noisy:    further ones of deeper voices again, with white noise 15 to 45 dB below them
     reads:    of a window: the numbers of `streamaffect/voice/prosody.py`, or those of `timbre.py` too
     hidden:   units of a layer between; 0: the model is linear
     noise:    deviations of a feature that are added to it while training
@@ -40,6 +41,7 @@ class VoiceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
     shortest_s: Positive = 0.8
     deepened: int = 0
     deepest: Speed = 0.8
+    noisy: int = 0
     reads: Literal["prosody", "all"] = "prosody"
     hidden: int = 0
     noise: NotNegative = 0.5
