@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from streamaffect.types import SOUND_RATE_HZ, FloatArray
+from streamaffect.sources.sound.ring import SoundRing
+from streamaffect.types import SOUND_RATE_HZ, FloatArray, SoundBlock
+from streamaffect.voice.model import VoiceModel
+from streamaffect.voice.reader import VoiceReader
 from streamaffect.voice.timbre import KNOWN
 from tests.support.training.runs import CONFIGS
 from train.config import read_recipe
@@ -56,3 +59,15 @@ def median_pitches(recipe: VoiceRecipe, voice: FloatArray) -> FloatArray:
     """Semitones of each further window."""
     rows = [measure(cut) for cut in cuts_of(voice, recipe, np.random.default_rng(0))]
     return np.array([row[KNOWN.index("pitch_median")] for row in rows if row is not None])
+
+
+def test_a_voice_that_streams_in_blocks_is_read_as_the_window_that_is_learned_from() -> None:
+    """The shipped model, on a voice that Silero takes for one."""
+    model, samples = VoiceModel(), drawn_voice(-0.8, np.random.default_rng(0), np.arange(32_000) / SOUND_RATE_HZ)
+    ring = SoundRing()
+    for start in range(0, len(samples), 333):
+        ring.push(SoundBlock(samples[start : start + 333], start / SOUND_RATE_HZ, 0))
+    reading, whole = VoiceReader(model, ring).read(2.0), model.read(samples)
+    assert reading is not None and reading.arousal is not None
+    assert reading.arousal == whole.arousal == model.arousal(samples)
+    assert reading.activity == whole.activity
