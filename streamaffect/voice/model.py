@@ -39,17 +39,24 @@ class VoiceModel:
     def read(self, samples: FloatArray) -> VoiceReading:
         """A window (N,) at `SOUND_RATE_HZ`, 0 where nothing was heard → how much of it is speech, and its arousal."""
         share = self._activity.share(samples)
-        frames = voice_in(samples) if share >= self.manifest.heard else None
-        if frames is None:
+        described = self.describe(samples) if share >= self.manifest.heard else None
+        if described is None:
             return VoiceReading(share)
-        prosody, half = prosody_of(frames), self.manifest.half_width
-        arousal = self._arousal(frames, prosody)
+        (prosody, arousal), half = described, self.manifest.half_width
         return VoiceReading(share, arousal, (max(-1.0, arousal - half), min(1.0, arousal + half)), prosody=prosody)
 
     def arousal(self, samples: FloatArray) -> float | None:
         """Of a window that holds speech, in [-1, 1]; None where there is no pitch in it."""
+        described = self.describe(samples)
+        return None if described is None else described[1]
+
+    def describe(self, samples: FloatArray) -> tuple[FloatArray, float] | None:
+        """The prosody of a window that holds speech, (17,) float32, and its arousal; None where there is no pitch."""
         frames = voice_in(samples)
-        return None if frames is None else self._arousal(frames, prosody_of(frames))
+        if frames is None:
+            return None
+        prosody = prosody_of(frames)
+        return prosody, self._arousal(frames, prosody)
 
     def _arousal(self, frames: Frames, prosody: FloatArray) -> float:
         numbers = prosody
