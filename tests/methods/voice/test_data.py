@@ -71,3 +71,16 @@ def test_a_voice_that_streams_in_blocks_is_read_as_the_window_that_is_learned_fr
     assert reading is not None and reading.arousal is not None
     assert reading.arousal == whole.arousal == model.arousal(samples)
     assert reading.activity == whole.activity
+
+
+def test_sound_of_8_khz_is_told_apart_as_well() -> None:
+    rng, time_s = np.random.default_rng(5), np.arange(2 * SOUND_RATE_HZ) / SOUND_RATE_HZ
+    calm, excited = (VoiceModel().arousal(narrow(drawn_voice(arousal, rng, time_s))) for arousal in (-0.8, 0.8))
+    assert calm is not None and excited is not None and excited > calm + 0.3
+
+
+def narrow(samples: FloatArray) -> FloatArray:
+    """What 8 kHz can hold."""
+    spectrum = np.fft.rfft(samples)
+    spectrum[np.fft.rfftfreq(len(samples), 1 / SOUND_RATE_HZ) > 3900] = 0
+    return np.asarray(np.fft.irfft(spectrum, len(samples)), np.float32)

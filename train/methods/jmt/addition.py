@@ -114,8 +114,9 @@ def _card(manifest: FusionManifest) -> str:
     return (
         f"# {manifest.label}\n\n{manifest.summary}. Licence: {manifest.licence}.\n\n"
         f"A joint multimodal transformer over {manifest.steps} steps of {manifest.step_s:g} s: clip vectors of the "
-        f"encoders that it belongs to, and of the voice {', '.join(manifest.features)}. It is asked where the face is "
-        f"hidden and the voice goes on. The intervals, {widths}, held the truth in {manifest.level:.0%} of such steps, "
+        f"encoders that it belongs to, and of what is heard {', '.join(manifest.features)}. "
+        f"It is asked where the face is hidden and the voice goes on. The intervals, {widths}, held the truth in "
+        f"{manifest.level:.0%} of such steps, "
         "with speakers and pictures that were held out.\n\n"
         f"Made by the recipe `{training.recipe}` at commit {training.commit}, seed {training.seed}, "
         f"from {', '.join(training.data)}.\n\n"

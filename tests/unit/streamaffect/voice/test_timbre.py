@@ -75,3 +75,12 @@ def test_stretches_are_counted() -> None:
     assert measured(voice(syllables_hz=3.0))["stretches"] == pytest.approx(3.0, abs=0.6)
     assert measured(voice(syllables_hz=5.0))["stretches"] == pytest.approx(5.0, abs=0.8)
     assert measured(voice(steady=True))["stretches"] == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("length_s", [0.3, 0.5, 2.0])
+@pytest.mark.parametrize("gap_s", [0.0, 0.1])
+def test_every_number_is_finite_for_whatever_holds_a_voice(length_s: float, gap_s: float) -> None:
+    """Clipped, exactly periodic, cut by digital silence: nothing divides by what may be 0."""
+    samples = np.sign(np.sin(2 * np.pi * 125.0 * TIME_S)).astype(np.float32)[: round(length_s * SOUND_RATE_HZ)]
+    samples[: round(gap_s * SOUND_RATE_HZ)] = 0.0
+    assert all(np.isfinite(value) for value in measured(samples).values())
