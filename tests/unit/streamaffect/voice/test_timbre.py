@@ -50,13 +50,12 @@ def test_reach_is_how_far_pitch_goes() -> None:
 
 def test_balance_is_the_power_of_parts_of_the_spectrum() -> None:
     """Harmonics of power 1 / k^(2 tilt) in each part, summed."""
+    hz = 110.0 * np.arange(1, 58)
     for tilt in (0.5, 1.0):
-        hz = 110.0 * np.arange(1, 58)
-        power = hz ** (-2 * tilt)
-        low, high = (power[(hz >= a) & (hz < b)].sum() for a, b in ((60, 550), (550, 1300)))
-        assert measured(voice(tilt=tilt, steady=True))["balance_550_db"] == pytest.approx(
-            10 * np.log10(high / low), abs=1.0
-        )
+        found, power = measured(voice(tilt=tilt, steady=True)), hz ** (-2 * tilt)
+        lowest, low, high = (power[(hz >= a) & (hz < b)].sum() for a, b in ((60, 550), (550, 1300), (1300, 5200)))
+        assert found["balance_550_db"] == pytest.approx(10 * np.log10(low / lowest), abs=1.0)
+        assert found["tilt_1300_db"] == pytest.approx(10 * np.log10(high / (lowest + low)), abs=1.0)
 
 
 def test_a_voice_that_opens_as_it_rises_has_a_shape_that_goes_with_pitch() -> None:
@@ -75,6 +74,13 @@ def test_stretches_are_counted() -> None:
     assert measured(voice(syllables_hz=3.0))["stretches"] == pytest.approx(3.0, abs=0.6)
     assert measured(voice(syllables_hz=5.0))["stretches"] == pytest.approx(5.0, abs=0.8)
     assert measured(voice(steady=True))["stretches"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_what_is_loud_without_a_pitch_parts_stretches() -> None:
+    hissing = np.sin(2 * np.pi * 2.0 * TIME_S) < 0
+    noise = 0.1 * np.random.default_rng(1).normal(size=len(TIME_S))
+    samples = np.where(hissing, noise, voice(steady=True)).astype(np.float32)
+    assert measured(samples)["stretches"] == pytest.approx(2.0, abs=0.3)
 
 
 @pytest.mark.parametrize("length_s", [0.3, 0.5, 2.0])
