@@ -66,11 +66,10 @@ class HiddenFaces:
             manifest = self._fusion.manifest
             widths = (len(glimpse.clip), len(manifest.features))
             self._steps[track] = StepMemory(manifest.steps, manifest.step_s, widths)
-        prosody = None if glimpse.reading is None else glimpse.reading.prosody
-        self._steps[track].push(glimpse.time_s, glimpse.clip, glimpse.coverage, prosody)
+        sound = self._fusion.sound(glimpse.reading)
+        self._steps[track].push(glimpse.time_s, glimpse.clip, glimpse.coverage, sound)
 
     def _fuse(self, track: int, glimpse: Glimpse) -> Fused | None:
-        is_heard = glimpse.reading is not None and glimpse.reading.prosody is not None
-        if self._fusion is None or track not in self._steps or not is_heard:
+        if self._fusion is None or track not in self._steps or self._fusion.sound(glimpse.reading) is None:
             return None
         return self._fusion.fuse(self._steps[track].window())

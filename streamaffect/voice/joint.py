@@ -13,12 +13,13 @@ from streamaffect.checked_file import read_checked
 from streamaffect.errors import BundleError
 from streamaffect.runtime.bundle import Bundle, default_bundle_path
 from streamaffect.runtime.manifest import CLIP_ENCODER, FRAME_ENCODER, decode_listing
-from streamaffect.types import BoolArray, FloatArray
+from streamaffect.types import BoolArray, FloatArray, VoiceReading
 from streamaffect.voice.joint_manifest import INPUTS, MANIFEST, OUTPUT, SCHEMA, FusionManifest
 from streamaffect.voice.prosody import FEATURES
 from streamaffect.voice.session import open_session
 
 VALENCE, AROUSAL = "valence", "arousal"
+HEARD = (*FEATURES, "voice_arousal")  # what a step may hear: prosody, and what the voice model says
 MAKE_AGAIN = "export the fusion again"
 
 
@@ -67,6 +68,7 @@ class JointFusion:
 
     def __init__(self, folder: Path) -> None:
         self.manifest = _read_manifest(folder / MANIFEST)
+        self._columns = [HEARD.index(name) for name in self.manifest.features]
         self._session = open_session(_read_graph(folder, self.manifest), str(folder / self.manifest.graph.file))
 
     def belongs_to(self, bundle: Bundle) -> bool:
@@ -74,6 +76,13 @@ class JointFusion:
         graphs, manifest = bundle.manifest.graphs, self.manifest
         theirs = (graphs[FRAME_ENCODER].sha256, graphs[CLIP_ENCODER].sha256)
         return theirs == (manifest.frame_encoder, manifest.clip_encoder)
+
+    def sound(self, reading: VoiceReading | None) -> FloatArray | None:
+        """What a step hears of a reading, (F,) float32; None where nothing was heard."""
+        if reading is None or reading.prosody is None or reading.arousal is None:
+            return None
+        found: FloatArray = np.append(reading.prosody, np.float32(reading.arousal))[self._columns]
+        return found
 
     def fuse(self, window: StepWindow) -> Fused:
         """What the last step of a window says."""
@@ -95,7 +104,7 @@ def _read_manifest(file: Path) -> FusionManifest:
     except OSError as error:
         raise BundleError(f"{file}: cannot be read ({error.strerror}); a fusion is a folder with it") from error
     manifest = decode_listing(file, raw, FusionManifest, schema=SCHEMA, remedy=MAKE_AGAIN, refusal=BundleError)
-    if tuple(manifest.features) != FEATURES:
+    if not manifest.features or not set(manifest.features) <= set(HEARD):
         raise BundleError(f"{file}: features are not those that this streamaffect measures; {MAKE_AGAIN}")
     if set(manifest.half_widths) != {VALENCE, AROUSAL}:
         raise BundleError(f"{file}: half_widths has {sorted(manifest.half_widths)}, expected {VALENCE} and {AROUSAL}")

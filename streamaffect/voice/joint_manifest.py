@@ -22,7 +22,7 @@ class FusionManifest(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of `fusion.json`. Unknown keys are ignored, an unknown `schema` is refused.
 
     frame_encoder, clip_encoder: SHA-256 of the graphs whose clip vectors it reads
-    features:    what a step hears, in order: names of `prosody.FEATURES`
+    features:    what a step hears, in order: names of `joint.HEARD`
     steps:       T, of a window; step_s: from one to the next; window_s: of sound, which ends with its step
     half_widths: of the intervals of valence and arousal while the face is hidden; level: how often the truth lies in
                  them, with speakers and faces that were held out

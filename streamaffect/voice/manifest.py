@@ -19,7 +19,7 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=30)]
 class VoiceManifest(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of `voice.json`. Unknown keys are ignored, an unknown `schema` is refused.
 
-    features:   what the graph reads, in order: names of `prosody.FEATURES`
+    features:   what the graph reads, in order: names of `timbre.KNOWN`
     window_s:   so much sound is looked at
     heard:      share of a window in which somebody must speak for it to be heard
     half_width: of the interval of arousal; level: how often the truth lies in it, with voices that were held out

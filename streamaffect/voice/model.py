@@ -11,8 +11,9 @@ from streamaffect.runtime.bundle import default_bundle_path
 from streamaffect.types import SOUND_RATE_HZ, FloatArray, VoiceReading
 from streamaffect.voice.activity import VoiceActivity
 from streamaffect.voice.manifest import INPUT, MANIFEST, OUTPUT, SCHEMA, VoiceManifest
-from streamaffect.voice.prosody import FEATURES, describe
+from streamaffect.voice.prosody import FEATURES, Frames, prosody_of, voice_in
 from streamaffect.voice.session import open_session
+from streamaffect.voice.timbre import KNOWN, timbre_of
 
 
 def default_voice_path() -> Path:
@@ -31,25 +32,37 @@ class VoiceModel:
     def __init__(self, path: Path | None = None) -> None:
         folder = default_voice_path() if path is None else path
         self.manifest = _read_manifest(folder / MANIFEST)
+        self._columns = [KNOWN.index(name) for name in self.manifest.features]
         self._activity = VoiceActivity()
         self._session = open_session(_read_graph(folder, self.manifest), str(folder / self.manifest.graph.file))
 
     def read(self, samples: FloatArray) -> VoiceReading:
         """A window (N,) at `SOUND_RATE_HZ`, 0 where nothing was heard → how much of it is speech, and its arousal."""
         share = self._activity.share(samples)
-        features = describe(samples) if share >= self.manifest.heard else None
-        if features is None:
+        described = self.describe(samples) if share >= self.manifest.heard else None
+        if described is None:
             return VoiceReading(share)
-        arousal, half = self._arousal(features), self.manifest.half_width
-        return VoiceReading(share, arousal, (max(-1.0, arousal - half), min(1.0, arousal + half)), prosody=features)
+        (prosody, arousal), half = described, self.manifest.half_width
+        return VoiceReading(share, arousal, (max(-1.0, arousal - half), min(1.0, arousal + half)), prosody=prosody)
 
     def arousal(self, samples: FloatArray) -> float | None:
         """Of a window that holds speech, in [-1, 1]; None where there is no pitch in it."""
-        features = describe(samples)
-        return None if features is None else self._arousal(features)
+        described = self.describe(samples)
+        return None if described is None else described[1]
 
-    def _arousal(self, features: FloatArray) -> float:
-        found: FloatArray = self._session.run([OUTPUT], {INPUT: features[None]})[0]
+    def describe(self, samples: FloatArray) -> tuple[FloatArray, float] | None:
+        """The prosody of a window that holds speech, (17,) float32, and its arousal; None where there is no pitch."""
+        frames = voice_in(samples)
+        if frames is None:
+            return None
+        prosody = prosody_of(frames)
+        return prosody, self._arousal(frames, prosody)
+
+    def _arousal(self, frames: Frames, prosody: FloatArray) -> float:
+        numbers = prosody
+        if max(self._columns) >= len(FEATURES):
+            numbers = np.concatenate([prosody, timbre_of(frames)])
+        found: FloatArray = self._session.run([OUTPUT], {INPUT: numbers[None, self._columns]})[0]
         return float(np.clip(found[0, 0], -1.0, 1.0))
 
     @property
@@ -67,7 +80,7 @@ def _read_manifest(file: Path) -> VoiceManifest:
         raise BundleError(f"{file}: {error}; export the voice model again") from error
     if manifest.schema != SCHEMA:
         raise BundleError(f"{file}: schema is {manifest.schema}, expected {SCHEMA}; take a newer streamaffect")
-    if tuple(manifest.features) != FEATURES:
+    if not manifest.features or not set(manifest.features) <= set(KNOWN):
         raise BundleError(f"{file}: features are not those that this streamaffect measures; export it again")
     return manifest
 

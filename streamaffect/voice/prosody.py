@@ -72,9 +72,18 @@ def describe(samples: FloatArray) -> FloatArray | None:
 
     samples: a second or two; more than that is averaged over
     """
+    frames = voice_in(samples)
+    return None if frames is None else prosody_of(frames)
+
+
+def voice_in(samples: FloatArray) -> Frames | None:
+    """The frames of a window (N,) at `SOUND_RATE_HZ`; None where there is no voice in it."""
     frames = cut(samples)
-    if frames is None or frames.voiced.sum() * HOP_S < LEAST_VOICED_S:
-        return None
+    return None if frames is None or frames.voiced.sum() * HOP_S < LEAST_VOICED_S else frames
+
+
+def prosody_of(frames: Frames) -> FloatArray:
+    """The features of a window with a voice in it: (len(FEATURES),) float32."""
     return np.concatenate([_pitch(frames), _spectrum(frames), _contour(frames)]).astype(np.float32)
 
 

@@ -6,6 +6,7 @@ DIR/speech/clips.csv   as `speech.py` reads it, with the column emotion
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -13,7 +14,9 @@ import torch
 
 from streamaffect.sources.sound.ring import SoundRing
 from streamaffect.types import SOUND_RATE_HZ, FloatArray, SoundBlock
-from streamaffect.voice.prosody import FEATURES, describe
+from streamaffect.voice.joint import HEARD
+from streamaffect.voice.model import VoiceModel
+from streamaffect.voice.prosody import FEATURES
 from streamaffect.voice.reader import PERIOD_S
 
 from ..config import Count, Positive, Share
@@ -32,6 +35,7 @@ class PairsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tier:     the clips to learn from are those of this folder alone
     talks:    of each speaker; talk_steps: steps of each; faces: so many times other faces beside the same talk
     lasting:  see `talks`. window_s: of sound that a step hears
+    hears:    of it: the numbers of prosody, or what the shipped voice model says, its arousal, or both
     every:    steps between the ends of two windows
     """
 
@@ -41,13 +45,21 @@ class PairsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     faces: Count = 4
     lasting: Share = 0.6
     window_s: Positive = 2.0
+    hears: Literal["prosody", "voice", "both"] = "prosody"
     every: Count = 2
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of what a step hears, in order, of `joint.HEARD`."""
+        said = HEARD[len(FEATURES) :]
+        return {"prosody": FEATURES, "voice": said, "both": HEARD}[self.hears]
 
 
 def pair_steps(
     root: Path, backbone: VisualBackbone, config: PairsConfig, *, steps: int, seed: int
 ) -> tuple[StepWindows, StepWindows]:
-    """Of the speakers and pictures that are trained on, and of those held out; `audio` holds the numbers of prosody.
+    """Of the speakers and pictures that are trained on, and of those held out; `audio` holds what the
+    recipe has a step hear.
 
     Raises DataError where data are missing, or a split has no voice whose emotion a face shows too.
     """
@@ -75,16 +87,18 @@ def paired_faces(root: Path, split: int, backbone: VisualBackbone) -> PairedFace
     return PairedFaces(backbone.clips(features, rows), stills.affect, stills.emotions.argmax(axis=1))
 
 
-def prosody_of(talk: Talk, window_s: float) -> tuple[FloatArray, np.ndarray]:
+def sound_of(talk: Talk, config: PairsConfig, voice: VoiceModel) -> tuple[FloatArray, np.ndarray]:
     """What each step hears, on the half seconds at which a stream listens: (S, F) float32, and (S,) whether it does."""
     ring = SoundRing(len(talk.samples) / SOUND_RATE_HZ + 1)
     ring.push(SoundBlock(talk.samples, time_s=0.0, t_capture_ns=0))
-    features, heard = np.zeros((len(talk.ends_s), len(FEATURES)), np.float32), np.zeros(len(talk.ends_s), np.bool_)
+    columns = [HEARD.index(name) for name in config.features]
+    features, heard = np.zeros((len(talk.ends_s), len(columns)), np.float32), np.zeros(len(talk.ends_s), np.bool_)
     for step, end_s in enumerate(talk.ends_s):
         until_s = np.floor(end_s / PERIOD_S + 1e-6) * PERIOD_S
-        found = describe(ring.read(until_s - window_s, until_s).samples)
+        found = voice.describe(ring.read(until_s - config.window_s, until_s).samples)
         if found is not None:
-            features[step], heard[step] = found, True
+            prosody, arousal = found
+            features[step], heard[step] = np.append(prosody, arousal)[columns], True
     return features, heard
 
 
@@ -103,12 +117,12 @@ def _steps(
             f"speech/{config.tier}: no speaker has clips of two emotions that faces show too; see the column emotion"
         )
     faces = nearest_spoken(faces, {clip.emotion for own in voices.values() for clip, _ in own})
-    parts = []
+    parts, voice = [], VoiceModel()
     plan = TalkPlan(config.talks, config.talk_steps, backbone.clip.length_s, config.lasting)
     windows = np.arange(0, plan.steps, config.every)[:, None] - np.arange(steps - 1, -1, -1)
     rng = np.random.default_rng(seed + 1)
     for talk in talks(voices, faces, plan, seed=seed):
-        hears = prosody_of(talk, config.window_s)
+        hears = sound_of(talk, config, voice)
         for again in range(config.faces):
             rows = talk.faces if again == 0 else faces.others(talk.faces, rng)
             parts.append(_windows((faces.vectors[rows], faces.labels[rows]), hears, windows))

@@ -109,7 +109,7 @@ def test_it_answers_in_its_range_and_reads_only_what_is_there(written: Path) -> 
     [
         ('"schema": 1', '"schema": 2', "schema is 2, this version reads 1"),
         ('"valence": ', '"joy": ', "half_widths has"),
-        ('"pitch"', '"loudness"', "features are not those"),
+        ('"voice_arousal"', '"loudness"', "features are not those"),
         ('"sha256": "', '"sha256": "00', "sha256 is"),
         ('"file": "', '"file": "../', "graph.file is"),
         ('"name": "seen"', '"name": "shown"', "graph.inputs are not"),

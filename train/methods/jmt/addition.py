@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from streamaffect.runtime.manifest import CLIP_ENCODER, FRAME_ENCODER
 from streamaffect.voice.joint import JointFusion
 from streamaffect.voice.joint_manifest import GRAPH, INPUTS, MANIFEST, OUTPUT, SCHEMA, FusionManifest
-from streamaffect.voice.prosody import FEATURES
 
 from ...audiovisual.prosody_scale import ProsodyScale
 from ...audiovisual.steps import StepWindows
@@ -81,7 +80,7 @@ def export_addition(
     assert recipe.pairs is not None
     unfinished = begin_addition(target)
     fusion = HearingFusion(model.cpu(), scale.cpu())
-    examples = window_examples(backbone.dim, len(FEATURES), recipe.steps)
+    examples = window_examples(backbone.dim, len(recipe.pairs.features), recipe.steps)
     graph = TracedGraph(fusion, {name: examples[name] for name in INPUTS}, [OUTPUT], lengths={1: "T"})
     encoders = backbone.bundle.manifest.graphs
     manifest = FusionManifest(
@@ -93,7 +92,7 @@ def export_addition(
         summary="Valence and arousal of a hidden face from what was seen of it and what is heard",
         frame_encoder=encoders[FRAME_ENCODER].sha256,
         clip_encoder=encoders[CLIP_ENCODER].sha256,
-        features=list(FEATURES),
+        features=list(recipe.pairs.features),
         steps=recipe.steps,
         step_s=backbone.clip.length_s,
         window_s=recipe.pairs.window_s,
@@ -115,8 +114,9 @@ def _card(manifest: FusionManifest) -> str:
     return (
         f"# {manifest.label}\n\n{manifest.summary}. Licence: {manifest.licence}.\n\n"
         f"A joint multimodal transformer over {manifest.steps} steps of {manifest.step_s:g} s: clip vectors of the "
-        f"encoders that it belongs to, and {len(manifest.features)} numbers of prosody. It is asked where the face is "
-        f"hidden and the voice goes on. The intervals, {widths}, held the truth in {manifest.level:.0%} of such steps, "
+        f"encoders that it belongs to, and of what is heard {', '.join(manifest.features)}. "
+        f"It is asked where the face is hidden and the voice goes on. The intervals, {widths}, held the truth in "
+        f"{manifest.level:.0%} of such steps, "
         "with speakers and pictures that were held out.\n\n"
         f"Made by the recipe `{training.recipe}` at commit {training.commit}, seed {training.seed}, "
         f"from {', '.join(training.data)}.\n\n"

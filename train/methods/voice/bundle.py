@@ -7,7 +7,6 @@ import torch
 
 from streamaffect.voice.manifest import GRAPH, INPUT, MANIFEST, OUTPUT, SCHEMA, VoiceManifest
 from streamaffect.voice.model import VoiceModel
-from streamaffect.voice.prosody import FEATURES
 
 from ...bundle.addition import begin_addition, finish_addition
 from ...bundle.declared import now, trained_by
@@ -39,7 +38,7 @@ def export_voice(
     Raises TrainingError where the graph computes something else than the model, or the result does not load.
     """
     unfinished = begin_addition(target)
-    examples = {INPUT: model.mean + model.deviation * torch.randn(2, len(FEATURES), generator=_seeded())}
+    examples = {INPUT: model.mean + model.deviation * torch.randn(2, len(recipe.features), generator=_seeded())}
     manifest = VoiceManifest(
         schema=SCHEMA,
         name=recipe.name,
@@ -47,7 +46,7 @@ def export_voice(
         licence=recipe.licence,
         created=now(),
         summary="Arousal from the prosody of a voice, whatever its level",
-        features=list(FEATURES),
+        features=list(recipe.features),
         window_s=recipe.window_s,
         heard=HEARD,
         half_width=half_width,

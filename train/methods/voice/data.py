@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from streamaffect.types import SOUND_RATE_HZ, FloatArray, TimeArray
-from streamaffect.voice.prosody import describe
+from streamaffect.voice.prosody import prosody_of, voice_in
+from streamaffect.voice.timbre import timbre_of
 
 from ...audiovisual.speech import SpeechClip, load_speech, sounds
 from ...errors import DataError
@@ -16,6 +17,7 @@ from ...loop.context import Context
 from .recipe import VoiceRecipe
 
 LABELLED = "an arousal"
+NOISE_DB = (15.0, 45.0)  # below the voice
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class VoiceData:
 def load_voices(recipe: VoiceRecipe, context: Context) -> VoiceData:
     """The windows of the recipe's source. Raises DataError if they are missing or not as described."""
     if recipe.data == "drawn":
-        train, valid = (_described(_drawn(recipe, recipe.seed + i), recipe, cuts=0) for i in range(2))
+        train, valid = (_described(_drawn(recipe, recipe.seed + i), recipe) for i in range(2))
         return VoiceData(train, valid, unseen={})
     clips = load_speech(context.data_folder("clips.csv and the sound files that it names"))
     known = [clip for clip in clips if clip.arousal is not None]
@@ -53,9 +55,9 @@ def load_voices(recipe: VoiceRecipe, context: Context) -> VoiceData:
     corpora = sorted({clip.corpus for clip in known} - {clip.corpus for clip in mine})
     unseen = {corpus: [clip for clip in known if clip.corpus == corpus] for corpus in corpora}
     return VoiceData(
-        _described(_labelled(by_split["train"]), recipe, cuts=recipe.cuts),
-        _described(_labelled(by_split["valid"]), recipe, cuts=0),
-        {corpus: _described(_labelled(part), recipe, cuts=0) for corpus, part in unseen.items()},
+        _described(_labelled(by_split["train"]), recipe, cut=True),
+        _described(_labelled(by_split["valid"]), recipe),
+        {corpus: _described(_labelled(part), recipe) for corpus, part in unseen.items()},
     )
 
 
@@ -72,12 +74,13 @@ def _labelled(clips: Sequence[SpeechClip]) -> Iterator[tuple[FloatArray, float]]
         yield samples, clip.arousal
 
 
-def _described(clips: Iterator[tuple[FloatArray, float]], recipe: VoiceRecipe, *, cuts: int) -> Voices:
+def _described(clips: Iterator[tuple[FloatArray, float]], recipe: VoiceRecipe, *, cut: bool = False) -> Voices:
     rng = np.random.default_rng(recipe.seed)
+    width = len(recipe.features)  # which are the first ones
     features, arousal, numbers = [], [], []
     for number, (samples, label) in enumerate(clips):
-        parts = [*windows(samples, recipe.window_s, recipe.hop_s), *_cuts(samples, recipe, cuts, rng)]
-        found = [row for part in parts if (row := describe(part)) is not None]
+        parts = [*windows(samples, recipe.window_s, recipe.hop_s), *(cuts_of(samples, recipe, rng) if cut else ())]
+        found = [row[:width] for part in parts if (row := measure(part)) is not None]
         features += found
         arousal += [label] * len(found)
         numbers += [number] * len(found)
@@ -87,13 +90,41 @@ def _described(clips: Iterator[tuple[FloatArray, float]], recipe: VoiceRecipe, *
     return Voices(torch.from_numpy(np.stack(features)), labels, torch.tensor(numbers))
 
 
-def _cuts(samples: FloatArray, recipe: VoiceRecipe, count: int, rng: np.random.Generator) -> Iterator[FloatArray]:
+def measure(samples: FloatArray) -> FloatArray | None:
+    """All numbers of a window, (len(KNOWN),) float32; None where there is no voice."""
+    frames = voice_in(samples)
+    return None if frames is None else np.concatenate([prosody_of(frames), timbre_of(frames)])
+
+
+def cuts_of(samples: FloatArray, recipe: VoiceRecipe, rng: np.random.Generator) -> Iterator[FloatArray]:
+    """Further windows to train on, of random place and length, in its own voice and in deeper ones."""
+    for _ in range(recipe.cuts):
+        yield _cut(samples, recipe, rng)
+    for number in range(recipe.deepened + recipe.noisy):
+        deeper = _cut(slowed(samples, float(rng.uniform(recipe.deepest, 1.0))), recipe, rng)
+        yield deeper if number < recipe.deepened else noisy(deeper, float(rng.uniform(*NOISE_DB)), rng)
+
+
+def _cut(samples: FloatArray, recipe: VoiceRecipe, rng: np.random.Generator) -> FloatArray:
+    """A piece of random place and length."""
     shortest = min(round(recipe.shortest_s * SOUND_RATE_HZ), len(samples))
     longest = min(round(recipe.window_s * SOUND_RATE_HZ), len(samples))
-    for _ in range(count):
-        size = int(rng.integers(shortest, longest + 1))
-        start = int(rng.integers(0, len(samples) - size + 1))
-        yield samples[start : start + size]
+    size = int(rng.integers(shortest, longest + 1))
+    start = int(rng.integers(0, len(samples) - size + 1))
+    return samples[start : start + size]
+
+
+def slowed(samples: FloatArray, speed: float) -> FloatArray:
+    """Sound (N,) at a speed of at most 1 → (N / speed,): all its frequencies are lower by that factor."""
+    count = round(len(samples) / speed)
+    found = np.fft.irfft(np.fft.rfft(samples), count) * (count / len(samples))
+    return np.asarray(found, np.float32)
+
+
+def noisy(samples: FloatArray, below_db: float, rng: np.random.Generator) -> FloatArray:
+    """Sound (N,) with white noise so far below its power."""
+    deviation = float(np.sqrt(np.mean(np.square(samples)))) * 10 ** (-below_db / 20)
+    return samples + deviation * rng.normal(size=len(samples)).astype(np.float32)
 
 
 def _drawn(recipe: VoiceRecipe, seed: int) -> Iterator[tuple[FloatArray, float]]:

@@ -1,12 +1,16 @@
 """Faces that are hidden while their voice goes on, with the fusion that ships."""
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from streamaffect.runtime.bundle import load_bundle
 from streamaffect.types import VoiceReading
 from streamaffect.voice.hidden import IN_VIEW, Glimpse, HiddenFaces
-from streamaffect.voice.joint import JointFusion, StepWindow, default_fusion_path, open_fusion
+from streamaffect.voice.joint import HEARD, JointFusion, StepWindow, default_fusion_path, open_fusion
 from streamaffect.voice.prosody import FEATURES
 
 DIM = load_bundle().clip_dim
@@ -54,7 +58,7 @@ def test_a_hidden_face_is_spoken_of_by_the_fusion_while_its_voice_goes_on(fusion
 
 def test_what_is_not_seen_or_heard_is_never_read(fusion: JointFusion) -> None:
     count = fusion.manifest.steps
-    visual, audio = np.tile(CLIP, (count, 1)), np.tile(PROSODY, (count, 1))
+    visual, audio = np.tile(CLIP, (count, 1)), np.ones((count, len(fusion.manifest.features)), np.float32)
     heard, seen, valid = np.ones((3, count), np.bool_)
     seen[5:], heard[:5], valid[:2] = False, False, False
     answer = fusion.fuse(StepWindow(visual, audio, heard, seen, valid))
@@ -68,10 +72,30 @@ def test_the_voice_counts_while_the_face_is_hidden(fusion: JointFusion) -> None:
     visual, heard, valid = np.tile(CLIP, (count, 1)), np.ones(count, np.bool_), np.ones(count, np.bool_)
     seen = np.arange(count) < count // 2
     answers = [
-        fusion.fuse(StepWindow(visual, np.full((count, len(FEATURES)), level, np.float32), heard, seen, valid)).arousal
+        fusion.fuse(
+            StepWindow(visual, np.full((count, len(fusion.manifest.features)), level, np.float32), heard, seen, valid)
+        ).arousal
         for level in (-30.0, 30.0)
     ]
     assert abs(answers[0] - answers[1]) > 0.05
+
+
+@pytest.mark.parametrize("names", [FEATURES, HEARD, ("voice_arousal", "pitch")])
+def test_a_step_hears_what_the_manifest_names(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """Folders from before the voice model was heard among them."""
+    folder = Path(shutil.copytree(default_fusion_path(), tmp_path / "fusion"))
+    file = folder / "fusion.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "features": names}))
+    reading = VoiceReading(0.8, 0.7, (0.2, 1.0), prosody=np.arange(len(FEATURES), dtype=np.float32))
+    found = JointFusion(folder).sound(reading)
+    assert found is not None
+    expected = dict(zip(HEARD, [*range(len(FEATURES)), 0.7], strict=True))
+    assert found.tolist() == pytest.approx([expected[name] for name in names])
+
+
+def test_a_step_in_which_nobody_speaks_hears_nothing(fusion: JointFusion) -> None:
+    assert fusion.sound(None) is None
+    assert fusion.sound(VoiceReading(0.1)) is None
 
 
 def test_the_shipped_fusion_belongs_to_the_shipped_bundle_and_is_small(fusion: JointFusion) -> None:
