@@ -2,18 +2,20 @@
 
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from streamaffect.checked_file import read_checked
 from streamaffect.errors import BundleError
 from streamaffect.runtime.bundle import default_bundle_path
+from streamaffect.runtime.manifest import decode_listing
 from streamaffect.types import SOUND_RATE_HZ, FloatArray, VoiceReading
 from streamaffect.voice.activity import VoiceActivity
 from streamaffect.voice.manifest import INPUT, MANIFEST, OUTPUT, SCHEMA, VoiceManifest
 from streamaffect.voice.prosody import FEATURES, Frames, prosody_of, voice_in
 from streamaffect.voice.session import open_session
 from streamaffect.voice.timbre import KNOWN, timbre_of
+
+MAKE_AGAIN = "export the voice model again"
 
 
 def default_voice_path() -> Path:
@@ -73,15 +75,12 @@ class VoiceModel:
 
 def _read_manifest(file: Path) -> VoiceManifest:
     try:
-        manifest = msgspec.json.decode(file.read_bytes(), type=VoiceManifest)
+        raw = file.read_bytes()
     except OSError as error:
         raise BundleError(f"{file}: cannot be read ({error.strerror}); a voice model is a folder with it") from error
-    except msgspec.DecodeError as error:
-        raise BundleError(f"{file}: {error}; export the voice model again") from error
-    if manifest.schema != SCHEMA:
-        raise BundleError(f"{file}: schema is {manifest.schema}, expected {SCHEMA}; take a newer streamaffect")
+    manifest = decode_listing(file, raw, VoiceManifest, schema=SCHEMA, remedy=MAKE_AGAIN)
     if not manifest.features or not set(manifest.features) <= set(KNOWN):
-        raise BundleError(f"{file}: features are not those that this streamaffect measures; export it again")
+        raise BundleError(f"{file}: features are not those that this streamaffect measures; {MAKE_AGAIN}")
     return manifest
 
 
@@ -89,5 +88,4 @@ def _read_graph(folder: Path, manifest: VoiceManifest) -> bytes:
     file = folder / manifest.graph.file
     if file.parent != folder:
         raise BundleError(f"{folder / MANIFEST}: graph.file is {manifest.graph.file!r}, expected a file's name")
-    remedy = "export the voice model again"
-    return read_checked(file, manifest.graph.sha256, noted_by=MANIFEST, remedy=remedy, refusal=BundleError)
+    return read_checked(file, manifest.graph.sha256, noted_by=MANIFEST, remedy=MAKE_AGAIN, refusal=BundleError)

@@ -71,6 +71,22 @@ def test_a_manifest_of_other_features_is_refused(tmp_path: Path) -> None:
         VoiceModel(place)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"schema": 1, "name": "\xff"}', "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b'{"schema": 2}', "schema is 2, this version reads 1"),
+        (b'{"schema": 1}', "missing required field"),
+    ],
+)
+def test_a_manifest_that_is_none_is_refused_in_one_line(tmp_path: Path, content: bytes, said: str) -> None:
+    place = folder(tmp_path)
+    (place / "voice.json").write_bytes(content)
+    with pytest.raises(BundleError, match=rf"voice\.json: .*{said}"):
+        VoiceModel(place)
+
+
 def test_a_folder_without_a_voice_model_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"voice\.json: cannot be read"):
         VoiceModel(tmp_path)
