@@ -18,6 +18,7 @@ TimeArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 RowArray = npt.NDArray[np.int64]
 VectorArray = npt.NDArray[Any]  # vectors, or the rows where an engine keeps them
+Channels = tuple[ImageArray, ImageArray, ImageArray]  # blue, green and red, (H, W) each
 Window = tuple[int, int, int, int]  # left, top, right and bottom in pixels, the last two not included
 
 SOUND_RATE_HZ = 16_000
@@ -62,6 +63,11 @@ class Picture(Protocol):
 
     def part(self, window: Window, size: tuple[int, int]) -> ImageArray:
         """The pixels in a window, averaged down to `size` (width, height): (height, width, 3) uint8 BGR."""
+        ...
+
+    @property
+    def channels(self) -> Channels | None:
+        """All pixels by colour, where they are there; None where they are not made yet."""
         ...
 
 
