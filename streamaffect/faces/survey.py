@@ -6,6 +6,7 @@ kept, for the question why.
 """
 
 import logging
+from collections.abc import Sequence
 from contextlib import closing
 
 import msgspec
@@ -59,50 +60,70 @@ class Survey:
     def why_none(self) -> str:
         """Why no face was found in the frames that were kept, for people; to be asked once, at the end."""
         pictures, self._kept = self._kept, []
-        best = 0.0
-        for picture in pictures:
-            tiles, small = self._smaller_faces(picture, [])
-            if small:
-                return f"faces are too small for a whole picture{_size(picture)}; --set faces.tiles={tiles} finds them"
-            best = max(best, self._best_score(picture))
-        if best > 0:
-            score = self._settings.min_score
-            return f"what looks most like one has a score of {best:.2f}, below faces.min_score {score:g}"
-        return "none was seen, nor anything like one"
+        return why_none(pictures, self._settings, cure="--set faces.tiles={tiles} finds {them}")
 
     def _tell_of_small_faces(self, picture: ImageArray | Picture, found: list[Face]) -> None:
-        tiles, small = self._smaller_faces(picture, found)
+        tiles, small = _smaller_faces(picture, found, self._settings)
         if small:
             log.warning(
-                "%s: %d faces are too small to be found in the whole picture%s; --set faces.tiles=%d finds them",
+                "%s: %s too small to be found in the whole picture%s; --set faces.tiles=%d finds %s",
                 self._name,
-                len(small),
+                _faces_are(len(small)),
                 _size(picture),
                 tiles,
+                _them(small),
             )
 
-    def _smaller_faces(self, picture: ImageArray | Picture, found: list[Face]) -> tuple[int, list[Face]]:
-        """The faces that only a search in tiles finds, and how many tiles are enough to find nearly all of them."""
-        if self._settings.tiles >= MOST_TILES:
-            return MOST_TILES, []
-        surer = msgspec.structs.replace(self._settings, tiles=1, min_score=max(CERTAIN, self._settings.min_score))
-        with closing(open_detector(surer, mode="image", max_faces=MOST_FACES)) as detector:
 
-            def in_tiles(tiles: int) -> list[Face]:
-                faces = TiledDetector(detector, tiles=tiles, max_faces=MOST_FACES).detect(picture, 0.0)
-                return [face for face in faces if all(cover(face.box, known.box) < SAME for known in found)]
+def why_none(pictures: Sequence[ImageArray | Picture], settings: FaceSettings, *, cure: str) -> str:
+    """Why a detector with these settings finds no face in any of the pictures, for people. It takes a search in each.
 
-            most = in_tiles(MOST_TILES)
-            for tiles in range(self._settings.tiles + 1, MOST_TILES if most else 0):
-                if len(fewer := in_tiles(tiles)) >= ENOUGH * len(most):
-                    return tiles, fewer
-        return MOST_TILES, most
+    cure: what helps where faces are too small, with {tiles} for the `faces.tiles` that find {them}
+    """
+    best = 0.0
+    for picture in pictures:
+        tiles, small = _smaller_faces(picture, [], settings)
+        if small:
+            helps = cure.format(tiles=tiles, them=_them(small))
+            return f"{_faces_are(len(small))} too small for a whole picture{_size(picture)}; {helps}"
+        best = max(best, _best_score(picture, settings))
+    if best > 0:
+        return f"what looks most like one has a score of {best:.2f}, below faces.min_score {settings.min_score:g}"
+    return "none was seen, nor anything like one"
 
-    def _best_score(self, picture: ImageArray | Picture) -> float:
-        """Of what looks a little like a face; 0 where nothing does."""
-        lower = msgspec.structs.replace(self._settings, min_score=min(LEAST_SCORE, self._settings.min_score))
-        with closing(open_detector(lower, mode="image", max_faces=MOST_FACES)) as detector:
-            return max((face.score for face in detector.detect(picture, 0.0)), default=0.0)
+
+def _faces_are(count: int) -> str:
+    """So many faces, as the beginning of a sentence."""
+    return "1 face is" if count == 1 else f"{count} faces are"
+
+
+def _them(faces: Sequence[Face]) -> str:
+    return "it" if len(faces) == 1 else "them"
+
+
+def _smaller_faces(picture: ImageArray | Picture, found: list[Face], settings: FaceSettings) -> tuple[int, list[Face]]:
+    """How many tiles are enough to find nearly all faces that only a search in tiles finds, and these faces."""
+    if settings.tiles >= MOST_TILES:
+        return MOST_TILES, []
+    surer = msgspec.structs.replace(settings, tiles=1, min_score=max(CERTAIN, settings.min_score))
+    with closing(open_detector(surer, mode="image", max_faces=MOST_FACES)) as detector:
+
+        def in_tiles(tiles: int) -> list[Face]:
+            faces = TiledDetector(detector, tiles=tiles, max_faces=MOST_FACES).detect(picture, 0.0)
+            return [face for face in faces if all(cover(face.box, known.box) < SAME for known in found)]
+
+        most = in_tiles(MOST_TILES)
+        for tiles in range(settings.tiles + 1, MOST_TILES if most else 0):
+            if len(fewer := in_tiles(tiles)) >= ENOUGH * len(most):
+                return tiles, fewer
+    return MOST_TILES, most
+
+
+def _best_score(picture: ImageArray | Picture, settings: FaceSettings) -> float:
+    """Of what looks a little like a face; 0 where nothing does."""
+    lower = msgspec.structs.replace(settings, min_score=min(LEAST_SCORE, settings.min_score))
+    with closing(open_detector(lower, mode="image", max_faces=MOST_FACES)) as detector:
+        return max((face.score for face in detector.detect(picture, 0.0)), default=0.0)
 
 
 def _size(picture: ImageArray | Picture) -> str:

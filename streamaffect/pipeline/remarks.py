@@ -3,6 +3,15 @@
 from streamaffect.faces.survey import Survey
 from streamaffect.faces.tracker import SLOWEST_FRAME_S
 from streamaffect.pipeline.stats import StreamStats
+from streamaffect.types import Flaw
+
+FLAWS: dict[Flaw, str] = {
+    "size": "is too small",
+    "sharpness": "is too blurred",
+    "inside": "is cut off at the edge",
+    "score": "hardly looks like one",
+    "turned": "may lie on its side or stand on its head",
+}
 
 
 def remark(stats: StreamStats, survey: Survey | None) -> str | None:
@@ -11,11 +20,17 @@ def remark(stats: StreamStats, survey: Survey | None) -> str | None:
     if not stats.finished or stats.has_values:
         return None
     if stats.frames_with_face:
-        return (
-            f"{stats.stream}: no estimate in {frames}: all {stats.frames_with_face} frames with a face are too poor, "
-            "by its size, sharpness or position"
-        )
+        return f"{stats.stream}: no estimate in {frames}: {_why_no_estimate(stats)}"
     return f"{stats.stream}: no face was found in {frames}: {_why_no_face(stats, survey)}"
+
+
+def _why_no_estimate(stats: StreamStats) -> str:
+    """The commonest flaws first."""
+    seen = stats.frames_with_face
+    if not stats.flaws:
+        return f"the model had no answer in any of {seen} frames with a face"
+    said = [f"{FLAWS[flaw]} ({count})" for flaw, count in stats.flaws.most_common()]
+    return f"all {seen} frames with a face are too poor: it {', or '.join(said)}"
 
 
 def _why_no_face(stats: StreamStats, survey: Survey | None) -> str:

@@ -17,7 +17,7 @@ from streamaffect.affect.explanation import (
     strongest_emotion,
     where,
 )
-from streamaffect.analysis import analyze_image
+from streamaffect.analysis import estimate_faces, why_no_face
 from streamaffect.errors import PictureError
 from streamaffect.feed import wire
 from streamaffect.messages import NOTICE, Estimate
@@ -46,9 +46,10 @@ def explain(
     if save is not None:
         _check_ending(save)
         check_output(save, overwrite=overwrite, inputs=[picture])
-    estimates = analyze_image(image, bundle=bundle, engine=engine, explain=method)
+    estimates, _ = estimate_faces(image, bundle=bundle, engine=engine, explain=method)
     if not estimates:
-        raise PictureError(f"{picture}: no face was found; a face should be at least a tenth of the picture's height")
+        why = why_no_face(image, cure="cut out the part with {them}")
+        raise PictureError(f"{picture}: no face was found: {why}")
     if as_json:
         found = [msgspec.Raw(wire.encode(one)) for one in estimates]
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
