@@ -14,7 +14,7 @@ from streamaffect.affect.explanation import METHODS, OUTPUT_OF, Method
 from streamaffect.affect.still import StillAnalyser
 from streamaffect.config import Config, load_config
 from streamaffect.errors import ConfigError, LensError
-from streamaffect.faces.survey import why_none
+from streamaffect.faces.survey import Cures, why_none
 from streamaffect.lenses.aside import close_lens
 from streamaffect.messages import Estimate
 from streamaffect.pipeline.at_exit import close_at_exit
@@ -129,7 +129,7 @@ def analyze_image(
         image, boxes=boxes, bundle=bundle, engine=engine, lenses=lenses, prompts=prompts, explain=explain
     )
     if not found and boxes is None and empty == 1:
-        why = why_no_face(image, cure="cut out the part with {them}, or give boxes")
+        why = why_no_face(image, Cures("cut out the part with {them}, or give boxes", "turn the picture"))
         log.warning("no face was found: %s (only said of the first such picture)", why)
     return found
 
@@ -163,9 +163,9 @@ def estimate_faces(
     return found, analyser.empty
 
 
-def why_no_face(image: ImageArray, *, cure: str) -> str:
-    """Why `analyze_image` finds no face in a picture, for people. `cure` is as for `survey.why_none`."""
-    return why_none([image], Config().faces, cure=cure)
+def why_no_face(image: ImageArray, cures: Cures) -> str:
+    """Why `analyze_image` finds no face in a picture, for people."""
+    return why_none([image], Config().faces, cures)
 
 
 @cache

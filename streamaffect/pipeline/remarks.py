@@ -35,8 +35,9 @@ def _why_no_estimate(stats: StreamStats) -> str:
 
 def _why_no_face(stats: StreamStats, survey: Survey | None) -> str:
     seen = stats.frames_with_detection
+    of_others = None if survey is None else survey.why_none()
     if not seen:
-        return "none was seen" if survey is None else survey.why_none()
+        return of_others or "none was seen"
     if stats.finished == 1:
         return "one is in it, but one frame is no stream; streamaffect.analyze_image estimates pictures"
     if stats.frame_gap_s > SLOWEST_FRAME_S:
@@ -47,4 +48,5 @@ def _why_no_face(stats: StreamStats, survey: Survey | None) -> str:
     return (
         f"one was seen in {seen} of them, too briefly to be believed; "
         "tracker.confirm_hits and tracker.confirm_s say for how long it must be"
+        + ("" if of_others is None else f". Of the others: {of_others}")
     )

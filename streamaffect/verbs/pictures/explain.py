@@ -19,6 +19,7 @@ from streamaffect.affect.explanation import (
 )
 from streamaffect.analysis import estimate_faces, why_no_face
 from streamaffect.errors import PictureError
+from streamaffect.faces.survey import Cures
 from streamaffect.feed import wire
 from streamaffect.messages import NOTICE, Estimate
 from streamaffect.recordings.output_file import check_output, whole_file
@@ -48,7 +49,7 @@ def explain(
         check_output(save, overwrite=overwrite, inputs=[picture])
     estimates, _ = estimate_faces(image, bundle=bundle, engine=engine, explain=method)
     if not estimates:
-        why = why_no_face(image, cure="cut out the part with {them}")
+        why = why_no_face(image, Cures("cut out the part with {them}", "turn the picture"))
         raise PictureError(f"{picture}: no face was found: {why}")
     if as_json:
         found = [msgspec.Raw(wire.encode(one)) for one in estimates]

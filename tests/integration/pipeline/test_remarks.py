@@ -52,6 +52,13 @@ def place(image: ImageArray, width: int, height: int) -> ImageArray:
     return picture
 
 
+def upside_down(frame: ImageArray) -> ImageArray:
+    """Smaller and turned by 170 degrees, so that the detector is unsure of it."""
+    height, width = frame.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), 170, 0.45)
+    return np.asarray(cv2.warpAffine(frame, turn, (width, height), borderValue=(GREY, GREY, GREY)), np.uint8)
+
+
 def head(frame: ImageArray) -> ImageArray:
     """The demo's head with what is around it."""
     return frame[5:305, 205:435]
@@ -127,6 +134,19 @@ def test_an_unsure_face_is_told_with_its_score(tmp_path: Path, frames: list[Imag
     said = remark(video(tmp_path / "clip.avi", [np.asarray(one, np.uint8) for one in blurred]), bundle)
     assert "what looks most like one has a score of 0." in said
     assert said.endswith("below faces.min_score 0.5")
+
+
+def test_a_face_that_is_found_only_turned_is_told_with_what_helps(
+    tmp_path: Path, frames: list[ImageArray], bundle: Bundle
+) -> None:
+    fallen = [upside_down(frame) for frame in frames[:20]]
+    said = remark(video(tmp_path / "clip.avi", fallen), bundle)
+    why = "one is in it on its side or upside down; turn the camera, or --set faces.min_score="
+    assert said.startswith(f"clip: no face was found in 20 frames: {why}")
+    fallen[7] = frames[7]
+    said = remark(video(tmp_path / "clip.avi", fallen), bundle)
+    assert "one was seen in 1 of them, too briefly to be believed" in said
+    assert f". Of the others: {why}" in said
 
 
 def test_faces_that_are_all_too_poor_are_told_with_what_is_wrong(
