@@ -51,7 +51,7 @@ def main() -> None:
     """Measure, show and save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--video", type=Path, action="append", help="file to read; repeatable (default: see above)")
-    parser.add_argument("--repeats", type=int, default=7, help="the cheapest of so many turns (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=15, help="the cheapest of so many turns (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="JSON file (default: benchmarks/results/decoding.json)")
     options = parser.parse_args()
     cv2.setNumThreads(1)  # as in the command line's processes, and so is this

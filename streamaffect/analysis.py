@@ -14,6 +14,7 @@ from streamaffect.affect.explanation import METHODS, OUTPUT_OF, Method
 from streamaffect.affect.still import StillAnalyser
 from streamaffect.config import Config, load_config
 from streamaffect.errors import ConfigError, LensError
+from streamaffect.faces.survey import Cures, why_none
 from streamaffect.lenses.aside import close_lens
 from streamaffect.messages import Estimate
 from streamaffect.pipeline.at_exit import close_at_exit
@@ -122,7 +123,28 @@ def analyze_image(
            the textbook's overlay, outputs["aligned"]. `draw_explanation` draws them over the picture
 
     Returns one estimate per face, the largest first, or in the order of `boxes`; an empty list where there is no face.
+    Faces below about a tenth of the picture are passed over. Why there is none is logged, of the first such picture.
     """
+    found, empty = estimate_faces(
+        image, boxes=boxes, bundle=bundle, engine=engine, lenses=lenses, prompts=prompts, explain=explain
+    )
+    if not found and boxes is None and empty == 1:
+        why = why_no_face(image, Cures("cut out the part with {them}, or give boxes", "turn the picture"))
+        log.warning("no face was found: %s (only said of the first such picture)", why)
+    return found
+
+
+def estimate_faces(
+    image: ImageArray,
+    *,
+    boxes: Sequence[Sequence[float]] | None = None,
+    bundle: BundleLike = None,
+    engine: EngineLike = "auto",
+    lenses: Lenses = (),
+    prompts: str = "",
+    explain: bool | Method = False,
+) -> tuple[list[Estimate], int]:
+    """What `analyze_image` gives, and in how many pictures there was no face so far, this one included."""
     _check_image(image)
     folder = bundle.path if isinstance(bundle, Bundle) else bundle
     method = _checked_method(explain)
@@ -137,7 +159,13 @@ def analyze_image(
             raise
         raise LensError(f'{error}; explain="occlusion" works with any bundle that names classes') from error
     places = None if boxes is None else [_checked_box(box) for box in boxes]
-    return analyser.estimate(image, places, occlusion=_head_of(analyser) if method == "occlusion" else None)
+    found = analyser.estimate(image, places, occlusion=_head_of(analyser) if method == "occlusion" else None)
+    return found, analyser.empty
+
+
+def why_no_face(image: ImageArray, cures: Cures) -> str:
+    """Why `analyze_image` finds no face in a picture, for people."""
+    return why_none([image], Config().faces, cures)
 
 
 @cache

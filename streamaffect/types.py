@@ -18,10 +18,12 @@ TimeArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 RowArray = npt.NDArray[np.int64]
 VectorArray = npt.NDArray[Any]  # vectors, or the rows where an engine keeps them
+Channels = tuple[ImageArray, ImageArray, ImageArray]  # blue, green and red, (H, W) each
 Window = tuple[int, int, int, int]  # left, top, right and bottom in pixels, the last two not included
 
 SOUND_RATE_HZ = 16_000
 Light = Literal["good", "fair", "poor"]
+Flaw = Literal["size", "sharpness", "inside", "score", "turned"]  # why a face is not looked at
 SoundClock = Literal["container", "sender", "arrival", "device"]
 
 
@@ -62,6 +64,11 @@ class Picture(Protocol):
 
     def part(self, window: Window, size: tuple[int, int]) -> ImageArray:
         """The pixels in a window, averaged down to `size` (width, height): (height, width, 3) uint8 BGR."""
+        ...
+
+    @property
+    def channels(self) -> Channels | None:
+        """All pixels by colour, where they are there; None where they are not made yet."""
         ...
 
 
@@ -173,6 +180,17 @@ class Quality:
         """The weakest of the four: a face is as usable as its worst property."""
         return min(self.size, self.sharpness, self.inside, self.score)
 
+    @property
+    def weakest(self) -> Flaw:
+        """Which of the four that is."""
+        values: dict[Flaw, float] = {
+            "size": self.size,
+            "sharpness": self.sharpness,
+            "inside": self.inside,
+            "score": self.score,
+        }
+        return min(values, key=values.__getitem__)
+
 
 class PictureLights(msgspec.Struct, frozen=True):
     """How well the picture shows a face, as traffic lights.
@@ -209,6 +227,7 @@ class Sighting:
     quality: overall quality of the crop in [0, 1]; None while the face is hidden
     advice:  what would make the picture better, a sentence; None where nothing must
     lights:  the same as traffic lights; None while the face is hidden
+    flaw:    why a visible face has no crop: its weakest quality, or that it may lie on its side
     """
 
     track: int
@@ -218,6 +237,7 @@ class Sighting:
     quality: float | None
     advice: str | None = None
     lights: PictureLights | None = None
+    flaw: Flaw | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,13 +29,17 @@ STILL_STREAM = "image"
 
 
 class StillAnalyser:
-    """A loaded engine and a detector for pictures that have nothing to do with each other."""
+    """A loaded engine and a detector for pictures that have nothing to do with each other.
+
+    empty: pictures so far in which there was no face
+    """
 
     def __init__(self, bundle: Bundle, engine: Engine, detector: FaceDetector, lenses: Sequence[LensPart] = ()) -> None:
         self.bundle = bundle
         self._engine = engine
         self._detector = detector
         self._lenses = lenses
+        self.empty = 0
         self._lock = threading.Lock()  # engines and detectors serve one thread at a time
 
     def estimate(
@@ -54,6 +58,7 @@ class StillAnalyser:
                 faces = [Face(box, score=1.0) for box in boxes]
                 crops = [crop_box(image, face.box, spec) for face in faces]
             if not crops:
+                self.empty += 1
                 return []
             predictions = self._predict(np.stack(crops), [FacePicture(image, face) for face in faces])
             if occlusion is not None:

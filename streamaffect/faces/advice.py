@@ -17,6 +17,7 @@ INSIDE = "move into the picture: the face is cut off"
 LIGHTER = "more light on the face: it is dark"
 DARKER = "less light on the face: it is overexposed"
 STILLER = "hold still or focus the camera: the face is blurred"
+UPRIGHT = "hold the head upright: it cannot be told which way up the face is"
 FRONT = "look at the camera: the face is turned away"
 
 
@@ -35,6 +36,8 @@ def advise(grey: float, face: Face, quality: Quality) -> str | None:
         return LIGHTER if grey < DARK else DARKER
     if quality.sharpness < BLURRED:
         return STILLER
+    if face.doubtful:
+        return UPRIGHT
     return FRONT if face.keypoints is not None and _is_turned(face.keypoints, face.box.w, face.box.h) else None
 
 
@@ -46,7 +49,7 @@ def lights(grey: float, face: Face, quality: Quality) -> PictureLights:
         light="poor" if is_poor else "fair" if is_fair else "good",
         distance=_worse(_light(quality.size, FAR, FAIR_DISTANCE), _light(quality.inside, CUT, FAIR_CUT)),
         blur=_light(quality.sharpness, BLURRED, FAIR_BLUR),
-        pose=_light(-turn, -TURNED, -FAIR_TURN),
+        pose="poor" if face.doubtful else _light(-turn, -TURNED, -FAIR_TURN),
     )
 
 

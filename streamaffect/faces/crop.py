@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from streamaffect.faces.shrink import halve
+from streamaffect.faces.shrink import by_channel, halve
 from streamaffect.runtime.manifest import CropSpec
-from streamaffect.types import Box, Face, FloatArray, ImageArray, Picture, Point, Square, Window
+from streamaffect.types import Box, Face, FloatArray, ImageArray, Picture, Point, Square, Window, pixels
 
 
 def crop_face(picture: ImageArray | Picture, face: Face, spec: CropSpec) -> ImageArray:
@@ -118,20 +118,21 @@ def _reduce(
     blocks = ((right - left) // factor, (bottom - top) // factor)
     if min(blocks) < 1:
         return _near(picture, centre, side_px, roll)
-    if isinstance(picture, np.ndarray):
-        part = picture[top:bottom, left:right]
+
+    def averaged(image: ImageArray) -> ImageArray:
+        part = image[top:bottom, left:right]
         for _ in range(halvings):
             part = halve(part)
-        small = np.asarray(cv2.resize(part, blocks, interpolation=cv2.INTER_AREA), np.uint8)
-    else:
-        small = picture.part(window, blocks)
+        return np.asarray(cv2.resize(part, blocks, interpolation=cv2.INTER_AREA), np.uint8)
+
+    small = by_channel(picture, averaged, lambda unmade: unmade.part(window, blocks))
     return small, ((centre[0] - left) / factor, (centre[1] - top) / factor), side_px / factor
 
 
 def _near(picture: ImageArray | Picture, centre: Point, side_px: float, roll: float) -> tuple[ImageArray, Point, float]:
-    """The pixels around the square as they are; of an array all of them, since they are there."""
-    if isinstance(picture, np.ndarray):
-        return picture, centre, side_px
+    """The pixels around the square as they are; all of them where they are there."""
+    if isinstance(picture, np.ndarray) or picture.channels is not None:
+        return pixels(picture), centre, side_px
     left, top, right, bottom = window = _window(picture, centre, side_px, roll, 1)
     return picture.part(window, (right - left, bottom - top)), (centre[0] - left, centre[1] - top), side_px
 
@@ -144,7 +145,8 @@ def _window(picture: ImageArray | Picture, centre: Point, side_px: float, roll: 
     """
     height, width = picture.shape[:2]
     reach = side_px / 2 * (abs(math.cos(roll)) + abs(math.sin(roll))) + 2 * factor
-    grid = 1 if isinstance(picture, np.ndarray) else max(2, factor & -factor)  # the power of two in it
+    is_made = isinstance(picture, np.ndarray) or picture.channels is not None
+    grid = 1 if is_made else max(2, factor & -factor)  # the power of two in it
     left, right = _whole_blocks(centre[0] - reach, centre[0] + reach, width, factor, grid)
     top, bottom = _whole_blocks(centre[1] - reach, centre[1] + reach, height, factor, grid)
     return left, top, right, bottom

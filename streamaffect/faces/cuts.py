@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from streamaffect.faces.crop import crop_face
+from streamaffect.faces.shrink import by_channel
 from streamaffect.runtime.manifest import CropSpec
 from streamaffect.types import Face, FloatArray, ImageArray, Picture
 
@@ -133,10 +134,12 @@ class CutWatch:
 
 def _samples(picture: ImageArray | Picture) -> ImageArray:
     """(48, 64, 3) uint8 BGR of the whole picture; of one that is not made yet averages, which come cheaper there."""
-    if isinstance(picture, np.ndarray):
-        return np.asarray(cv2.resize(picture, SAMPLES, interpolation=cv2.INTER_NEAREST), np.uint8)
     height, width = picture.shape[:2]
-    return picture.part((0, 0, width, height), SAMPLES)
+    return by_channel(
+        picture,
+        lambda image: np.asarray(cv2.resize(image, SAMPLES, interpolation=cv2.INTER_NEAREST), np.uint8),
+        lambda unmade: unmade.part((0, 0, width, height), SAMPLES),
+    )
 
 
 def _shown(samples: ImageArray) -> FloatArray:

@@ -11,7 +11,7 @@ from streamaffect.errors import ConfigError, EngineError
 from streamaffect.faces.cadence.cadence import Cadence
 from streamaffect.faces.detectors.detector import FaceDetector
 from streamaffect.faces.detectors.opening import open_detector
-from streamaffect.faces.survey import Survey
+from streamaffect.faces.survey import MOST_FACES, Survey
 from streamaffect.faces.tracker import Tracker
 from streamaffect.lenses.view import LensPart, Medium
 from streamaffect.pipeline.at_exit import close_at_exit
@@ -149,10 +149,10 @@ def engine_after(bundle: Bundle, settings: EngineSettings) -> Callable[[EngineIn
 def make_detector(config: Config, *, mode: Literal["video", "image"]) -> FaceDetector:
     """The detector that the settings ask for, loaded. Raises EngineError where it is not available here.
 
-    Of a stream it gives more faces than are followed, so that those without room can be counted.
+    Of a stream it gives more faces than are followed, so that those without room can be counted; of stills all.
     """
-    more = LEFT_OUT if mode == "video" else 0
-    return open_detector(config.faces, mode=mode, max_faces=config.tracker.max_faces + more)
+    most = config.tracker.max_faces + LEFT_OUT if mode == "video" else MOST_FACES
+    return open_detector(config.faces, mode=mode, max_faces=most)
 
 
 def tracker_settings(config: Config, bundle: Bundle) -> TrackerSettings:

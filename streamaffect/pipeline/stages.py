@@ -23,7 +23,7 @@ from streamaffect.lenses.view import FacePicture
 from streamaffect.messages import Estimate, Event, EventName, Message
 from streamaffect.runtime.bundle import Bundle
 from streamaffect.settings import TrackerSettings
-from streamaffect.types import Face, Frame, ImageArray, Sighting, Sightings, TrackedFace
+from streamaffect.types import Face, Flaw, Frame, ImageArray, Sighting, Sightings, TrackedFace
 from streamaffect.voice.hidden import KEEP_S
 from streamaffect.voice.reader import VoiceReader
 from streamaffect.voice.speaker import Speaker
@@ -144,15 +144,18 @@ class FaceStage:
         measured = measure(crop, tracked.face, frame.picture.shape, self._crop)
         is_lying = is_left_lying(tracked.face, frame.picture, self._crop)
         grey = brightness(crop)
-        usable = crop if measured.overall >= self._lowest_quality and not is_lying else None
+        flaw: Flaw | None = "turned" if is_lying else None
+        if measured.overall < self._lowest_quality:
+            flaw = measured.weakest
         return Sighting(
             track=tracked.track,
             face=tracked.face,
             visible=True,
-            crop=usable,
+            crop=crop if flaw is None else None,
             quality=measured.overall,
             advice=advise(grey, tracked.face, measured),
             lights=lights(grey, tracked.face, measured),
+            flaw=flaw,
         )
 
 

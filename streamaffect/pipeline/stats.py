@@ -13,12 +13,13 @@ from msgspec import UNSET, UnsetType
 from streamaffect.clock import RECENT_S, monotonic_ns
 from streamaffect.messages import Health, LatencySummary, SoundHealth, SourceState
 from streamaffect.pipeline.stations.pace import Gate
-from streamaffect.types import PictureLights, Sightings
+from streamaffect.types import Flaw, PictureLights, Sightings
 
 log = logging.getLogger(__name__)
 
 SILENT_S = 1.5
 PICTURES_ADVISED = 30
+CROWD_SETTLES_S = 1.0  # so long after the first face without room, the others have been seen, too
 USUAL_GAPS = 3.0  # times the usual time from frame to frame
 
 
@@ -72,6 +73,7 @@ class StreamStats:
     last_s:          its time on the source's own clock; None before the first one
     frames_with_face, frames_with_detection: frames in which a face was followed, or at least seen
     has_values: an estimate was more than an abstention
+    flaws: how many faces, frame by frame, were not looked at, and why
     """
 
     def __init__(self, stream: str, *, duration_s: float | None, is_live: bool = True) -> None:
@@ -80,9 +82,12 @@ class StreamStats:
         self.state: SourceState = "starting"
         self.frames_with_face = self.frames_with_detection = 0
         self.has_values = False
+        self.flaws: Counter[Flaw] = Counter()
         self.last_capture_ns = 0
         self._finished_ns = monotonic_ns()
-        self._left_out = self._most_left_out = 0
+        self._left_out = self._most_left_out = self._most_followed = 0
+        self._left_out_since_s: float | None = None
+        self._has_told_of_left_out = False
         self._duration_s = duration_s
         self._started_ns = monotonic_ns()
         self._grabbed = self._finished = self._skipped = self._estimates = self._faces = 0
@@ -129,7 +134,8 @@ class StreamStats:
         self._faces = sum(face.visible for face in sightings.faces)
         self.frames_with_face += self._faces > 0
         self.frames_with_detection += sightings.detected > 0
-        self._tell_of_left_out(sightings.left_out)
+        self.flaws.update(face.flaw for face in sightings.faces if face.flaw is not None)
+        self._note_left_out(sightings.left_out, frame.time_s)
         self._rate_in.add(now_ns, self._grabbed)
         self._rate_out.add(now_ns, self._finished)
 
@@ -152,6 +158,7 @@ class StreamStats:
     def source_ended(self) -> None:
         """No further frames will come."""
         self.state = "ended"
+        self._tell_of_left_out()
 
     def health(
         self,
@@ -229,17 +236,29 @@ class StreamStats:
         is_usual = silent_s < SILENT_S or (rate > 0 and silent_s < USUAL_GAPS / rate)
         return "" if is_usual else f"no picture for {silent_s:.1f} s"
 
-    def _tell_of_left_out(self, count: int) -> None:
+    def _note_left_out(self, count: int, time_s: float) -> None:
+        """Count them, and tell of them when all that are in view will have been seen."""
         self._left_out = count
-        if count and not self._most_left_out:
-            log.warning(
-                "%s: %d faces in view are left out, %d are followed; --set tracker.max_faces=%d would follow all",
-                self.stream,
-                count,
-                self._faces,
-                self._faces + count,
-            )
-        self._most_left_out = max(count, self._most_left_out)
+        if count > self._most_left_out:
+            self._most_left_out, self._most_followed = count, self._faces
+        if count and self._left_out_since_s is None:
+            self._left_out_since_s = time_s
+        if self._left_out_since_s is not None and time_s - self._left_out_since_s >= CROWD_SETTLES_S:
+            self._tell_of_left_out()
+
+    def _tell_of_left_out(self) -> None:
+        count, followed = self._most_left_out, self._most_followed
+        if not count or self._has_told_of_left_out:
+            return
+        self._has_told_of_left_out = True
+        log.warning(
+            "%s: %s left out, %d %s followed; --set tracker.max_faces=%d would follow all",
+            self.stream,
+            "1 face in view is" if count == 1 else f"{count} faces in view are",
+            followed,
+            "is" if followed == 1 else "are",
+            followed + count,
+        )
 
     def _progress(self) -> float | None:
         if not self._duration_s:

@@ -8,14 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
-import cv2
 import numpy as np
 
 from streamaffect.errors import EngineError
 from streamaffect.faces.detectors.direct_calls import call_directly
 from streamaffect.faces.detectors.native_log import quiet_stderr
 from streamaffect.faces.detectors.weights import SHORT_RANGE_SHA256, load_weights
-from streamaffect.faces.shrink import halve_below
+from streamaffect.faces.shrink import rgb_below
 from streamaffect.types import Box, Face, FloatArray, ImageArray, Picture
 
 # MediaPipe samples the network's 128 × 128 pixels without anti-aliasing: handed 320 to 640 pixels that were averaged
@@ -90,15 +89,13 @@ class MediaPipeDetector:
         """
         if self._task is None:
             raise ValueError("the face detector is closed")
-        small = halve_below(as_picture(image), LONGEST_SIDE_PX)
-        if self._rgb is None or self._rgb.shape != small.shape:
-            self._rgb = np.empty_like(small, order="C")
-        picture = self._wrap(np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB, dst=self._rgb), np.uint8))
+        self._rgb = rgb_below(as_picture(image), LONGEST_SIDE_PX, self._rgb)
+        picture = self._wrap(self._rgb)
         if self._mode == "image":
             result = self._task.detect(picture)
         else:
             result = self._task.detect_for_video(picture, self._next_ms(time_s))
-        height, width = small.shape[:2]
+        height, width = self._rgb.shape[:2]
         faces = [_to_face(detection, width, height) for detection in result.detections]
         return largest(faces, self._max_faces)
 

@@ -176,7 +176,9 @@ def voice_words(voice: Voice | None) -> str:
 def _title_figures(state: DisplayState, streams: Sequence[StreamState]) -> str:
     health = [stream.health for stream in streams if stream.health is not None]
     faces = len(state.faces)
-    parts = [f"{faces} face{'' if faces == 1 else 's'}"]
+    left_out = sum(each.faces_left_out for each in health)
+    more = f" (+{left_out} left out)" if left_out else ""
+    parts = [f"{faces} face{'' if faces == 1 else 's'}{more}"]
     if health:
         parts.append(f"{sum(each.fps_out for each in health):.1f} fps")
         parts.append(duration(max(each.uptime_s for each in health)))

@@ -171,12 +171,12 @@ class AvReader:
 
     def _seconds(self, frame: VideoFrame) -> float | None:
         """Since the file's start; None where the container says nothing."""
-        if self._rate.is_the_only_clock or frame.pts is None:
+        if self._rate.is_the_only_clock or (time_s := frame.time) is None:
             return None
         if self._zero_s is None:
             start_s = self._container.start_s
-            self._zero_s = frame.time if start_s is None else min(start_s, frame.time)
-        return frame.time - self._zero_s
+            self._zero_s = time_s if start_s is None else min(start_s, time_s)
+        return time_s - self._zero_s
 
     def _next_frame(self) -> VideoFrame | None:
         frame = next(self._frames, None)
@@ -205,9 +205,9 @@ class AvReader:
         self._start(single_thread=single_thread)
 
     def _decoded(self) -> Iterator[VideoFrame]:
-        packets = self._container.packets(on_error=self._damage.error)
+        packets, track = self._container.packets(on_error=self._damage.error), self._track.index
         for packet in packets if self._alongside is None else self._alongside.packets(packets):
-            if packet.stream_index != self._track.index:
+            if packet.stream_index != track:
                 continue
             for frame in self._decoder.frames(packet):
                 yield from self._deinterlacer.take(frame)

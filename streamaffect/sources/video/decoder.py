@@ -47,7 +47,11 @@ class Decoder:
 
     def rest(self) -> list[VideoFrame]:
         """The frames that were held back, at the end of the track."""
-        return self._decode(None)
+        frames = self._decode(None)
+        for frame in frames:
+            if not frame.time_base:  # all frames were held back to the end, whose packet brings none
+                frame.time_base = self._time_base
+        return frames
 
     def restart(self) -> None:
         """Be ready for packets from another place of the track."""
@@ -55,14 +59,10 @@ class Decoder:
 
     def _decode(self, packet: "Packet[Stream] | None") -> list[VideoFrame]:
         try:
-            frames = self._context.decode(packet)
+            return self._context.decode(packet)
         except FFmpegError:
             self._on_error()
             return []
-        for frame in frames:
-            if not frame.time_base:  # all frames were held back to the end, whose packet brings none
-                frame.time_base = self._time_base
-        return frames
 
 
 def _threads(pixels: int) -> int:

@@ -1,8 +1,8 @@
-"""A picture that stays in the decoder's planes: brightness, and colour of half its size or its own.
+"""Pictures in planes: a large one in the decoder's, brightness and colour, a small one in those of its three colours.
 
 A face detector wants a small picture, and the crop of a face a part of it. Reduced in the planes and converted then,
 each pixel is touched once at a byte; making a whole 1080p picture in BGR and reducing that takes a third of the time
-that decoding takes.
+that decoding takes. Of a small picture all pixels are made, to the last bit those of a whole conversion.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,8 +16,8 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 
 from streamaffect.faces.shrink import halve
-from streamaffect.sources.video.orientation import Orientation
-from streamaffect.types import ImageArray, Window
+from streamaffect.sources.video.orientation import AS_STORED, Orientation
+from streamaffect.types import Channels, ImageArray, Window
 
 FORMATS = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"})
 # Weights of red and blue in brightness, by FFmpeg's number of the colour matrix; 2 is "not said".
@@ -25,7 +25,6 @@ MATRICES = {1: (0.2126, 0.0722), 2: (0.299, 0.114), 5: (0.299, 0.114), 6: (0.299
 # Grey levels of blue, green and red that FFmpeg loses by rounding down where colour is of half the size, in full and in
 # limited range.
 ROUNDED_DOWN = {True: (0.45, 1.0, 0.55), False: (1.2, 1.4, 1.0)}
-
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
@@ -52,6 +51,11 @@ class PlanarPicture:
         self._overview: ImageArray | None = None
         self._planes: list[_Plane] | None = None
         self._matrix: Matrix
+
+    @property
+    def channels(self) -> None:
+        """They are not made."""
+        return None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -88,6 +92,33 @@ class PlanarPicture:
         planes = [plane.part(stored, stored_size) for plane in self._planes]
         mixed = self._mixer.bgr(planes, self._matrix)
         return orientation.upright(mixed[odd_y:, odd_x:])
+
+
+class SplitPicture:
+    """A `Picture` whose pixels are there, each colour in a plane of its own.
+
+    stored: the channels as they are stored
+    """
+
+    def __init__(self, stored: Channels, orientation: Orientation) -> None:
+        self.channels: Channels = stored
+        if orientation is not AS_STORED:
+            blue, green, red = stored
+            self.channels = orientation.upright(blue), orientation.upright(green), orientation.upright(red)
+        self.shape: tuple[int, int, int] = (*self.channels[0].shape, 3)
+        self._whole: ImageArray | None = None
+
+    def whole(self) -> ImageArray:
+        """All pixels, (H, W, 3) uint8 BGR."""
+        if self._whole is None:
+            self._whole = np.asarray(cv2.merge(self.channels), np.uint8)
+        return self._whole
+
+    def part(self, window: Window, size: tuple[int, int]) -> ImageArray:
+        """The pixels in a window, averaged down to `size` (width, height): (height, width, 3) uint8 BGR."""
+        left, top, right, bottom = window
+        parts = [_reduced(channel[top:bottom, left:right], size) for channel in self.channels]
+        return np.asarray(cv2.merge(parts), np.uint8)
 
 
 class Mixer:
@@ -134,6 +165,8 @@ class _Plane:
 
     def _level_for(self, window: Window, size: tuple[int, int]) -> int:
         """The smallest picture that is there, has enough pixels, and in which the window begins and ends at a pixel."""
+        if len(self._levels) == 1:
+            return 0
         enough = min((window[2] - window[0]) // max(1, size[0]), (window[3] - window[1]) // max(1, size[1]))
         level = min(len(self._levels), max(1, enough).bit_length()) - 1
         while any(edge % (1 << level) for edge in window):

@@ -17,8 +17,9 @@ from streamaffect.affect.explanation import (
     strongest_emotion,
     where,
 )
-from streamaffect.analysis import analyze_image
+from streamaffect.analysis import estimate_faces, why_no_face
 from streamaffect.errors import PictureError
+from streamaffect.faces.survey import Cures
 from streamaffect.feed import wire
 from streamaffect.messages import NOTICE, Estimate
 from streamaffect.recordings.output_file import check_output, whole_file
@@ -46,9 +47,10 @@ def explain(
     if save is not None:
         _check_ending(save)
         check_output(save, overwrite=overwrite, inputs=[picture])
-    estimates = analyze_image(image, bundle=bundle, engine=engine, explain=method)
+    estimates, _ = estimate_faces(image, bundle=bundle, engine=engine, explain=method)
     if not estimates:
-        raise PictureError(f"{picture}: no face was found; a face should be at least a tenth of the picture's height")
+        why = why_no_face(image, Cures("cut out the part with {them}", "turn the picture"))
+        raise PictureError(f"{picture}: no face was found: {why}")
     if as_json:
         found = [msgspec.Raw(wire.encode(one)) for one in estimates]
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")

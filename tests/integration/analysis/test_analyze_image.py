@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -58,6 +59,23 @@ def test_boxes_are_answered_in_their_order_and_by_what_they_show(colours: Path) 
     found = analyze_image(picture, boxes=[right, left], bundle=colours)
     assert [estimate.valence for estimate in found] == pytest.approx([-1.0, 1.0], abs=0.05)
     assert [tuple(estimate.box) for estimate in found] == [right, left]
+
+
+def test_every_face_of_a_group_is_estimated(demo_frames: list[ImageArray]) -> None:
+    heads = [np.asarray(cv2.resize(frame[5:305, 205:435], (230, 300)), np.uint8) for frame in demo_frames[:12]]
+    group = np.vstack([np.hstack(heads[row : row + 4]) for row in (0, 4, 8)])
+    assert len(analyze_image(group)) == 12
+
+
+def test_why_there_is_no_face_is_said_of_the_first_such_picture(
+    colours: Path, demo_frames: list[ImageArray], caplog: pytest.LogCaptureFixture
+) -> None:
+    far = np.full((480, 640, 3), 90, np.uint8)
+    far[200:260, 300:346] = cv2.resize(demo_frames[0][5:305, 205:435], (46, 60), interpolation=cv2.INTER_AREA)
+    for picture in (far, far, np.zeros((200, 300, 3), np.uint8)):
+        assert analyze_image(picture, bundle=colours) == []
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said.startswith("no face was found: 1 face is too small for a whole picture of 640x480; cut out the part")
 
 
 def test_a_picture_without_a_face_has_no_estimate() -> None:

@@ -44,6 +44,21 @@ def empty(width: int = 640, height: int = 360) -> ImageArray:
     return np.full((height, width, 3), GREY, np.uint8)
 
 
+def place(image: ImageArray, width: int, height: int) -> ImageArray:
+    """In the middle of an empty picture."""
+    picture = empty(width, height)
+    top, left = (height - image.shape[0]) // 2, (width - image.shape[1]) // 2
+    picture[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return picture
+
+
+def upside_down(frame: ImageArray) -> ImageArray:
+    """Smaller and turned by 170 degrees, so that the detector is unsure of it."""
+    height, width = frame.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), 170, 0.45)
+    return np.asarray(cv2.warpAffine(frame, turn, (width, height), borderValue=(GREY, GREY, GREY)), np.uint8)
+
+
 def head(frame: ImageArray) -> ImageArray:
     """The demo's head with what is around it."""
     return frame[5:305, 205:435]
@@ -121,10 +136,29 @@ def test_an_unsure_face_is_told_with_its_score(tmp_path: Path, frames: list[Imag
     assert said.endswith("below faces.min_score 0.5")
 
 
-def test_faces_that_are_all_too_poor_are_told(tmp_path: Path, frames: list[ImageArray], bundle: Bundle) -> None:
-    strict = load_bundle(write_bundle(tmp_path / "strict", abstain_below=1.0))
-    said = remark(video(tmp_path / "clip.avi", frames[:10]), strict)
-    assert said.startswith("clip: no estimate in 10 frames: all")
+def test_a_face_that_is_found_only_turned_is_told_with_what_helps(
+    tmp_path: Path, frames: list[ImageArray], bundle: Bundle
+) -> None:
+    fallen = [upside_down(frame) for frame in frames[:20]]
+    said = remark(video(tmp_path / "clip.avi", fallen), bundle)
+    why = "one is in it on its side or upside down; turn the camera, or --set faces.min_score="
+    assert said.startswith(f"clip: no face was found in 20 frames: {why}")
+    fallen[7] = frames[7]
+    said = remark(video(tmp_path / "clip.avi", fallen), bundle)
+    assert "one was seen in 1 of them, too briefly to be believed" in said
+    assert f". Of the others: {why}" in said
+
+
+def test_faces_that_are_all_too_poor_are_told_with_what_is_wrong(
+    tmp_path: Path, frames: list[ImageArray], bundle: Bundle
+) -> None:
+    strict = load_bundle(write_bundle(tmp_path / "strict", abstain_below=0.6))
+    soft = [np.asarray(cv2.GaussianBlur(frame, (0, 0), 8), np.uint8) for frame in frames[:10]]
+    said = remark(video(tmp_path / "soft.avi", soft), strict)
+    assert said == "clip: no estimate in 10 frames: all 7 frames with a face are too poor: it is too blurred (7)"
+    small = [place(np.asarray(cv2.resize(head(frame), (30, 39)), np.uint8), 100, 75) for frame in frames[:10]]
+    said = remark(video(tmp_path / "small.avi", small), strict)
+    assert said == "clip: no estimate in 10 frames: all 7 frames with a face are too poor: it is too small (7)"
 
 
 def test_analyze_says_it_too(tmp_path: Path, bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,9 +1,22 @@
 """What a person before the camera is advised."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from streamaffect.faces.advice import CLOSER, DARKER, FRONT, INSIDE, LIGHTER, STILLER, advise, brightness, lights
+from streamaffect.faces.advice import (
+    CLOSER,
+    DARKER,
+    FRONT,
+    INSIDE,
+    LIGHTER,
+    STILLER,
+    UPRIGHT,
+    advise,
+    brightness,
+    lights,
+)
 from streamaffect.types import Box, Face, Quality
 
 GOOD = Quality(size=1.0, sharpness=1.0, inside=1.0, score=0.9)
@@ -29,6 +42,12 @@ def face(nose_x: float = 0.5) -> Face:
 )
 def test_the_most_pressing_thing_is_said(quality: Quality, grey: int, nose_x: float, advice: str | None) -> None:
     assert advise(brightness(np.full((64, 64, 3), grey, np.uint8)), face(nose_x), quality) == advice
+
+
+def test_a_face_whose_way_up_nobody_knows_is_to_be_held_upright() -> None:
+    doubtful = replace(face(0.62), doubtful=True)
+    assert advise(120, doubtful, GOOD) == UPRIGHT
+    assert lights(120, replace(face(), doubtful=True), GOOD).pose == "poor"
 
 
 @pytest.mark.parametrize(

@@ -82,3 +82,9 @@ def test_a_uniform_crop_has_no_sharpness() -> None:
 @pytest.mark.parametrize(("x", "share"), [(-0.25, 0.5), (0.75, 0.5), (0.5, 1.0), (-0.6, 0.0)])
 def test_inside_is_the_share_of_the_crop_that_lies_in_the_frame(x: float, share: float) -> None:
     assert quality(frame(), x=x).inside == pytest.approx(share)
+
+
+@pytest.mark.parametrize("flaw", ["size", "sharpness", "inside", "score"])
+def test_the_weakest_property_is_named(flaw: str) -> None:
+    values = dict.fromkeys(("size", "sharpness", "inside", "score"), 0.9) | {flaw: 0.2}
+    assert (Quality(**values).weakest, Quality(**values).overall) == (flaw, 0.2)

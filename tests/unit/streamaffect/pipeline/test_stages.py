@@ -1,5 +1,6 @@
 """The two stages between a source and the feed, without threads."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,9 +96,15 @@ def test_a_face_below_the_bundles_quality_has_no_crop_but_says_its_quality(tmp_p
     stage = make_face_stage(strict, ScriptedDetector())
     flat = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
     [poor] = stage.look(frame(0.0, flat)).faces
-    assert (poor.visible, poor.crop) == (True, None)
+    assert (poor.visible, poor.crop, poor.flaw) == (True, None, "sharpness")
     assert poor.quality is not None
     assert poor.quality < 0.5
+
+
+def test_a_face_whose_way_up_nobody_knows_has_no_crop(bundle: Bundle) -> None:
+    stage = make_face_stage(bundle, ScriptedDetector(lambda _: [replace(FACE, doubtful=True)]))
+    [doubtful] = stage.look(frame(0.0)).faces
+    assert (doubtful.visible, doubtful.crop, doubtful.flaw) == (True, None, "turned")
 
 
 def test_closing_the_face_stage_closes_its_detector(bundle: Bundle) -> None:

@@ -162,11 +162,23 @@ def test_a_fault_shows_in_a_live_stream_and_is_said_of_any(
     assert (report.state, report.fault) == (state, "the engine failed: out of memory")
 
 
-def test_faces_without_room_are_counted_and_said_once(stream: StreamStats, caplog: pytest.LogCaptureFixture) -> None:
-    for index, left_out in enumerate((0, 3, 5, 0)):
-        stream.take_frame(looked_at(index, visible=8, left_out=left_out))
+def test_faces_without_room_are_counted_and_said_once_all_are_seen(
+    stream: StreamStats, caplog: pytest.LogCaptureFixture
+) -> None:
+    for index, left_out in enumerate((0, 1, 5, 3, 0, 2)):
+        stream.take_frame(looked_at(index, index * 0.4, visible=8, left_out=left_out))
         assert health(stream).faces_left_out == left_out
-    said = "cam: 3 faces in view are left out, 8 are followed; --set tracker.max_faces=11 would follow all"
+        assert bool(caplog.records) is (index >= 4)
+    stream.source_ended()
+    said = "cam: 5 faces in view are left out, 8 are followed; --set tracker.max_faces=13 would follow all"
+    assert [record.getMessage() for record in caplog.records] == [said]
+
+
+def test_of_a_short_file_they_are_said_at_its_end(stream: StreamStats, caplog: pytest.LogCaptureFixture) -> None:
+    stream.take_frame(looked_at(0, visible=1, left_out=1))
+    assert not caplog.records
+    stream.source_ended()
+    said = "cam: 1 face in view is left out, 1 is followed; --set tracker.max_faces=2 would follow all"
     assert [record.getMessage() for record in caplog.records] == [said]
 
 

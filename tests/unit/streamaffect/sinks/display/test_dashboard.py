@@ -72,6 +72,14 @@ def test_faces_without_a_row_are_counted_and_the_large_ones_have_rows() -> None:
     assert any(line.startswith(" ● 1 ") for line in lines)
 
 
+def test_faces_that_are_not_followed_are_counted_beside_those_that_are() -> None:
+    feeder = Feeder(faces=3)
+    state = state_after(5.0, feeder)
+    assert "3 faces ·" in screen(state, now_s=5.0)[0]
+    state.update(msgspec.structs.replace(feeder.health(5.0), faces_left_out=4), 5 * SECOND_NS)
+    assert "3 faces (+4 left out) ·" in screen(state, now_s=5.0)[0]
+
+
 def test_before_the_first_frame_it_says_that_it_starts() -> None:
     assert "starting: loading" in words(screen(DisplayState(RUN)))
 
