@@ -2,8 +2,8 @@
 
 Runs without and with the lenses take turns (without, with, with, without), so that what else the machine does falls on
 both alike; each is a process of its own, started as a user starts it, with its display in a terminal or without one.
-Then a file is read with every lens, whose looks are timed one by one on the thread that makes them, and without any:
-what the bundle itself says must be the same to the bit. Linux alone.
+Then a file is read with every lens, whose looks are timed one by one on the thread that makes them, and without any;
+its estimates are described in words. What the bundle itself says must be the same to the bit. Linux alone.
 
     python benchmarks/live/lens_cost.py
     python benchmarks/live/lens_cost.py --source clip=interview.mp4 --lens units,map --pairs 2
@@ -34,7 +34,9 @@ from streamaffect.errors import StreamAffectError
 from streamaffect.lenses.view import LensPart, Reading, View
 from streamaffect.pipeline.opening import open_lens_parts, open_stream_engine, open_streams
 from streamaffect.pipeline.pipeline import Pipeline
+from streamaffect.settings import DescribeSettings
 from streamaffect.sources.demo import DEMO_CLIP
+from streamaffect.text.describer import Describer
 
 COLUMNS, ROWS = 120, 50  # of the terminal
 MEDIAN_OF_FEW = 3
@@ -140,6 +142,7 @@ def one_by_one(video: Path, lenses: Sequence[str], prompts: str) -> Iterator[Row
         yield _row(f"{lens.meta.name}, one face", "CPU ms a face", lens.ms)
     faces = [sum(ms) for ms in zip(*(lens.ms for lens in timed), strict=False)]
     yield _row(f"{len(timed)} lenses together", "CPU ms a face", faces)
+    yield _row("a sentence a second", "CPU ms a second", describing_ms(seen))
     bare = list(read(video, config, []))
     differing = sum(plain(one) != plain(other) for one, other in zip(bare, seen, strict=True))
     yield {**_row("the bundle's own values", "estimates that differ", [differing]), "runs": len(bare)}
@@ -153,6 +156,19 @@ def read(video: Path, config: Config, lenses: Sequence[LensPart]) -> Iterator[Es
         pipeline = Pipeline(streams, bundle, engine, settings=config.source, lenses=lenses)
         with closing(pipeline.messages()) as messages:
             yield from (message for message in messages if isinstance(message, Estimate))
+
+
+def describing_ms(seen: Sequence[Estimate]) -> list[float]:
+    """What `--describe` takes for one face, in each second of the file."""
+    describer = Describer(period_s=DescribeSettings().period_s)
+    seconds: dict[int, float] = {}
+    for estimate in seen:
+        begun_ns = time.thread_time_ns()
+        list(describer.apply([estimate]))
+        spent_ms = (time.thread_time_ns() - begun_ns) / 1e6
+        second = estimate.t_capture_ns // 1_000_000_000
+        seconds[second] = seconds.get(second, 0.0) + spent_ms
+    return list(seconds.values())
 
 
 def plain(estimate: Estimate) -> bytes:
