@@ -20,9 +20,11 @@ from tests.support.videos import write_frames
 def test_each_lens_is_timed_and_the_bundles_own_values_stay(tmp_path: Path) -> None:
     capture = cv2.VideoCapture(str(DEMO_CLIP))
     clip = write_frames(tmp_path / "clip.mp4", [np.asarray(capture.read()[1], np.uint8) for _ in range(12)])
-    *rows, together, own = one_by_one(clip, ["units", "moments"], "about to cry")
+    *rows, together, words, own = one_by_one(clip, ["units", "moments"], "about to cry")
     assert [row["what"] for row in rows] == ["units, one face", "moments, one face", "prompts, one face"]
     assert together["what"] == "3 lenses together"
+    assert words["what"] == "a sentence a second"
+    assert float(str(words["median"])) > 0
     assert (own["median"], own["runs"]) == (0, together["runs"])
     assert all(0 < float(str(row["median"])) < float(str(together["median"])) for row in rows)
 
