@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -54,16 +55,30 @@ def leftovers(cache: Path) -> list[str]:
 
 @pytest.fixture
 def build_at_work(bundle: Path, cache: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A build that is caught in the middle: its workspace exists, its engine does not."""
-    process = start(*BUILD, bundle)
-    deadline = time.monotonic() + 60
-    while not leftovers(cache):
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    """A build that stands still in the middle, until SIGCONT: its workspace exists, its engine does not."""
+    process = _stopped_build(bundle, cache)
+    while not leftovers(cache) or built(cache):  # it was done before it stood still: on a busy machine that happens
+        process.kill()
+        process.communicate()
+        for entry in cache.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        process = _stopped_build(bundle, cache)
     yield process
     process.kill()
     process.communicate()
+
+
+def _stopped_build(bundle: Path, cache: Path) -> "subprocess.Popen[str]":
+    process = start(*BUILD, bundle)
+    deadline = time.monotonic() + 60
+    while not leftovers(cache) and not built(cache):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    process.send_signal(signal.SIGSTOP)
+    if process.poll() is None:
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    return process
 
 
 def test_a_build_is_verified_measured_and_taken_by_auto(bundle: Path, cache: Path) -> None:
@@ -97,6 +112,7 @@ def test_a_second_build_finds_the_first(bundle: Path, cache: Path) -> None:
 
 def test_a_build_that_is_stopped_leaves_nothing(build_at_work: "subprocess.Popen[str]", cache: Path) -> None:
     build_at_work.send_signal(signal.SIGTERM)
+    build_at_work.send_signal(signal.SIGCONT)
     _, errors = build_at_work.communicate(timeout=60)
     assert build_at_work.returncode == 130
     assert "nothing unfinished is left" in errors
@@ -116,7 +132,6 @@ def test_a_build_that_is_killed_leaves_no_engine_and_the_next_one_cleans_up(
 
 
 def test_two_builds_at_once_make_one_engine(build_at_work: "subprocess.Popen[str]", bundle: Path, cache: Path) -> None:
-    build_at_work.send_signal(signal.SIGSTOP)
     second = start(*BUILD, bundle)
     assert second.stderr is not None
     said: list[str] = []

@@ -299,7 +299,7 @@ def test_a_video_that_cannot_be_played_leaves_the_map_beside_the_values(
         opened(browser, server.address.port) as seen,
     ):
         seen.tab.wait_for_selector("#video-error:not([hidden])")
-        assert seen.tab.is_visible("#values .heat canvas")
+        seen.tab.wait_for_selector("#values .heat canvas", state="visible")
 
 
 def test_a_face_without_a_map_has_no_place_for_one(browser: "Browser") -> None:
