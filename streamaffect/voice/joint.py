@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from streamaffect.checked_file import read_checked
 from streamaffect.errors import BundleError
 from streamaffect.runtime.bundle import Bundle, default_bundle_path
-from streamaffect.runtime.manifest import CLIP_ENCODER, FRAME_ENCODER, decode_listing
+from streamaffect.runtime.manifest import CLIP_ENCODER, FRAME_ENCODER
 from streamaffect.types import BoolArray, FloatArray, VoiceReading
+from streamaffect.voice.addition import around, read_addition, read_graph
 from streamaffect.voice.joint_manifest import INPUTS, MANIFEST, OUTPUT, SCHEMA, FusionManifest
 from streamaffect.voice.prosody import FEATURES
 from streamaffect.voice.session import open_session
@@ -67,9 +67,11 @@ class JointFusion:
     """Any thread may ask. Raises BundleError as `open_fusion`."""
 
     def __init__(self, folder: Path) -> None:
-        self.manifest = _read_manifest(folder / MANIFEST)
+        file = folder / MANIFEST
+        self.manifest = _read_manifest(file)
         self._columns = [HEARD.index(name) for name in self.manifest.features]
-        self._session = open_session(_read_graph(folder, self.manifest), str(folder / self.manifest.graph.file))
+        graph = self.manifest.graph
+        self._session = open_session(read_graph(file, graph, MAKE_AGAIN), str(folder / graph.file))
 
     def belongs_to(self, bundle: Bundle) -> bool:
         """Whether it reads what this bundle's encoders give."""
@@ -91,30 +93,13 @@ class JointFusion:
         found: FloatArray = self._session.run([OUTPUT], inputs)[0]
         valence, arousal = np.clip(found[0, -1], -1.0, 1.0).tolist()
         widths = self.manifest.half_widths
-        return Fused(valence, arousal, _around(valence, widths[VALENCE]), _around(arousal, widths[AROUSAL]))
-
-
-def _around(value: float, half_width: float) -> tuple[float, float]:
-    return max(-1.0, value - half_width), min(1.0, value + half_width)
+        return Fused(valence, arousal, around(valence, widths[VALENCE]), around(arousal, widths[AROUSAL]))
 
 
 def _read_manifest(file: Path) -> FusionManifest:
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{file}: cannot be read ({error.strerror}); a fusion is a folder with it") from error
-    manifest = decode_listing(file, raw, FusionManifest, schema=SCHEMA, remedy=MAKE_AGAIN, refusal=BundleError)
-    if not manifest.features or not set(manifest.features) <= set(HEARD):
-        raise BundleError(f"{file}: features are not those that this streamaffect measures; {MAKE_AGAIN}")
+    manifest = read_addition(file, FusionManifest, schema=SCHEMA, known=HEARD, what="a fusion", remedy=MAKE_AGAIN)
     if set(manifest.half_widths) != {VALENCE, AROUSAL}:
         raise BundleError(f"{file}: half_widths has {sorted(manifest.half_widths)}, expected {VALENCE} and {AROUSAL}")
-    return manifest
-
-
-def _read_graph(folder: Path, manifest: FusionManifest) -> bytes:
-    file = folder / manifest.graph.file
-    if file.parent != folder:
-        raise BundleError(f"{folder / MANIFEST}: graph.file is {manifest.graph.file!r}, expected a file's name")
     if sorted(spec.name for spec in manifest.graph.inputs) != sorted(INPUTS):
-        raise BundleError(f"{folder / MANIFEST}: graph.inputs are not {', '.join(INPUTS)}; {MAKE_AGAIN}")
-    return read_checked(file, manifest.graph.sha256, noted_by=MANIFEST, remedy=MAKE_AGAIN, refusal=BundleError)
+        raise BundleError(f"{file}: graph.inputs are not {', '.join(INPUTS)}; {MAKE_AGAIN}")
+    return manifest

@@ -4,12 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from streamaffect.checked_file import read_checked
-from streamaffect.errors import BundleError
 from streamaffect.runtime.bundle import default_bundle_path
-from streamaffect.runtime.manifest import decode_listing
 from streamaffect.types import SOUND_RATE_HZ, FloatArray, VoiceReading
 from streamaffect.voice.activity import VoiceActivity
+from streamaffect.voice.addition import around, read_addition, read_graph
 from streamaffect.voice.manifest import INPUT, MANIFEST, OUTPUT, SCHEMA, VoiceManifest
 from streamaffect.voice.prosody import FEATURES, Frames, prosody_of, voice_in
 from streamaffect.voice.session import open_session
@@ -33,10 +31,14 @@ class VoiceModel:
 
     def __init__(self, path: Path | None = None) -> None:
         folder = default_voice_path() if path is None else path
-        self.manifest = _read_manifest(folder / MANIFEST)
+        file = folder / MANIFEST
+        self.manifest = read_addition(
+            file, VoiceManifest, schema=SCHEMA, known=KNOWN, what="a voice model", remedy=MAKE_AGAIN
+        )
         self._columns = [KNOWN.index(name) for name in self.manifest.features]
         self._activity = VoiceActivity()
-        self._session = open_session(_read_graph(folder, self.manifest), str(folder / self.manifest.graph.file))
+        graph = self.manifest.graph
+        self._session = open_session(read_graph(file, graph, MAKE_AGAIN), str(folder / graph.file))
 
     def read(self, samples: FloatArray) -> VoiceReading:
         """A window (N,) at `SOUND_RATE_HZ`, 0 where nothing was heard → how much of it is speech, and its arousal."""
@@ -44,8 +46,8 @@ class VoiceModel:
         described = self.describe(samples) if share >= self.manifest.heard else None
         if described is None:
             return VoiceReading(share)
-        (prosody, arousal), half = described, self.manifest.half_width
-        return VoiceReading(share, arousal, (max(-1.0, arousal - half), min(1.0, arousal + half)), prosody=prosody)
+        prosody, arousal = described
+        return VoiceReading(share, arousal, around(arousal, self.manifest.half_width), prosody=prosody)
 
     def arousal(self, samples: FloatArray) -> float | None:
         """Of a window that holds speech, in [-1, 1]; None where there is no pitch in it."""
@@ -71,21 +73,3 @@ class VoiceModel:
     def window(self) -> int:
         """Samples of a window."""
         return round(self.manifest.window_s * SOUND_RATE_HZ)
-
-
-def _read_manifest(file: Path) -> VoiceManifest:
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{file}: cannot be read ({error.strerror}); a voice model is a folder with it") from error
-    manifest = decode_listing(file, raw, VoiceManifest, schema=SCHEMA, remedy=MAKE_AGAIN)
-    if not manifest.features or not set(manifest.features) <= set(KNOWN):
-        raise BundleError(f"{file}: features are not those that this streamaffect measures; {MAKE_AGAIN}")
-    return manifest
-
-
-def _read_graph(folder: Path, manifest: VoiceManifest) -> bytes:
-    file = folder / manifest.graph.file
-    if file.parent != folder:
-        raise BundleError(f"{folder / MANIFEST}: graph.file is {manifest.graph.file!r}, expected a file's name")
-    return read_checked(file, manifest.graph.sha256, noted_by=MANIFEST, remedy=MAKE_AGAIN, refusal=BundleError)
