@@ -67,17 +67,11 @@ class Frames:
     power: TimeArray
 
 
-def describe(samples: FloatArray) -> FloatArray | None:
-    """The features of a voice: (N,) at `SOUND_RATE_HZ` → (len(FEATURES),) float32; None where there is no voice.
+def voice_in(samples: FloatArray) -> Frames | None:
+    """The frames of a window (N,) at `SOUND_RATE_HZ`; None where there is no voice in it.
 
     samples: a second or two; more than that is averaged over
     """
-    frames = voice_in(samples)
-    return None if frames is None else prosody_of(frames)
-
-
-def voice_in(samples: FloatArray) -> Frames | None:
-    """The frames of a window (N,) at `SOUND_RATE_HZ`; None where there is no voice in it."""
     frames = cut(samples)
     return None if frames is None or frames.voiced.sum() * HOP_S < LEAST_VOICED_S else frames
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streamaffect.types import SOUND_RATE_HZ, FloatArray
-from streamaffect.voice.prosody import FEATURES, describe
+from streamaffect.voice.prosody import FEATURES, prosody_of, voice_in
 
 TIME_S = np.arange(2 * SOUND_RATE_HZ) / SOUND_RATE_HZ
 
@@ -17,9 +17,9 @@ def voice(hz: float = 110.0, *, tilt: float = 1.0, syllables_hz: float = 3.0) ->
 
 
 def measured(samples: FloatArray) -> dict[str, float]:
-    found = describe(samples)
-    assert found is not None
-    return dict(zip(FEATURES, found.tolist(), strict=True))
+    frames = voice_in(samples)
+    assert frames is not None
+    return dict(zip(FEATURES, prosody_of(frames).tolist(), strict=True))
 
 
 def test_no_gain_changes_anything() -> None:
@@ -58,4 +58,4 @@ def test_pace_counts_syllables() -> None:
     ids=["silence", "nothing", "too short", "noise"],
 )
 def test_what_has_no_voice_has_no_prosody(samples: FloatArray) -> None:
-    assert describe(samples) is None
+    assert voice_in(samples) is None
