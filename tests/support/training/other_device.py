@@ -47,8 +47,8 @@ class _OtherDevice(TorchFunctionMode):
         if func == Tensor.data.__set__:  # type: ignore[attr-defined]
             _mark(args[0], there=is_there(args[1]))
             return func(*args)
-        if name == "to" or name == "cpu":
-            return _moved(func, name, args, options)
+        if name in ("to", "cpu"):
+            return _moved(name, args, options)
         is_made_there = options.get("device") is not None and torch.device(options["device"]) == OTHER
         if is_made_there:
             options["device"] = torch.device("cpu")
@@ -89,7 +89,7 @@ def other_device() -> Iterator[None]:
         yield
 
 
-def _moved(func: Callable[..., Any], name: str, args: Sequence[Any], options: dict[str, Any]) -> Any:
+def _moved(name: str, args: Sequence[Any], options: dict[str, Any]) -> Any:
     """`Tensor.to`, whose first words may be a device, a type, or a tensor that has both; `Tensor.cpu`."""
     tensor: Any = args[0]
     wanted: torch.device | None = None
