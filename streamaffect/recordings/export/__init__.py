@@ -120,33 +120,23 @@ def export(
         header = recording.header.with_added(found.added)
         _check_stream(recording.path, header, stream)
         with whole_file(out, overwrite=overwrite, inputs=[recording.path]) as file:
+            messages = _watched(recording, progress, "writing")
             if of == "voice":
-                messages = _watched(recording, progress, "writing")
                 sheet = sheet_of_voices(header, messages, stream, found=found)
-                heard = write_csv(file, sheet, decimal) if chosen == "csv" else write_parquet(file, sheet)
-                return Exported(out, heard, recording.torn, recording.complaint, unit="readings of the voice")
-            written = _writer(chosen, decimal)(
-                file,
-                Table(
+                written = write_csv(file, sheet, decimal) if chosen == "csv" else write_parquet(file, sheet)
+            else:
+                every = rows(messages, stream, start_ns=found.start_ns)
+                table = Table(
                     header=header,
                     columns=_columns(found, header, rate_hz),
-                    rows=_with_markers(
-                        _prepared(
-                            rows(_watched(recording, progress, "writing"), stream, start_ns=found.start_ns),
-                            chosen,
-                            rate_hz,
-                            longest_s=header.clip_s,
-                        ),
-                        found,
-                    ),
+                    rows=_prepared(every, found, chosen, rate_hz, longest_s=header.clip_s),
                     happenings=happenings(recording, stream),
                     origins_ns=found.origins(header),
                     rate_hz=rate_hz,
                     markers=found.markers,
-                ),
-            )
-    unit = UNITS.get(chosen, "estimates" if rate_hz is None else "rows")
-    return Exported(path=out, rows=written, torn=recording.torn, complaint=recording.complaint, unit=unit)
+                )
+                written = _writer(chosen, decimal)(file, table)
+    return Exported(out, written, recording.torn, recording.complaint, _unit(chosen, of, rate_hz))
 
 
 def _check_fits(format: Format, decimal: Decimal, rate_hz: float | None) -> None:
@@ -185,15 +175,22 @@ def _columns(found: Survey, header: RecordingHeader, rate_hz: float | None) -> t
     return every if rate_hz is None else resampled_columns(every)
 
 
-def _prepared(found: Iterator[Row], format: Format, rate_hz: float | None, *, longest_s: float) -> Iterator[Row]:
-    """The rows as the format wants them."""
+def _prepared(
+    every: Iterator[Row], found: Survey, format: Format, rate_hz: float | None, *, longest_s: float
+) -> Iterator[Row]:
+    """The rows as the format wants them, with the markers beside them."""
     if rate_hz is not None:
-        return resample(latest(found), rate_hz, longest_s=longest_s)
-    return latest(found) if format in ONE_VALUE_A_PICTURE else found
+        every = resample(latest(every), rate_hz, longest_s=longest_s)
+    elif format in ONE_VALUE_A_PICTURE:
+        every = latest(every)
+    return marked(every, found.markers, found.last_ns) if found.markers else every
 
 
-def _with_markers(found: Iterator[Row], survey: Survey) -> Iterator[Row]:
-    return marked(found, survey.markers, survey.last_ns) if survey.markers else found
+def _unit(format: Format, of: Subject, rate_hz: float | None) -> str:
+    """What is counted in the file, in words."""
+    if of == "voice":
+        return "readings of the voice"
+    return UNITS.get(format, "estimates" if rate_hz is None else "rows")
 
 
 def _objection(out: Path) -> str | None:
