@@ -47,29 +47,30 @@ class HiddenFaces:
 
     def look(self, track: int, glimpse: Glimpse) -> Unseen:
         """Take the next frame of a track, and say what is known of it."""
-        self._remember(track, glimpse)
+        sound = None if self._fusion is None else self._fusion.sound(glimpse.reading)
+        self._remember(track, glimpse, sound)
         if glimpse.is_seen:
             self._seen_s[track] = glimpse.time_s
             return IN_VIEW
         hidden_s = max(0.0, glimpse.time_s - self._seen_s.get(track, glimpse.time_s))
-        return Unseen(hidden_s, self._fuse(track, glimpse))
+        return Unseen(hidden_s, None if sound is None else self._fuse(track))
 
     def forget(self, track: int) -> None:
         """Drop a track that is lost."""
         self._seen_s.pop(track, None)
         self._steps.pop(track, None)
 
-    def _remember(self, track: int, glimpse: Glimpse) -> None:
+    def _remember(self, track: int, glimpse: Glimpse, sound: FloatArray | None) -> None:
         if self._fusion is None or glimpse.clip is None:
             return
         if track not in self._steps:
             manifest = self._fusion.manifest
             widths = (len(glimpse.clip), len(manifest.features))
             self._steps[track] = StepMemory(manifest.steps, manifest.step_s, widths)
-        sound = self._fusion.sound(glimpse.reading)
         self._steps[track].push(glimpse.time_s, glimpse.clip, glimpse.coverage, sound)
 
-    def _fuse(self, track: int, glimpse: Glimpse) -> Fused | None:
-        if self._fusion is None or track not in self._steps or self._fusion.sound(glimpse.reading) is None:
+    def _fuse(self, track: int) -> Fused | None:
+        """What the fusion says of the steps until now; None where there are none."""
+        if self._fusion is None or track not in self._steps:
             return None
         return self._fusion.fuse(self._steps[track].window())
