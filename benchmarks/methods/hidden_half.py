@@ -1,4 +1,4 @@
-"""What a voice is worth while the face is hidden half of the time: held, late fusion, and the joint fusion with masks.
+"""What a voice is worth while the face is hidden half of the time: held, late fusion, and with the joint fusion beside.
 
     python -m benchmarks.methods.hidden_half --data DIR [--fusion DIR]
 
@@ -7,7 +7,8 @@ beside still faces of the same emotion, of FER+'s PublicTest; the fusion was tra
 2.5 utterances on average, 5 s; the face is hidden half of the time, for 2.6, 5.1 or 7.7 s on average. The truth is
 what voters saw in the picture that is hidden. Each step goes through what streams: the bundle's context head on the
 clips that it has, the voice reader on a ring of sound, `HiddenFaces` and `beside`. `held` is without a voice: the last
-answer, held on. It is an error if the fusion, where nothing is heard, changes a byte of that. Brackets are 95 %
+answer, held on. `joint` is what is published where a joint fusion is asked, of arousal the mean with late fusion. It is
+an error if the fusion, where nothing is heard, changes a byte of what is held. Brackets are 95 %
 bootstrap intervals over speakers.
 """
 

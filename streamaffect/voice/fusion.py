@@ -1,8 +1,9 @@
 """A voice in an estimate: beside the face while that is seen, in its place as far as it is not.
 
 A face that is seen answers alone, to the last bit. While it is hidden, its last clip runs empty, and what it said last
-passes to another opinion: that of a joint fusion, which knows both what was seen and what is heard, or else that of the
-voice alone (late fusion), while trust in what was seen last fades.
+passes to another opinion: that of the voice alone, while trust in what was seen last fades (late fusion); or, where
+there is one, that of a joint fusion, which knows both what was seen and what is heard. Of arousal that is the mean of
+the two, which err differently: better than the joint one alone for every length of hiding that was measured.
 """
 
 import math
@@ -43,7 +44,7 @@ def beside(estimate: Estimate, reading: VoiceReading | None, unseen: Unseen = IN
     found = msgspec.structs.replace(estimate, outputs=outputs, output_intervals=intervals or msgspec.UNSET)
     if not hidden or unseen.is_weighed:
         return found
-    return _late(found, reading, share) if unseen.fused is None else _joint(found, unseen, share)
+    return _late(found, reading, share) if unseen.fused is None else _joint(found, reading, unseen)
 
 
 def _weighed(estimate: Estimate) -> Estimate:
@@ -54,7 +55,14 @@ def _weighed(estimate: Estimate) -> Estimate:
 
 def _share(estimate: Estimate, unseen: Unseen) -> float:
     """What is left of the face's own last answer: a joint fusion knows it, so that only the passage is smooth."""
-    if unseen.is_weighed or unseen.fused is not None or not unseen.hidden_s:
+    if unseen.is_weighed or unseen.fused is not None:
+        return estimate.coverage
+    return _trust(estimate, unseen)
+
+
+def _trust(estimate: Estimate, unseen: Unseen) -> float:
+    """How far late fusion goes by the face's own last answer."""
+    if not unseen.hidden_s:
         return estimate.coverage
     return max(estimate.coverage, math.exp(-unseen.hidden_s / TRUST_S))
 
@@ -73,15 +81,21 @@ def _late(estimate: Estimate, reading: VoiceReading, share: float) -> Estimate:
     )
 
 
-def _joint(estimate: Estimate, unseen: Unseen, share: float) -> Estimate:
-    """Both between what the face said last and what a joint fusion says."""
+def _joint(estimate: Estimate, reading: VoiceReading, unseen: Unseen) -> Estimate:
+    """Both between what the face said last and what a joint fusion says, of arousal with late fusion's opinion."""
     fused = unseen.fused
     assert estimate.valence is not None and estimate.arousal is not None and fused is not None
+    late = _late(estimate, reading, _trust(estimate, unseen)).arousal
+    assert late is not None
     valence, valence_interval = _between(
-        (estimate.valence, estimate.valence_interval), (fused.valence, fused.valence_interval), share
+        (estimate.valence, estimate.valence_interval), (fused.valence, fused.valence_interval), estimate.coverage
     )
+    low, high = fused.arousal_interval
+    moved = (late - fused.arousal) / 2
     arousal, arousal_interval = _between(
-        (estimate.arousal, estimate.arousal_interval), (fused.arousal, fused.arousal_interval), share
+        (estimate.arousal, estimate.arousal_interval),
+        (fused.arousal + moved, (low + moved, high + moved)),
+        estimate.coverage,
     )
     return msgspec.structs.replace(
         estimate,

@@ -31,7 +31,8 @@ LIMITS = (
     "How long an emotion lasts was chosen, not observed.",
     "Its arousal is that of the emotion that was asked for, and what voters saw in a picture.",
     "Of valence a voice says little: while the face is hidden it is what was seen last, less and less sure.",
-    "For arousal it was no better than late fusion with the voice; it adds valence, and intervals that are right.",
+    "For arousal it was by itself no better than late fusion with the voice, and the stream takes the mean of both; it "
+    "adds valence, and intervals that are right.",
     "It takes every voice for that of the face.",
 )
 

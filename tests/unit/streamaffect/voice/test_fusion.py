@@ -1,5 +1,7 @@
 """A reading in an estimate."""
 
+import math
+
 import numpy as np
 
 from streamaffect.messages import Estimate, Status
@@ -72,16 +74,27 @@ def test_trust_in_what_was_seen_last_fades_while_the_voice_goes_on() -> None:
     assert (last.valence, last.valence_interval) == (0.2, (-1.0, 1.0))  # a voice says nothing of it
 
 
+def late_arousal(hidden_s: float) -> float:
+    """What late fusion says of a face whose last arousal was 0, beside the voice's 0.6."""
+    return 0.6 * (1 - math.exp(-hidden_s / TRUST_S))
+
+
 def test_a_joint_fusion_speaks_as_far_as_the_last_clip_is_empty() -> None:
     fused = Fused(valence=-0.6, arousal=0.8, valence_interval=(-1.0, -0.1), arousal_interval=(0.4, 1.0))
     found = beside(estimate("held", coverage=0.25), SPEAKS, Unseen(0.5, fused))
     assert found.valence is not None and abs(found.valence - (0.25 * 0.2 - 0.75 * 0.6)) < 1e-9
-    assert found.arousal is not None and abs(found.arousal - 0.6) < 1e-9
+    assert found.arousal is not None and abs(found.arousal - 0.75 * (0.8 + late_arousal(0.5)) / 2) < 1e-9
     assert found.outputs["modalities"] == {"face": 0.25, "voice": 0.75, "joint": 1.0}
+
+
+def test_of_a_face_long_hidden_it_says_valence_alone_and_arousal_with_late_fusion() -> None:
+    fused = Fused(valence=-0.6, arousal=0.8, valence_interval=(-1.0, -0.1), arousal_interval=(0.4, 1.0))
     empty = beside(estimate("held", coverage=0.0), SPEAKS, Unseen(9.0, fused))
-    assert (empty.valence, empty.arousal) == (fused.valence, fused.arousal)
+    mean = (0.8 + late_arousal(9.0)) / 2
+    assert empty.valence == fused.valence
     assert empty.valence_interval is not None and np.allclose(empty.valence_interval, fused.valence_interval)
-    assert empty.arousal_interval is not None and np.allclose(empty.arousal_interval, fused.arousal_interval)
+    assert empty.arousal is not None and abs(empty.arousal - mean) < 1e-9
+    assert empty.arousal_interval is not None and np.allclose(empty.arousal_interval, (mean - 0.4, mean + 0.2))
 
 
 def test_a_joint_fusion_changes_nothing_of_a_face_that_is_seen() -> None:
