@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.parse import make_source
@@ -10,7 +11,7 @@ from tests.support.rtsp_server import Credentials, RtspServer
 from tests.support.videos import picture
 from tests.support.watched import Watched
 
-SETTINGS = SourceSettings(open_timeout_s=20.0, read_timeout_s=1.0, backoff_min_s=0.05, backoff_max_s=0.2)
+SETTINGS = SourceSettings(open_timeout_s=20.0, read_timeout_s=30.0, backoff_min_s=0.05, backoff_max_s=0.2)
 PASSWORD = "hunter2"
 CREDENTIALS = Credentials("ann", PASSWORD)
 
@@ -31,10 +32,14 @@ def server() -> Iterator[RtspServer]:
 
 @pytest.fixture
 def watched(server: RtspServer) -> Iterator[Watched]:
-    url = server.url.replace("://", f"://ann:{PASSWORD}@")
-    running = Watched(make_source(url, settings=SETTINGS), SETTINGS)
+    running = watching(server, SETTINGS)
     yield running
     running.end()
+
+
+def watching(server: RtspServer, settings: SourceSettings) -> Watched:
+    url = server.url.replace("://", f"://ann:{PASSWORD}@")
+    return Watched(make_source(url, settings=settings), settings)
 
 
 def assert_in_order(found: list[Frame]) -> None:
@@ -68,13 +73,14 @@ def test_a_server_that_comes_back_with_another_size_is_read_on(server: RtspServe
     assert watched.events[-1][2] == "picture size changed from 64x48 to 128x96"
 
 
-def test_a_server_that_falls_silent_for_a_while_is_read_on(server: RtspServer, watched: Watched) -> None:
-    watched.wait_for_frames(5)
-    server.sending.clear()
-    watched.wait_for_event("source_lost")
-    server.sending.set()
-    watched.wait_for_event("source_back")
-    watched.wait_for_frames(5)
+def test_a_server_that_falls_silent_for_a_while_is_read_on(server: RtspServer) -> None:
+    with watching(server, replace(SETTINGS, read_timeout_s=1.0)) as watched:
+        watched.wait_for_frames(5)
+        server.sending.clear()
+        watched.wait_for_event("source_lost")
+        server.sending.set()
+        watched.wait_for_event("source_back")
+        watched.wait_for_frames(5)
     assert_in_order(watched.frames)
 
 

@@ -90,7 +90,7 @@ def test_a_signal_ends_a_live_run_in_order(bundle: Path, tmp_path: Path, number:
     process = start("--source", "demo", "--bundle", str(bundle), "--record", str(recording))
     _wait_for_estimates(recording)
     process.send_signal(number)
-    _, err = process.communicate(timeout=5)
+    _, err = process.communicate(timeout=10)
     assert process.returncode == 0, err
     assert "Traceback" not in err
     last = list(read_recording(recording))[-2:]
