@@ -139,6 +139,7 @@ def _add(file: OutputContainer, track: Track) -> VideoStream:
         stream.codec_context.flags |= (1 << 18) | (1 << 29)  # interlaced DCT and motion estimation
     if track.reorders:
         stream.codec_context.max_b_frames = 2
+        stream.options = {"x264-params": "b-adapt=0"} if track.codec == "libx264" else {}
     disposition = Disposition.default if track.is_default else Disposition(0)
     stream.disposition = Disposition.attached_pic if track.is_cover else disposition
     return stream

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -244,6 +245,62 @@ def test_a_bare_stream_runs_at_its_own_rate_and_says_so(tmp_path: Path, read: Re
     assert len(whole.frames) == FRAMES
     assert whole.frames[-1].pts_s == pytest.approx((FRAMES - 1) / 30, abs=0.002)
     assert "without time stamps" in whole.complaint
+
+
+@pytest.mark.parametrize("name", ["clip.mjpg", "clip.mjpeg", "clip"])
+def test_jpegs_one_after_the_other_are_a_bare_stream(tmp_path: Path, read: Reading, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"".join(jpeg(number) for number in range(FRAMES)))
+    whole = read(path)
+    assert len(whole.frames) == FRAMES
+    assert whole.frames[-1].pts_s == pytest.approx((FRAMES - 1) / 25, abs=0.002)
+    assert "without time stamps and rate; 25 frames/s are assumed" in whole.complaint
+
+
+@pytest.mark.parametrize("at", [2, 20])  # before and after what JFIF begins with
+def test_a_photo_that_other_pictures_follow_is_a_single_picture(tmp_path: Path, at: int) -> None:
+    photo, depth = jpeg(0), jpeg(1)
+    path = tmp_path / "photo"
+    path.write_bytes(photo[:at] + b"\xff\xe2" + (8).to_bytes(2, "big") + b"MPF\0II" + photo[at:] + depth)
+    with pytest.raises(SourceOpenError, match="is a single picture"):
+        FileSource(path).open()
+
+
+@pytest.mark.parametrize("begin", [b"\xff\xd8", b"\xff\xd8\xff\xfe\0\4hi"])
+def test_one_jpeg_is_a_single_picture_whatever_it_begins_with(tmp_path: Path, begin: bytes) -> None:
+    path = tmp_path / "photo"
+    path.write_bytes(begin + jpeg(0)[20:])
+    with pytest.raises(SourceOpenError, match="is a single picture"):
+        FileSource(path).open()
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n--frame\r\n", b"\r\n--frame--\r\n"])
+def test_what_a_camera_sends_over_http_can_be_saved_and_read(tmp_path: Path, read: Reading, end: bytes) -> None:
+    parts = [b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg(number) for number in range(FRAMES)]
+    path = tmp_path / "saved"
+    path.write_bytes(b"\r\n".join(parts) + end)
+    whole = read(path)
+    assert len(whole.frames) == FRAMES
+    assert "damaged" not in whole.complaint
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.avi", "mpeg4"), ("a.avi", "mpeg2video"), ("a.avi", "libx264"), ("a.mxf", "mpeg2video"), ("a.mxf", "libx264")],
+)
+def test_pictures_that_are_stored_ahead_come_at_their_own_times(
+    tmp_path: Path, read: Reading, name: str, codec: str
+) -> None:
+    pictures = [scene(number) for number in range(2 * FRAMES)]
+    whole = read(write(tmp_path / name, Track(pictures, codec=codec, reorders=True)))
+    assert [frame.pts_s for frame in whole.frames] == pytest.approx([number / FPS for number in range(len(pictures))])
+    assert whole.complaint == ""
+    for frame, picture in zip(whole.frames, pictures, strict=True):
+        assert np.abs(frame.image.astype(int) - picture).mean() < 6
+
+
+def jpeg(number: int) -> bytes:
+    return cv2.imencode(".jpg", scene(number))[1].tobytes()
 
 
 @pytest.mark.parametrize("name", ["ünï \U0001f600.mp4", "n\udcff.mp4", "%d.mp4", "concat:a.mp4", "-i.mp4"])

@@ -17,7 +17,7 @@ from streamaffect.sources.timestamps import ContainerClock
 from streamaffect.sources.video.canvas import Canvas
 from streamaffect.sources.video.container import Container, open_file
 from streamaffect.sources.video.damage import Damage
-from streamaffect.sources.video.decoder import Decoder
+from streamaffect.sources.video.decoder import Decoder, ShownTimes
 from streamaffect.sources.video.deinterlace import Deinterlacer
 from streamaffect.sources.video.ending import cut_within_a_packet, ended_early
 from streamaffect.sources.video.hwaccel import Hwaccel, decoding_device
@@ -127,6 +127,7 @@ class AvReader:
 
     def _begin(self) -> None:
         self._clock = ContainerClock(fps=self._rate.fps)
+        self._shown_times = ShownTimes(self._track)
         self._deinterlacer = Deinterlacer()
         self._zero_s: float | None = None
         self._taken = 0
@@ -209,9 +210,10 @@ class AvReader:
         for packet in packets if self._alongside is None else self._alongside.packets(packets):
             if packet.stream_index != track:
                 continue
-            for frame in self._decoder.frames(packet):
+            self._shown_times.note(packet)
+            for frame in self._shown_times.take(self._decoder.frames(packet)):
                 yield from self._deinterlacer.take(frame)
-        for frame in self._decoder.rest():
+        for frame in self._shown_times.rest(self._decoder.rest()):
             yield from self._deinterlacer.take(frame)
         yield from self._deinterlacer.rest()
 

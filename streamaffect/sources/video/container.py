@@ -4,21 +4,26 @@ What is named is opened and nothing else: no protocol beyond those allowed, so t
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
 import av
 from av.audio.stream import AudioStream
 from av.codec.hwaccel import HWAccel
-from av.container import InputContainer
+from av.container import Flags, InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
 from streamaffect.errors import SourceOpenError
-from streamaffect.sources.video.path import what_picture
+from streamaffect.sources.video.path import is_photo, what_picture
 
+JPEGS = frozenset(("jpeg_pipe", "mjpeg"))  # one, or many one after the other: FFmpeg takes some for the one, some not
+PICTURES = frozenset(("image2", "mjpeg"))
+WITHOUT_SHOWN_TIMES = frozenset(("avi",))  # of packets they note when each is decoded
+MULTIPART, BOUNDARY_BYTES = "mpjpeg", 256  # what a camera sends over HTTP, saved
 MICROSECOND_S = 1e-6
 BEFORE_START_US = 1_000_000
 MOST_READ_ERRORS = 16  # in a row; a demuxer that has found its place again gives packets in between
@@ -31,18 +36,30 @@ class Container:
     label:   what messages call it
     options: FFmpeg's, for protocol and demuxer
     hwaccel: the device that decodes; None leaves it to the processor
+    kind:    FFmpeg's name of the format; None lets it find out
     start_s: the earliest time stamp of any track, which is a player's zero; None where there are no time stamps
 
     Raises:
         FFmpegError: on construction, where it cannot be opened.
     """
 
-    def __init__(self, target: str, *, label: str, options: Mapping[str, str], hwaccel: HWAccel | None = None) -> None:
+    def __init__(
+        self,
+        target: str,
+        *,
+        label: str,
+        options: Mapping[str, str],
+        hwaccel: HWAccel | None = None,
+        kind: str | None = None,
+    ) -> None:
         self.label = label
+        self._read_bytes = 0
         self._ends: dict[int, int] = {}  # of each track's packets so far, in its own units of time
         # Tags of a file may be in any encoding, and nobody reads them.
-        opened = av.open(target, options=dict(options), metadata_errors="replace", hwaccel=hwaccel)
+        opened = av.open(target, options=dict(options), metadata_errors="replace", hwaccel=hwaccel, format=kind)
         self._container: InputContainer = opened
+        if opened.format.name in WITHOUT_SHOWN_TIMES:
+            opened.flags &= ~cast(int, Flags.gen_pts.value)  # PyAV asks FFmpeg to make some up, which are wrong for many codecs
         start = opened.start_time
         self.start_s = None if start is None else start * MICROSECOND_S
 
@@ -89,14 +106,17 @@ class Container:
                 for packet in self._container.demux():
                     if packet.size:  # the last ones are empty and mean the end
                         errors_in_a_row = 0
-                        if packet.pts is not None:
-                            end, track = packet.pts + (packet.duration or 0), packet.stream_index
+                        self._read_bytes = (packet.pos or 0) + packet.size
+                        noted = packet.dts if packet.pts is None else packet.pts
+                        if noted is not None:
+                            end, track = noted + (packet.duration or 0), packet.stream_index
                             self._ends[track] = max(self._ends.get(track, end), end)
                         yield packet
                 return
             except FFmpegError:
                 errors_in_a_row += 1
-                on_error()
+                if not self._has_nothing_but_a_boundary_left():
+                    on_error()
 
     def reached_s(self, track: int | None = None) -> float:
         """Where the packets so far end, of a track by its index or of all, in seconds since the start."""
@@ -120,6 +140,10 @@ class Container:
         """Release it. Calling it again does nothing."""
         self._container.close()
 
+    def _has_nothing_but_a_boundary_left(self) -> bool:
+        """True at the end of a multipart file, where FFmpeg takes it for an error that nothing follows."""
+        return self.format == MULTIPART and 0 <= self._container.size - self._read_bytes <= BOUNDARY_BYTES
+
     def _end_s(self, track: int) -> float:
         base = self._container.streams[track].time_base
         return float(self._ends[track] * base) - (self.start_s or 0.0) if base else 0.0
@@ -132,8 +156,18 @@ def open_file(target: str, label: str, hwaccel: HWAccel | None = None) -> Contai
         FFmpegError: it cannot be opened.
         SourceOpenError: it is a picture.
     """
-    container = Container(target, label=label, options={"protocol_whitelist": "file"}, hwaccel=hwaccel)
-    if container.format.endswith("_pipe") or container.format == "image2":
-        container.close()
-        raise SourceOpenError(f"{label}: {what_picture(Path(target))}")
-    return container
+    options = {"protocol_whitelist": "file"}
+    container = Container(target, label=label, options=options, hwaccel=hwaccel)
+    if not (container.format.endswith("_pipe") or container.format in PICTURES):
+        return container
+    kind = "mjpeg" if container.format in JPEGS else container.format
+    goes_on = _goes_on(container)
+    container.close()
+    if goes_on and not (kind == "mjpeg" and is_photo(Path(target))):
+        return Container(target, label=label, options=options, hwaccel=hwaccel, kind=kind)
+    raise SourceOpenError(f"{label}: {what_picture(Path(target))}")
+
+
+def _goes_on(container: Container) -> bool:
+    """True where another picture follows the first one."""
+    return len(list(islice(container.packets(on_error=lambda: None), 2))) == 2

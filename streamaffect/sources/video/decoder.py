@@ -1,7 +1,8 @@
-"""From the packets of one video track to its frames, in the order in which they are shown."""
+"""From the packets of one video track to its frames, in the order and with the times in which they are shown."""
 
 import os
 from collections.abc import Callable
+from itertools import pairwise
 
 from av.error import FFmpegError
 from av.packet import Packet
@@ -10,6 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 MOST_THREADS = 4
+ENOUGH_FRAMES = 16  # in order: the first of them that is decoded ahead would have jumped
 # Up to here one thread decodes faster than affect is estimated, and threads that decode a frame each cost a tenth more.
 SMALL_PX, LARGE_PX = 1280 * 720, 1920 * 1088
 
@@ -63,6 +65,61 @@ class Decoder:
         except FFmpegError:
             self._on_error()
             return []
+
+
+class ShownTimes:
+    """Gives the frames of a file the times at which they are shown, where the container notes when they are decoded.
+
+    AVI has no other times, nor has MXF by some writers. Frames that others refer to are decoded ahead, so that theirs
+    would jump back and forth; FFmpeg tells with each frame the packet that completed it, whose times are in order.
+    """
+
+    def __init__(self, track: VideoStream) -> None:
+        self._start = track.start_time or 0
+        # Without frames that are decoded ahead there is nothing to find out.
+        self._by_decoding = None if track.codec_context.has_b_frames else False
+        self._held: list[VideoFrame] = []
+        self._first: int | None = None
+
+    def note(self, packet: "Packet[Stream]") -> None:
+        """Look at a packet of the track before its frames are taken."""
+        if self._by_decoding is None and packet.pts is not None and packet.pts != packet.dts:
+            self._by_decoding = False  # it notes both
+
+    def take(self, frames: list[VideoFrame]) -> list[VideoFrame]:
+        """The frames that can be shown by now: until it is clear what the container notes, some are held back."""
+        self._held += frames
+        if self._by_decoding is None:
+            self._by_decoding = _are_out_of_order(self._held)
+        return [] if self._by_decoding is None else self._released()
+
+    def rest(self, frames: list[VideoFrame]) -> list[VideoFrame]:
+        """The same at the end of the track."""
+        self._held += frames
+        return self._released()
+
+    def _released(self) -> list[VideoFrame]:
+        frames, self._held = self._held, []
+        if self._by_decoding:
+            for frame in frames:
+                self._place(frame)
+        return frames
+
+    def _place(self, frame: VideoFrame) -> None:
+        if frame.dts is None:  # the last ones, which no packet completes
+            frame.pts = None
+            return
+        if self._first is None:
+            self._first = frame.dts
+        frame.pts = self._start + frame.dts - self._first
+
+
+def _are_out_of_order(frames: list[VideoFrame]) -> bool | None:
+    """Whether the times of frames, in the order in which they are shown, are no times to show them; None: not known."""
+    times = [frame.pts for frame in frames]
+    if None in times or any(later <= earlier for earlier, later in pairwise(times)):  # type: ignore[operator]
+        return True
+    return False if len(frames) >= ENOUGH_FRAMES else None
 
 
 def _threads(pixels: int) -> int:

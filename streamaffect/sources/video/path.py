@@ -10,6 +10,8 @@ from pathlib import Path
 from streamaffect.errors import SourceOpenError
 
 HEAD_BYTES = 512
+PHOTO_HEAD_BYTES = 1 << 17  # a thumbnail of up to 64 KB may come first
+MORE_OF_A_PHOTO = b"MPF\0"  # marks a photo which further JPEGs follow: depth, gain map, the other eye (CIPA DC-007)
 TEXT_THAT_IS_VIDEO = b"YUV4MPEG2"
 WEBP_MOVES = 0x02  # the flag for animation in the extended header (RFC 9649, 2.7)
 EXPECTED = "webcam, webcam:1, demo, synthetic, rtsp://…, http://… or a video file"
@@ -57,6 +59,12 @@ def what_picture(path: Path) -> str:
     if head[8:16] == b"WEBPVP8X" and head[20] & WEBP_MOVES:
         return "is an animation in WebP, which FFmpeg cannot decode; convert it to MP4 or GIF"
     return "is a single picture, not a video; streamaffect.analyze_image estimates pictures"
+
+
+def is_photo(path: Path) -> bool:
+    """True for a JPEG whose further pictures belong to the first one, as cameras of telephones write them."""
+    with path.open("rb") as file:
+        return MORE_OF_A_PHOTO in file.read(PHOTO_HEAD_BYTES)
 
 
 def _size_of_regular_file(path: Path, label: str) -> int:

@@ -27,7 +27,7 @@ class Rate:
 
 def rate_of(track: VideoStream, container_format: str) -> Rate:
     """The rate of a track: the container's, or the stream's own where the container is none."""
-    if container_format not in BARE_STREAMS:
+    if container_format not in BARE_STREAMS and not container_format.endswith("_pipe"):
         return Rate(_usable(track.average_rate) or _usable(track.guessed_rate))
     own = _usable(track.codec_context.framerate)
     if own is None:
