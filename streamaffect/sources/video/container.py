@@ -59,7 +59,8 @@ class Container:
         opened = av.open(target, options=dict(options), metadata_errors="replace", hwaccel=hwaccel, format=kind)
         self._container: InputContainer = opened
         if opened.format.name in WITHOUT_SHOWN_TIMES:
-            opened.flags &= ~cast(int, Flags.gen_pts.value)  # PyAV asks FFmpeg to make some up, which are wrong for many codecs
+            # PyAV has FFmpeg make some up, which are wrong where pictures are decoded far ahead.
+            opened.flags &= ~cast(int, Flags.gen_pts.value)
         start = opened.start_time
         self.start_s = None if start is None else start * MICROSECOND_S
 
