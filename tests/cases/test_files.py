@@ -299,6 +299,12 @@ def test_pictures_that_are_stored_ahead_come_at_their_own_times(
         assert np.abs(frame.image.astype(int) - picture).mean() < 6
 
 
+def test_they_do_so_at_a_slower_rate_than_the_container_counts_in(tmp_path: Path, read: Reading) -> None:
+    times_ms = range(0, 120 * FRAMES, 120)
+    whole = read(write(tmp_path / "a.avi", Track(reorders=True, times_ms=times_ms)))
+    assert [frame.pts_s for frame in whole.frames] == pytest.approx([time / 1000 for time in times_ms])
+
+
 def jpeg(number: int) -> bytes:
     return cv2.imencode(".jpg", scene(number))[1].tobytes()
 

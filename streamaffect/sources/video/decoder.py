@@ -80,6 +80,7 @@ class ShownTimes:
         self._by_decoding = None if track.codec_context.has_b_frames else False
         self._held: list[VideoFrame] = []
         self._first: int | None = None
+        self._last, self._step = 0, 1  # in units of the track's time
 
     def note(self, packet: "Packet[Stream]") -> None:
         """Look at a packet of the track before its frames are taken."""
@@ -106,12 +107,14 @@ class ShownTimes:
         return frames
 
     def _place(self, frame: VideoFrame) -> None:
-        if frame.dts is None:  # the last ones, which no packet completes
-            frame.pts = None
-            return
+        # The last ones are completed by no packet.
+        dts = self._last + self._step if frame.dts is None else frame.dts
         if self._first is None:
-            self._first = frame.dts
-        frame.pts = self._start + frame.dts - self._first
+            self._first = dts
+        else:
+            self._step = dts - self._last
+        self._last = dts
+        frame.pts = self._start + dts - self._first
 
 
 def _are_out_of_order(frames: list[VideoFrame]) -> bool | None:
