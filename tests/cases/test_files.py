@@ -305,6 +305,12 @@ def test_they_do_so_at_a_slower_rate_than_the_container_counts_in(tmp_path: Path
     assert [frame.pts_s for frame in whole.frames] == pytest.approx([time / 1000 for time in times_ms])
 
 
+def test_a_pause_between_them_comes_where_it_is_stored(tmp_path: Path, read: Reading) -> None:
+    times_ms = [*range(0, 400, 40), *range(1000, 1400, 40)]
+    whole = read(write(tmp_path / "a.avi", Track(reorders=True, times_ms=times_ms), sound_s=2.0, sound="pcm_s16le"))
+    assert [frame.pts_s for frame in whole.frames] == pytest.approx([time / 1000 for time in times_ms])
+
+
 def jpeg(number: int) -> bytes:
     return cv2.imencode(".jpg", scene(number))[1].tobytes()
 

@@ -75,7 +75,7 @@ class ShownTimes:
     """
 
     def __init__(self, track: VideoStream) -> None:
-        self._start = track.start_time or 0
+        self._start: int | None = None  # when the first packet is decoded
         # Without frames that are decoded ahead there is nothing to find out.
         self._by_decoding = None if track.codec_context.has_b_frames else False
         self._held: list[VideoFrame] = []
@@ -84,6 +84,8 @@ class ShownTimes:
 
     def note(self, packet: "Packet[Stream]") -> None:
         """Look at a packet of the track before its frames are taken."""
+        if self._start is None:
+            self._start = packet.dts
         if self._by_decoding is None and packet.pts is not None and packet.pts != packet.dts:
             self._by_decoding = False  # it notes both
 
@@ -114,7 +116,7 @@ class ShownTimes:
         else:
             self._step = dts - self._last
         self._last = dts
-        frame.pts = self._start + dts - self._first
+        frame.pts = (self._start or 0) + dts - self._first
 
 
 def _are_out_of_order(frames: list[VideoFrame]) -> bool | None:
