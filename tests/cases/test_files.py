@@ -299,6 +299,27 @@ def test_pictures_that_are_stored_ahead_come_at_their_own_times(
         assert np.abs(frame.image.astype(int) - picture).mean() < 6
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "sound", "kind"),
+    [
+        ("a.avi", "mpeg4", "pcm_s16le", None),
+        ("a.avi", "libx264", "libmp3lame", None),
+        ("a.wmv", "wmv2", "libmp3lame", "asf"),
+        ("a.mp4", "libx264", "aac", "ismv"),
+        ("a.ogv", "libvpx", "flac", "ogg"),
+        ("a.ts", "mpeg2video", "mp2", None),
+    ],
+)
+def test_a_file_that_is_cut_off_is_told_and_a_whole_one_is_not(
+    tmp_path: Path, read: Reading, name: str, codec: str, sound: str, kind: str | None
+) -> None:
+    path = write(tmp_path / name, Track(codec=codec), sound_s=FRAMES / FPS, sound=sound, kind=kind)
+    whole = path.read_bytes()
+    assert read(path).complaint == ""
+    path.write_bytes(whole[: round(0.8 * len(whole)) + 1])
+    assert "cut off" in read(path).complaint
+
+
 def test_they_do_so_at_a_slower_rate_than_the_container_counts_in(tmp_path: Path, read: Reading) -> None:
     times_ms = range(0, 120 * FRAMES, 120)
     whole = read(write(tmp_path / "a.avi", Track(reorders=True, times_ms=times_ms)))

@@ -19,7 +19,7 @@ from streamaffect.sources.video.container import Container, open_file
 from streamaffect.sources.video.damage import Damage
 from streamaffect.sources.video.decoder import Decoder, ShownTimes
 from streamaffect.sources.video.deinterlace import Deinterlacer
-from streamaffect.sources.video.ending import cut_within_a_packet, ended_early
+from streamaffect.sources.video.ending import ended_early, is_shorter_than_its_parts
 from streamaffect.sources.video.hwaccel import Hwaccel, decoding_device
 from streamaffect.sources.video.path import checked_file, printable, why_not_a_video
 from streamaffect.sources.video.rate import rate_of
@@ -93,7 +93,7 @@ class AvReader:
             frames = max(self._track.frames, self.frames or 0)
             of_about = f" of about {frames}" if frames else ""
             words = f"ended after {pictures}{of_about} frames; the file is cut off or damaged from there on"
-        elif words is None and (self._damage.at_the_end or cut_within_a_packet(self._file)):
+        elif words is None and (self._damage.at_the_end or is_shorter_than_its_parts(self._file)):
             words = f"is cut off or damaged at its end, after {pictures} frames"
         return None if words is None else f"{self._label}: {words}"
 
