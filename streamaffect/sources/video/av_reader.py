@@ -142,7 +142,9 @@ class AvReader:
         height, width = self._coming[0][1].shape[:2]
         self.size = (width, height)
         self.fps = self._rate.fps
-        self.duration_s = duration_s(self._track) or self._container.duration_s
+        # A track that starts late may state when it ends, and nothing is longer than the whole.
+        lengths_s = [length for length in (duration_s(self._track), self._container.duration_s) if length]
+        self.duration_s = min(lengths_s, default=None)
         self.frames = self._stated_frames()
         if self._rate.warning:
             log.warning("%s: %s", self._label, self._rate.warning)
