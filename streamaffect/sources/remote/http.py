@@ -13,6 +13,7 @@ from streamaffect.sources.remote.address import Address
 from streamaffect.sources.remote.body import Body
 from streamaffect.sources.remote.camera import LONGEST_PIECE_S, SHORT_ANALYSIS, Camera
 from streamaffect.sources.remote.heads import Head
+from streamaffect.sources.remote.jpegs import BEGIN, JpegParts
 from streamaffect.sources.remote.limits import Deadline
 from streamaffect.sources.remote.playlists import MARK, Playlist, Playlists
 from streamaffect.sources.remote.question import Asker
@@ -50,21 +51,24 @@ def open_http(
     reply = asker.ask(address)
     opening = Deadline(asker.limits.open_s)
     body = Body(reply, silence_s=silence_s, opening=opening, is_endless=_is_motion_jpeg(reply.head))
-    if body.begins_with(FIRST_BYTES).startswith(MARK):
+    begin = body.begins_with(FIRST_BYTES)
+    if begin.startswith(MARK):
         playlists = Playlists(asker, silence_s=silence_s)
         first = playlists.read(body)
         return _open_playlist(first, playlists, asker, label=label, silence_s=silence_s, pacer=pacer, sound=sound)
     _check_that_it_is_live(reply.head, label)
-    return _open_stream(body, reply.head, asker, label=label, silence_s=silence_s, sound=sound)
+    pictures = JpegParts(body) if _is_motion_jpeg(reply.head) or begin.startswith(BEGIN) else None
+    return _open_stream(body, pictures, asker, label=label, silence_s=silence_s, sound=sound)
 
 
 def _open_stream(
-    body: Body, head: Head, asker: Asker, *, label: str, silence_s: float, sound: LiveLine | None
+    body: Body, pictures: JpegParts | None, asker: Asker, *, label: str, silence_s: float, sound: LiveLine | None
 ) -> Camera:
-    form = MOTION_JPEG if _is_motion_jpeg(head) else None
+    """pictures: the body as motion JPEG; None where it is something else."""
+    file, form = (body, None) if pictures is None else (pictures, MOTION_JPEG)
     try:
         opened: InputContainer = av.open(  # type: ignore[assignment]
-            body, format=form, options=OPTIONS, metadata_errors="replace", timeout=asker.limits.open_s
+            file, format=form, options=OPTIONS, metadata_errors="replace", timeout=asker.limits.open_s
         )
     except (FFmpegError, OSError) as error:
         raise _not_opened(label, body.trouble) from error
