@@ -293,10 +293,11 @@ def test_what_a_camera_sends_over_http_can_be_saved_and_read(tmp_path: Path, rea
     ("name", "codec"),
     [("a.avi", "mpeg4"), ("a.avi", "mpeg2video"), ("a.avi", "libx264"), ("a.mxf", "mpeg2video"), ("a.mxf", "libx264")],
 )
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 40])
 def test_pictures_that_are_stored_ahead_come_at_their_own_times(
-    tmp_path: Path, read: Reading, name: str, codec: str
+    tmp_path: Path, read: Reading, name: str, codec: str, count: int
 ) -> None:
-    pictures = [scene(number) for number in range(2 * FRAMES)]
+    pictures = [scene(number) for number in range(count)]
     whole = read(write(tmp_path / name, Track(pictures, codec=codec, reorders=True)))
     assert [frame.pts_s for frame in whole.frames] == pytest.approx([number / FPS for number in range(len(pictures))])
     assert whole.complaint == ""

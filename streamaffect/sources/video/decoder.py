@@ -1,7 +1,7 @@
 """From the packets of one video track to its frames, in the order and with the times in which they are shown."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from av.error import FFmpegError
@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 MOST_THREADS = 4
-ENOUGH_FRAMES = 16  # in order: the first of them that is decoded ahead would have jumped
+HELD_FRAMES = 5  # of which the first that is decoded ahead would jump: encoders place up to three before it
 # Up to here one thread decodes faster than affect is estimated, and threads that decode a frame each cost a tenth more.
 SMALL_PX, LARGE_PX = 1280 * 720, 1920 * 1088
 
@@ -72,59 +72,62 @@ class ShownTimes:
 
     AVI has no other times, nor has MXF by some writers. Frames that others refer to are decoded ahead, so that theirs
     would jump back and forth; FFmpeg tells with each frame the packet that completed it, whose times are in order.
+    While it is unclear what the container notes, a few frames are held back, in which a jump would show.
     """
 
     def __init__(self, track: VideoStream) -> None:
-        self._start: int | None = None  # when the first packet is decoded
-        # Without frames that are decoded ahead there is nothing to find out.
-        self._by_decoding = None if track.codec_context.has_b_frames else False
+        self._is_clear = not track.codec_context.has_b_frames  # without frames that are decoded ahead all are in order
+        self._by_decoding = False
         self._held: list[VideoFrame] = []
-        self._first: int | None = None
-        self._last, self._step = 0, 1  # in units of the track's time
+        self._start: int | None = None  # when the first packet is decoded
+        self._first: int | None = None  # when that is which completes the first frame
+        self._last: int | None = None  # when that was for the last frame
+        self._step = 1  # from one to the next
 
     def note(self, packet: "Packet[Stream]") -> None:
         """Look at a packet of the track before its frames are taken."""
         if self._start is None:
             self._start = packet.dts
-        if self._by_decoding is None and packet.pts is not None and packet.pts != packet.dts:
-            self._by_decoding = False  # it notes both
+        if packet.pts is not None and packet.pts != packet.dts:
+            self._is_clear = True  # it notes both
 
     def take(self, frames: list[VideoFrame]) -> list[VideoFrame]:
-        """The frames that can be shown by now: until it is clear what the container notes, some are held back."""
+        """The frames that can be shown by now."""
+        if self._first is None and frames:
+            self._first = frames[0].dts
         self._held += frames
-        if self._by_decoding is None:
-            self._by_decoding = _are_out_of_order(self._held)
-        return [] if self._by_decoding is None else self._released()
+        if not (self._is_clear or self._by_decoding):
+            self._by_decoding = _jump([frame.pts for frame in self._held])
+        sure = self._is_clear or self._by_decoding
+        return self._released(len(self._held) if sure else max(0, len(self._held) - HELD_FRAMES))
 
     def rest(self, frames: list[VideoFrame]) -> list[VideoFrame]:
-        """The same at the end of the track."""
-        self._held += frames
-        return self._released()
+        """Those that are left at the end of the track."""
+        return [*self.take(frames), *self._released(len(self._held))]
 
-    def _released(self) -> list[VideoFrame]:
-        frames, self._held = self._held, []
+    def _released(self, count: int) -> list[VideoFrame]:
+        frames, self._held = self._held[:count], self._held[count:]
         if self._by_decoding:
             for frame in frames:
                 self._place(frame)
         return frames
 
     def _place(self, frame: VideoFrame) -> None:
-        # The last ones are completed by no packet.
-        dts = self._last + self._step if frame.dts is None else frame.dts
+        last = self._last
+        # The last frames are completed by no packet.
+        dts = (0 if last is None else last + self._step) if frame.dts is None else frame.dts
         if self._first is None:
             self._first = dts
-        else:
-            self._step = dts - self._last
+        if last is not None:
+            self._step = dts - last
         self._last = dts
         frame.pts = (self._start or 0) + dts - self._first
 
 
-def _are_out_of_order(frames: list[VideoFrame]) -> bool | None:
-    """Whether the times of frames, in the order in which they are shown, are no times to show them; None: not known."""
-    times = [frame.pts for frame in frames]
-    if None in times or any(later <= earlier for earlier, later in pairwise(times)):  # type: ignore[operator]
-        return True
-    return False if len(frames) >= ENOUGH_FRAMES else None
+def _jump(times: Sequence[int | None]) -> bool:
+    """Whether the times of frames, in the order in which they are shown, are no times to show them."""
+    known = [time for time in times if time is not None]
+    return len(known) < len(times) or any(later <= earlier for earlier, later in pairwise(known))
 
 
 def _threads(pixels: int) -> int:
