@@ -72,7 +72,7 @@ def test_estimates_resume_by_themselves_and_the_downtime_is_told(
 
 
 def _start(url: str, bundle: Path, address: str) -> "subprocess.Popen[str]":
-    settings = ["source.read_timeout_s=2", "source.backoff_min_s=0.2", "source.backoff_max_s=1"]
+    settings = ["source.read_timeout_s=20", "source.backoff_min_s=0.2", "source.backoff_max_s=1"]
     command = [sys.executable, str(ROOT / "run_stream.py"), "--source", f"door={url}", "--bundle", str(bundle)]
     command += ["--bind", address, *(word for setting in settings for word in ("--set", setting))]
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
