@@ -194,11 +194,19 @@ def test_what_is_damaged_is_gone_over_and_told_once(tmp_path: Path, read: Readin
     assert whole.complaint.count("\n") == 0
 
 
-@pytest.mark.parametrize(("container", "codec"), [("mpg", "mpeg2video"), ("mp4", "mpeg4"), ("ts", "mpeg2video")])
-def test_interlaced_pictures_have_no_combs(tmp_path: Path, read: Reading, container: str, codec: str) -> None:
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [("mpg", "mpeg2video"), ("mp4", "mpeg4"), ("ts", "mpeg2video"), ("mxf", "mpeg2video"), ("avi", "mpeg4")],
+)
+@pytest.mark.parametrize("reorders", [False, True])
+def test_interlaced_pictures_have_no_combs(
+    tmp_path: Path, read: Reading, container: str, codec: str, reorders: bool
+) -> None:
     pictures = combed()
-    whole = read(write(tmp_path / f"clip.{container}", Track(pictures, codec=codec, interlaced=True)))
+    track = Track(pictures, codec=codec, interlaced=True, reorders=reorders)
+    whole = read(write(tmp_path / f"clip.{container}", track))
     assert len(whole.frames) == FRAMES
+    assert np.diff([frame.pts_s for frame in whole.frames]) == pytest.approx(1 / FPS, abs=0.002)
     for frame, picture in list(zip(whole.frames, pictures, strict=True))[2:-2]:
         assert frame.image.mean() == pytest.approx(picture.mean(), abs=6)
         rough, smooth = (np.abs(np.diff(image[:, :, 0].astype(int), axis=0)).mean() for image in (picture, frame.image))
