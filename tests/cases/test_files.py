@@ -243,6 +243,16 @@ def test_a_cover_picture_is_no_video(tmp_path: Path, name: str, sound: str) -> N
         FileSource(write(tmp_path / name, cover, sound_s=0.5, sound=sound)).open()
 
 
+def test_a_track_that_comes_up_on_the_way_harms_nothing(tmp_path: Path, read: Reading) -> None:
+    count = 200  # FFmpeg looks at so much before it says which tracks there are
+    path = write(tmp_path / "a.flv", Track([scene(0)] * count, codec="flv"))
+    body = b"\x3e" + bytes(400)  # sound, which the head of this file does not announce
+    tag = b"\x08" + len(body).to_bytes(3, "big") + bytes(7) + body + (len(body) + 11).to_bytes(4, "big")
+    path.write_bytes(path.read_bytes() + 40 * tag)
+    whole = read(path)
+    assert (len(whole.frames), whole.complaint) == (count, "")
+
+
 def test_of_several_tracks_the_default_is_read_and_named(tmp_path: Path, read: Reading) -> None:
     other = Track([scene(0, width=64)] * 5, is_default=False)
     whole = read(write(tmp_path / "clip.mkv", other, Track()))

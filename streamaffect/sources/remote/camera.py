@@ -140,6 +140,8 @@ class Camera:
                 packet = next(self._packets, None)
         except (ExitError, TimeoutError) as error:
             raise self._stalled(f"no data for {self._silence_s:g} s") from error
+        except IndexError as error:  # PyAV's, at the end, where a track that it does not know has come up on the way
+            raise self._broken() from error
         except FFmpegError as error:
             self._errors_in_a_row += 1
             if self._errors_in_a_row > MOST_READ_ERRORS:

@@ -114,6 +114,8 @@ class Container:
                             self._ends[track] = max(self._ends.get(track, end), end)
                         yield packet
                 return
+            except IndexError:  # PyAV's, at the end, where a track that it does not know has come up on the way
+                return
             except FFmpegError:
                 errors_in_a_row += 1
                 if not self._has_nothing_but_a_boundary_left():

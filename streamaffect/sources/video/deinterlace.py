@@ -31,8 +31,13 @@ class Deinterlacer:
         if self._graph is None:
             if not frame.interlaced_frame:  # the first one after a change
                 return [*ready, frame]
-            self._graph, self._kind = _graph(frame), kind
-        self._graph.vpush(frame)
+            self._kind = kind
+        try:
+            self._graph = self._graph or _graph(frame)
+            self._graph.vpush(frame)
+        except FFmpegError:  # of a size or format that the filter does not take
+            self.restart()
+            return [*ready, frame]
         return ready + self._pull()
 
     def rest(self) -> list[VideoFrame]:
