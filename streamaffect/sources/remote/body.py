@@ -4,6 +4,7 @@ from streamaffect.sources.remote.limits import Deadline
 from streamaffect.sources.remote.question import Reply
 
 LINE_LIMIT = 256  # bytes of the line before a chunk
+SKIP_BYTES = 1 << 16
 
 
 class Body:
@@ -28,6 +29,13 @@ class Body:
         self._is_chunked = "chunked" in reply.head.value("transfer-encoding").lower()
         self._left = 0 if self._is_chunked else None if is_endless else reply.head.length
         self._is_over = False
+        self._wanted: int | None = None  # so many bytes more are; None: all
+
+    def narrow(self, first: int, size: int | None) -> None:
+        """Read a part alone, of a host that sends the whole: from byte `first` on, `size` bytes or the rest."""
+        while first > 0 and (passed := self.read(min(first, SKIP_BYTES))):
+            first -= len(passed)
+        self._wanted = size
 
     def opened(self) -> None:
         """The stream is open: from here on it may go on for ever."""
@@ -53,7 +61,9 @@ class Body:
         if self._again:
             some, self._again = self._again[:size], self._again[size:]
             return some
-        if self._is_over:
+        if self._wanted is not None:
+            size = min(size, self._wanted)
+        if self._is_over or not size:
             return b""
         try:
             some = self._read(size)
@@ -62,6 +72,8 @@ class Body:
         except (OSError, ValueError):
             some, self.trouble = b"", "the connection broke"
         self._is_over = not some
+        if self._wanted is not None:
+            self._wanted -= len(some)
         return some
 
     def close(self) -> None:

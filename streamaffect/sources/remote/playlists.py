@@ -10,6 +10,7 @@ from streamaffect.sources.remote.limits import Deadline
 from streamaffect.sources.remote.question import Asker
 
 MARK = b"#EXTM3U"
+PARTIAL = 206  # the status of a reply with the part that was asked for; some hosts send the whole
 SIZE_LIMIT = 1 << 20  # bytes of a playlist
 
 _ATTRIBUTE = re.compile(r'URI="([^"]*)"')
@@ -52,12 +53,15 @@ class Playlists:
 
     def open(self, url: str, flags: int, options: Mapping[str, str]) -> Playlist | Body:  # noqa: ARG002
         """What FFmpeg asks for. options: those of its HTTP protocol"""
+        first, end = int(options.get("offset", 0)), int(options.get("end_offset", 0))
         try:
-            reply = self._asker.ask(url, _range(options))
+            reply = self._asker.ask(url, _range(first, end))
         except SourceError as error:
             self.trouble = error
             return Playlist(b"", url)
         body = Body(reply, silence_s=self._silence_s, opening=Deadline(self._asker.limits.open_s))
+        if reply.head.status != PARTIAL:
+            body.narrow(first, end - first if end else None)
         if body.begins_with(len(MARK)) != MARK:
             body.opened()
             return body
@@ -75,9 +79,6 @@ def _references(text: bytes) -> list[str]:
     return plain + [found for line in lines if line.startswith("#") for found in _ATTRIBUTE.findall(line)]
 
 
-def _range(options: Mapping[str, str]) -> dict[str, str]:
-    """The request's field for a part of what is at an address."""
-    first, end = int(options.get("offset", 0)), int(options.get("end_offset", 0))
-    if not first and not end:
-        return {}
-    return {"Range": f"bytes={first}-{end - 1 if end else ''}"}
+def _range(first: int, end: int) -> dict[str, str]:
+    """The request's field for a part of what is at an address; an `end` of 0 is its own."""
+    return {"Range": f"bytes={first}-{end - 1 if end else ''}"} if first or end else {}

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from streamaffect.settings import SourceSettings
 from streamaffect.sources.parse import make_source
 from tests.support.http_stream import Hls, HttpVideo, cut_into_pieces
 from tests.support.rtsp_server import RtspServer
-from tests.support.videos import picture
+from tests.support.videos import number_of, picture
 
 SETTINGS = SourceSettings(open_timeout_s=20.0, read_timeout_s=1.0)
 
@@ -161,6 +162,29 @@ def test_a_playlist_cannot_name_a_file_of_this_machine(tmp_path: Path, address: 
     with HttpVideo(hls=Hls([b""] * 9, 1.0, address=lambda _: address)) as server:
         opening_error(f"{server.url}/live.m3u8")
         assert all(path == "/live.m3u8" or path.startswith("/etc/") for path in server.asked)
+
+
+class OneFile(Hls):
+    """All pieces are parts of the last one, and the host sends the whole of it to whoever asks for a part."""
+
+    def playlist(self) -> str:
+        lines = super().playlist().splitlines()
+        return "\n".join([*(self._part(line) if line.endswith(".ts") else line for line in lines), ""])
+
+    def _part(self, line: str) -> str:
+        number, last = int(Path(line).stem), len(self.pieces) - 1
+        start = sum(map(len, self.pieces[:number]))
+        return f"#EXT-X-BYTERANGE:{len(self.pieces[number])}@{start}\n{last}.ts"
+
+
+def test_a_playlist_of_parts_of_one_file_is_read_in_order(tmp_path: Path) -> None:
+    pieces = cut_into_pieces(tmp_path, pieces=12, piece_s=0.5)
+    hls = OneFile([*pieces, b"".join(pieces)], 0.5)
+    with HttpVideo(hls=hls) as server, make_source(f"{server.url}/live.m3u8", settings=SETTINGS) as source:
+        source.open()
+        frames = [source.read() for _ in range(40)]
+    for earlier, later in pairwise(frames):
+        assert (number_of(later.image) - number_of(earlier.image)) % 32 == later.index - earlier.index
 
 
 def test_a_playlist_with_pieces_at_the_same_host_is_read_at_its_own_pace(tmp_path: Path) -> None:
