@@ -57,7 +57,10 @@ def open_http(
         first = playlists.read(body)
         return _open_playlist(first, playlists, asker, label=label, silence_s=silence_s, pacer=pacer, sound=sound)
     _check_that_it_is_live(reply.head, label)
-    pictures = JpegParts(body) if _is_motion_jpeg(reply.head) or begin.startswith(BEGIN) else None
+    is_bare = begin.startswith(BEGIN)
+    pictures = JpegParts(body) if is_bare or _is_motion_jpeg(reply.head) else None
+    if pictures is not None and is_bare and not pictures.go_on():
+        raise _picture(label)
     return _open_stream(body, pictures, asker, label=label, silence_s=silence_s, sound=sound)
 
 
@@ -135,10 +138,14 @@ def _check_that_it_is_live(head: Head, label: str) -> None:
     if _is_motion_jpeg(head) or head.length is None or head.length >= ENDLESS_BYTES:
         return
     if kind.startswith("image/"):
-        raise SourceOpenError(f"{label}: is a single picture; give the path at which the camera streams")
+        raise _picture(label)
     if kind.startswith("text/") or kind.endswith(("json", "xml")):
         raise SourceOpenError(f"{label}: the host answers with {kind}, not with a video; expected a video")
     raise _recording(label)
+
+
+def _picture(label: str) -> SourceOpenError:
+    return SourceOpenError(f"{label}: is a single picture; give the path at which the camera streams")
 
 
 def _recording(label: str) -> SourceOpenError:

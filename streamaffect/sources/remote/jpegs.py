@@ -30,17 +30,24 @@ class JpegParts:
         self._pictures = JpegScanner()
         self._ready = b""
 
+    def go_on(self) -> bool:
+        """Wait for a second picture; False where the body ends before it."""
+        found = [self._next(), self._next()]
+        self._ready = b"".join(found)
+        return all(found)
+
     def read(self, size: int) -> bytes:
         """Wait for up to `size` bytes of the parts; none at the end."""
-        while not self._ready:
-            if (picture := self._pictures.take()) is not None:
-                self._ready = _part(picture)
-            elif more := self._body.read(READ_BYTES):
-                self._pictures.give(more)
-            else:
-                return b""
+        self._ready = self._ready or self._next()
         some, self._ready = self._ready[:size], self._ready[size:]
         return some
+
+    def _next(self) -> bytes:
+        while (picture := self._pictures.take()) is None:
+            if not (more := self._body.read(READ_BYTES)):
+                return b""
+            self._pictures.give(more)
+        return _part(picture)
 
 
 class JpegScanner:

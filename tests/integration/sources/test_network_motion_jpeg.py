@@ -12,6 +12,7 @@ from itertools import pairwise
 import cv2
 import pytest
 
+from streamaffect.errors import SourceOpenError
 from streamaffect.settings import SourceSettings
 from streamaffect.sources.parse import make_source
 from streamaffect.types import pixels
@@ -58,21 +59,21 @@ CAMERAS: dict[str, tuple[str, Wrapped]] = {
 
 
 @contextmanager
-def camera(announced: str, wrapped: Wrapped) -> Iterator[str]:
+def camera(announced: str, wrapped: Wrapped, *, most: int | None = None) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, args=(listener, announced, wrapped))
+        thread = threading.Thread(target=serve, args=(listener, announced, wrapped, most))
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/video"
         thread.join(10)
         assert not thread.is_alive()
 
 
-def serve(listener: socket.socket, announced: str, wrapped: Wrapped) -> None:
+def serve(listener: socket.socket, announced: str, wrapped: Wrapped, most: int | None) -> None:
     guest, _ = listener.accept()
     with guest, contextlib.suppress(OSError):
         guest.recv(4096)
         guest.sendall(f"HTTP/1.0 200 OK\r\nContent-Type: {announced}\r\n\r\n".encode())
-        for number in itertools.count():
+        for number in itertools.islice(itertools.count(), most):
             guest.sendall(wrapped(cv2.imencode(".jpg", picture(number % 32))[1].tobytes()))
             time.sleep(0.01)
 
@@ -86,3 +87,12 @@ def test_the_pictures_of_every_camera_are_read_in_order(kind: str) -> None:
     for earlier, later in pairwise(frames):
         shown = (number_of(pixels(later.image)) - number_of(pixels(earlier.image))) % 32
         assert shown == later.index - earlier.index
+
+
+def test_a_picture_whose_length_is_not_stated_is_a_single_picture() -> None:
+    with (
+        camera("image/jpeg", lambda jpeg: jpeg, most=1) as url,
+        make_source(url, settings=SETTINGS) as source,
+        pytest.raises(SourceOpenError, match="is a single picture; give the path at which the camera streams"),
+    ):
+        source.open()
