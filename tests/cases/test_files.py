@@ -289,6 +289,13 @@ def test_a_photo_that_other_pictures_follow_is_a_single_picture(tmp_path: Path, 
         FileSource(path).open()
 
 
+def test_a_picture_whose_name_is_a_pattern_stands_for_no_others(tmp_path: Path) -> None:
+    for name in ("%d.jpg", "0.jpg", "1.jpg", "2.jpg"):
+        (tmp_path / name).write_bytes(jpeg(0))
+    with pytest.raises(SourceOpenError, match="is a single picture"):
+        FileSource(tmp_path / "%d.jpg").open()
+
+
 @pytest.mark.parametrize("begin", [b"\xff\xd8", b"\xff\xd8\xff\xfe\0\4hi"])
 def test_one_jpeg_is_a_single_picture_whatever_it_begins_with(tmp_path: Path, begin: bytes) -> None:
     path = tmp_path / "photo"

@@ -21,7 +21,7 @@ from streamaffect.errors import SourceOpenError
 from streamaffect.sources.video.path import is_photo, what_picture
 
 JPEGS = frozenset(("jpeg_pipe", "mjpeg"))  # one, or many one after the other: FFmpeg takes some for the one, some not
-PICTURES = frozenset(("image2", "mjpeg"))
+LISTED_PICTURES = "image2"  # of one file or, where its name has a pattern, of others
 WITHOUT_SHOWN_TIMES = frozenset(("avi",))  # of packets they note when each is decoded
 MULTIPART, BOUNDARY_BYTES = "mpjpeg", 256  # what a camera sends over HTTP, saved
 MICROSECOND_S = 1e-6
@@ -161,10 +161,10 @@ def open_file(target: str, label: str, hwaccel: HWAccel | None = None) -> Contai
     """
     options = {"protocol_whitelist": "file"}
     container = Container(target, label=label, options=options, hwaccel=hwaccel)
-    if not (container.format.endswith("_pipe") or container.format in PICTURES):
+    if not (container.format.endswith("_pipe") or container.format in (*JPEGS, LISTED_PICTURES)):
         return container
     kind = "mjpeg" if container.format in JPEGS else container.format
-    goes_on = _goes_on(container)
+    goes_on = container.format != LISTED_PICTURES and _goes_on(container)
     container.close()
     if goes_on and not (kind == "mjpeg" and is_photo(Path(target))):
         return Container(target, label=label, options=options, hwaccel=hwaccel, kind=kind)
