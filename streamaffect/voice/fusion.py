@@ -69,10 +69,7 @@ def _trust(estimate: Estimate, unseen: Unseen) -> float:
 
 def _late(estimate: Estimate, reading: VoiceReading, share: float) -> Estimate:
     """Arousal between the two, with the wider interval of both; of valence a voice says nothing."""
-    assert estimate.arousal is not None and reading.arousal is not None and reading.arousal_interval is not None
-    arousal, interval = _between(
-        (estimate.arousal, estimate.arousal_interval), (reading.arousal, reading.arousal_interval), share
-    )
+    arousal, interval = _late_arousal(estimate, reading, share)
     valence_interval = estimate.valence_interval
     if valence_interval is not None and estimate.coverage == 0:
         valence_interval = ANYTHING
@@ -81,12 +78,16 @@ def _late(estimate: Estimate, reading: VoiceReading, share: float) -> Estimate:
     )
 
 
+def _late_arousal(estimate: Estimate, reading: VoiceReading, share: float) -> tuple[float, Interval]:
+    assert estimate.arousal is not None and reading.arousal is not None and reading.arousal_interval is not None
+    return _between((estimate.arousal, estimate.arousal_interval), (reading.arousal, reading.arousal_interval), share)
+
+
 def _joint(estimate: Estimate, reading: VoiceReading, unseen: Unseen) -> Estimate:
     """Both between what the face said last and what a joint fusion says, of arousal with late fusion's opinion."""
     fused = unseen.fused
     assert estimate.valence is not None and estimate.arousal is not None and fused is not None
-    late = _late(estimate, reading, _trust(estimate, unseen)).arousal
-    assert late is not None
+    late, _ = _late_arousal(estimate, reading, _trust(estimate, unseen))
     valence, valence_interval = _between(
         (estimate.valence, estimate.valence_interval), (fused.valence, fused.valence_interval), estimate.coverage
     )
