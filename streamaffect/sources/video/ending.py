@@ -95,7 +95,10 @@ def _end_of_last_page(file: BinaryIO, size: int) -> int:
     file.seek(start)
     tail = file.read()
     place = tail.rfind(OGG_PAGE)
-    if place < 0 or place + OGG_LACES >= len(tail):
-        return size if place < 0 else size + 1
-    laces = tail[place + OGG_LACES + 1 :][: tail[place + OGG_LACES]]
-    return start + place + OGG_LACES + 1 + len(laces) + sum(laces)
+    if place < 0:
+        return size
+    laces_at = place + OGG_LACES + 1
+    if laces_at > len(tail):
+        return start + laces_at
+    laces = tail[laces_at:][: tail[place + OGG_LACES]]
+    return start + laces_at + len(laces) + sum(laces)
