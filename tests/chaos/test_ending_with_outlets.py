@@ -17,12 +17,12 @@ from streamaffect import Subscriber
 from streamaffect.messages import Event
 from streamaffect.recordings.reading import read_recording
 from tests.support.bundles import write_bundle
+from tests.support.feeds import GENEROUS_S
 from tests.support.outlets.processes import Process, free_port
 from tests.support.web.pages import Caller, ask
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 60.0
-GENEROUS_S = 10.0  # two seconds are promised, and the machine may be busy
 
 # Anything native that takes long to go at the interpreter's end.
 SLOW_TO_GO = """

@@ -14,6 +14,7 @@ from streamaffect.sinks.zmq.publisher import ZmqPublisher
 
 ANY_PORT = "tcp://127.0.0.1:0"
 WAIT_S = 20.0
+GENEROUS_S = 10.0  # for an end: two seconds are promised, and the machine may be busy
 
 
 class Feed:

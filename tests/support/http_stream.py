@@ -22,8 +22,28 @@ from tests.support.rtsp_server import Credentials
 from tests.support.videos import picture as numbered_picture
 
 Picture = Callable[[int], ImageArray]
+Wrapped = Callable[[bytes], bytes]
+
+MOTION_JPEG = "multipart/x-mixed-replace; boundary=frame"
 
 TRANSPORT_BYTES = 7 * 188  # so much of a transport stream is usually sent at once
+
+
+def part(
+    boundary: str = "--frame",
+    *,
+    kind: str = "Content-Type: image/jpeg",
+    length: str = "Content-Length: {}",
+    line: str = "\r\n",
+    after: str = "\r\n",
+) -> Wrapped:
+    """How motion JPEG wraps a picture. kind, length: the fields of its head, empty for none; line, after: line ends"""
+
+    def wrapped(jpeg: bytes) -> bytes:
+        head = [boundary, *(field.format(len(jpeg)) for field in (kind, length) if field), "", ""]
+        return line.join(head).encode() + jpeg + after.encode()
+
+    return wrapped
 
 
 @dataclass
@@ -73,6 +93,7 @@ class HttpVideo:
     - `/page`: text; `/sized`: text of a stated length; `/picture`: one JPEG; `/recording.mp4`: a file
 
     credentials: demanded for `/live`
+    announced:   the type of `/live`; wrapped: how its pictures are; most: so many of them, None without an end
     away_to:     where `/live` sends everybody; empty is nowhere
     port:        0 takes a free one
     asked:       the paths that were asked for
@@ -88,6 +109,9 @@ class HttpVideo:
         moved_to: str = "/live",
         hls: Hls | None = None,
         port: int = 0,
+        announced: str = MOTION_JPEG,
+        wrapped: Wrapped = part(),  # noqa: B008  (it holds nothing that could change)
+        most: int | None = None,
     ) -> None:
         self.recording = recording
         self.picture = picture
@@ -95,6 +119,9 @@ class HttpVideo:
         self.credentials = credentials
         self.moved_to = moved_to
         self.hls = hls
+        self.announced = announced
+        self.wrapped = wrapped
+        self.most = most
         self.away_to = ""
         self.asked: list[str] = []
         self.stopping = threading.Event()
@@ -163,24 +190,24 @@ class _Handler(BaseHTTPRequestHandler):
         if wanted and not wanted.accept(self.headers.get("Authorization", ""), "GET"):
             self._send_locked(wanted.challenge)
             return
-        self._head(200, "multipart/x-mixed-replace; boundary=frame")
-        for part in self._parts():
-            self.wfile.write(part)
+        self._head(200, self.video.announced)
+        for one in itertools.islice(self._parts(), self.video.most):
+            self.wfile.write(one)
 
     def _send_chunked(self) -> None:
         self.wfile.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n"
         )
-        for part in self._parts():
-            for begin in range(0, len(part), 100):
-                chunk = part[begin : begin + 100]
+        for one in self._parts():
+            for begin in range(0, len(one), 100):
+                chunk = one[begin : begin + 100]
                 self.wfile.write(f"{len(chunk):x};extension\r\n".encode() + chunk + b"\r\n")
 
     def _send_slow(self) -> None:
-        self._head(200, "multipart/x-mixed-replace; boundary=frame")
-        for part in self._parts():
-            for byte in part:
+        self._head(200, MOTION_JPEG)
+        for one in self._parts():
+            for byte in one:
                 self.wfile.write(bytes([byte]))
                 if self.video.stopping.wait(0.05):
                     return
@@ -230,9 +257,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _parts(self) -> Iterator[bytes]:
         number = 0
         while not self.video.stopping.wait(1 / self.video.fps):
-            encoded = _jpeg(self.video.picture(number))
-            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(encoded)}\r\n\r\n"
-            yield head.encode() + encoded + b"\r\n"
+            yield self.video.wrapped(_jpeg(self.video.picture(number)))
             number += 1
 
     def _piece(self, path: str) -> bytes:

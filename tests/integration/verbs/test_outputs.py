@@ -18,13 +18,12 @@ import pytest
 from streamaffect.messages import Estimate
 from streamaffect.recordings.reading import read_recording
 from tests.support.bundles import write_bundle
-from tests.support.feeds import WAIT_S, publishing
+from tests.support.feeds import GENEROUS_S, WAIT_S, publishing
 from tests.support.recordings import estimate_at, record
 
 ROOT = Path(__file__).parents[3]
 LIVE = "synthetic:faces=1,fps=25,size=320x240"
 PIPE_BYTES = 4096
-GENEROUS_S = 10.0  # two seconds are promised, and the machine may be busy
 
 Output = int | IO[bytes] | None
 
